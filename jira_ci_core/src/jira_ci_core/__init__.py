@@ -1,0 +1,94 @@
+"""jira-ci: tell Jira about builds and deployments. These are the public names; plugins need no others."""
+
+from typing import TYPE_CHECKING, Any
+
+from jira_ci_core.errors import DeliveryError, ExitCode, JiraCiError, PluginError, Problem, SettingsError, SignInError
+from jira_ci_core.hookspecs import CONTRACT_VERSION, hookimpl
+from jira_ci_core.keys import find_keys, is_issue_key, is_project_key
+from jira_ci_core.models import (
+    Build,
+    Connection,
+    Deployment,
+    Environment,
+    EnvironmentType,
+    FoundKey,
+    Kind,
+    MappedEnvironment,
+    Outcome,
+    Pipeline,
+    PipelineIdentity,
+    Receipt,
+    Reference,
+    Report,
+    Result,
+    SignIn,
+    Site,
+    State,
+)
+from jira_ci_core.readers import read_facts
+from jira_ci_core.runner import Ending, run
+from jira_ci_core.settings import HttpsUrl, Names, PluginSettings, RefusedError, Secret, Settings, setting
+from jira_ci_core.urls import origin
+
+if TYPE_CHECKING:
+    from jira_ci_core.http import BearerAuth, Http, answer_error, json_answer
+
+# Imported when first asked for: they bring `requests` with them, which a step that sends nothing does not need.
+_OF_HTTP = ("BearerAuth", "Http", "answer_error", "json_answer")
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _OF_HTTP:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from jira_ci_core import http
+
+    return getattr(http, name)
+
+
+__all__ = [
+    "CONTRACT_VERSION",
+    "BearerAuth",
+    "Build",
+    "Connection",
+    "DeliveryError",
+    "Deployment",
+    "Ending",
+    "Environment",
+    "EnvironmentType",
+    "ExitCode",
+    "FoundKey",
+    "Http",
+    "HttpsUrl",
+    "JiraCiError",
+    "Kind",
+    "MappedEnvironment",
+    "Names",
+    "Outcome",
+    "Pipeline",
+    "PipelineIdentity",
+    "PluginError",
+    "PluginSettings",
+    "Problem",
+    "Receipt",
+    "Reference",
+    "RefusedError",
+    "Report",
+    "Result",
+    "Secret",
+    "Settings",
+    "SettingsError",
+    "SignIn",
+    "SignInError",
+    "Site",
+    "State",
+    "answer_error",
+    "find_keys",
+    "hookimpl",
+    "is_issue_key",
+    "is_project_key",
+    "json_answer",
+    "origin",
+    "read_facts",
+    "run",
+    "setting",
+]

@@ -1,0 +1,5 @@
+"""`python -m jira_ci_core` is `jira-ci`."""
+
+from jira_ci_core.cli import main
+
+main()

@@ -1,0 +1,32 @@
+"""Knows the type of an environment from the names that are in common use for it."""
+
+from __future__ import annotations
+
+import re
+
+from jira_ci_core import EnvironmentType, MappedEnvironment, hookimpl
+
+NAMES = {
+    EnvironmentType.PRODUCTION: ("production", "prod", "prd", "live"),
+    EnvironmentType.STAGING: ("staging", "stage", "stg", "preprod", "preproduction", "preview", "uat"),
+    EnvironmentType.TESTING: ("testing", "test", "tests", "tst", "qa", "integration", "int", "acceptance", "sit"),
+    EnvironmentType.DEVELOPMENT: ("development", "develop", "dev", "local", "sandbox", "trunk"),
+}
+
+TYPE_OF = {name: type for type, names in NAMES.items() for name in names}
+
+# `non-prod` and `not-prod` say what an environment is not.
+_NEGATIONS = {"non", "not", "no"}
+
+
+@hookimpl(trylast=True)
+def jira_ci_map_environment(name: str) -> MappedEnvironment | None:
+    """The type of `prod`, `pre-prod`, `eu-production` or `qa_2`; None where the name says none, or two."""
+    words = [word for word in re.split(r"[^a-z]+", name.lower()) if word]
+    if "pre" in words:
+        at = words.index("pre")
+        words[at : at + 2] = ["".join(words[at : at + 2])]
+    types = {TYPE_OF[word] for word in words if word in TYPE_OF}
+    if len(types) != 1 or _NEGATIONS.intersection(words):
+        return None
+    return MappedEnvironment(type=types.pop())

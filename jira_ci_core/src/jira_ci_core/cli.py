@@ -1,0 +1,264 @@
+"""The commands of `jira-ci`; what they do is elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
+
+import click
+
+from jira_ci_core.console import Console
+from jira_ci_core.errors import ExitCode, JiraCiError, Problem, SettingsError
+from jira_ci_core.secrets import Secrets
+from jira_ci_core.settings import NetworkSettings, PluginChoice, Settings
+from jira_ci_core.sources import CONFIG, Declared, Sources, declared, flag, read_sources
+
+log = logging.getLogger(__name__)
+
+# Commands of packages that may not be installed, and the extra of core that installs them.
+ELSEWHERE = {"demo": "sandbox", "sandbox": "sandbox"}
+
+CORE = "core"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the commands are given."""
+
+    environ: Mapping[str, str]
+    secrets: Secrets
+    console: Console
+
+
+class Cli(click.Group):
+    """Core's commands, and those that plugins register; plugins are asked only for commands that core has not."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        if cmd_name not in self.commands:
+            self._register_others(ctx)
+        return super().get_command(ctx, cmd_name)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All of them, core's first."""
+        core = list(self.commands)
+        self._register_others(ctx)
+        return core + sorted(self.commands.keys() - set(core))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; for one of a package that is not installed, say which to install."""
+        name = args[0] if args else ""
+        if name in ELSEWHERE and self.get_command(ctx, name) is None:
+            raise SettingsError(
+                f"there is no command {name} here",
+                "it comes with a package that is not installed (or is off: `jira-ci plugins` shows that)",
+                f"pip install 'jira-ci-core[{ELSEWHERE[name]}]'",
+            )
+        return super().resolve_command(ctx, args)
+
+    def _register_others(self, ctx: click.Context) -> None:
+        if not ctx.meta.get(__name__):
+            ctx.meta[__name__] = True
+            from jira_ci_core.loader import choose_plugins
+
+            sources = read_sources(ctx.obj.environ, {})
+            plugins = choose_plugins(sources)
+            plugins.start(sources)
+            plugins.notify("register_commands", cli=self)
+
+
+class SettingsCommand(click.Command):
+    """A command that takes every setting as a flag, those that plugins declare included."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Find out which plugins there are, and then which flags."""
+        from jira_ci_core.loader import choose_plugins
+
+        early = [*declared(PluginChoice, CORE), CONFIG]
+        sources = read_sources(ctx.obj.environ, _early_flags(args, early))
+        plugins = choose_plugins(sources)
+        ctx.meta["sources"], ctx.meta["plugins"] = sources, plugins
+        self._settings = (*CORE_SETTINGS, *NETWORK_SETTINGS, *plugins.settings)
+        self.params = self.params[: self._own] + [_option(setting) for setting in self._settings if not setting.secret]
+        return super().parse_args(ctx, args)
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self._own = len(self.params)
+        self._settings: tuple[Declared, ...] = ()
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Options of the command, then every setting with its spellings and default, by who declares it."""
+        own = [parameter.get_help_record(ctx) for parameter in self.params[: self._own]]
+        with formatter.section("Options"):
+            formatter.write_dl([record for record in [*own, ("--help", "Show this message and exit.")] if record])
+        for owner in dict.fromkeys(setting.owner for setting in self._settings):
+            with formatter.section("Settings" if owner == CORE else f"Settings of the plugin {owner}"):
+                formatter.write_dl(
+                    [(_spellings(setting), _help(setting)) for setting in self._settings if setting.owner == owner]
+                )
+
+
+CORE_SETTINGS = declared(Settings, CORE)
+NETWORK_SETTINGS = declared(NetworkSettings, CORE)
+
+
+@click.group(cls=Cli, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="jira-ci-core", prog_name="jira-ci")
+def cli() -> None:
+    """Tell Jira about builds and deployments."""
+
+
+@cli.command(cls=SettingsCommand)
+@click.option("--dry-run", is_flag=True, help="Show the keys, where each was found, and the payload; send nothing.")
+@click.option("--format", type=click.Choice(["text", "json"]), default="text", help="json goes to standard output.")
+@click.pass_context
+def report(ctx: click.Context, /, dry_run: bool, format: str, **flags: str | None) -> None:
+    """Update the Builds or Deployments of the issues that this change belongs to.
+
+    Every setting has three spellings, which win in this order: the flag, PLUGIN_… as a step's own settings are
+    passed, JIRA_CI_… anywhere. Then come the file named by --config, jira-ci.toml (or [tool.jira-ci] of
+    pyproject.toml) for harmless ones, and the default.
+    """
+    from jira_ci_core import runner, telling
+    from jira_ci_core.loader import load
+
+    console: Console = ctx.obj.console
+    try:
+        sources: Sources = replace(ctx.meta["sources"], flags=_given(flags))
+        loaded = load(sources, ctx.obj.secrets, ctx.meta["plugins"])
+        _set_level(loaded.settings.log_level)
+        ending = runner.report(loaded, dry_run=dry_run)
+    except JiraCiError as error:
+        if format == "json":
+            console.output(telling.error_as_json(error.exit_code, error.problems))
+        raise
+    if format == "json":
+        console.output(telling.as_json(ending))
+    else:
+        for line in telling.lines_of(ending):
+            console.line(line)
+    console.problems(telling.problems_of(ending))
+    ctx.exit(ending.exit_code)
+
+
+@cli.command()
+@click.option("--format", type=click.Choice(["text", "json"]), default="text", help="json goes to standard output.")
+@click.pass_context
+def plugins(ctx: click.Context, format: str) -> None:
+    """Show what is installed: name, distribution, version, hooks, settings, and whether it is on."""
+    from jira_ci_core import inventory
+    from jira_ci_core.loader import choose_plugins
+
+    found = choose_plugins(read_sources(ctx.obj.environ, {})).installed
+    if format == "json":
+        ctx.obj.console.output(inventory.as_json(found))
+    else:
+        for line in inventory.lines_of(found):
+            ctx.obj.console.line(line)
+    failed = any(plugin.state == "failed" for plugin in found)
+    ctx.exit(ExitCode.PLUGIN if failed else ExitCode.OK)
+
+
+@cli.command(cls=SettingsCommand)
+@click.pass_context
+def doctor(ctx: click.Context, /, **flags: str | None) -> None:
+    """Check settings, credentials and reachability one by one, with a remedy for each failure. Reports nothing."""
+    from jira_ci_core.doctor import examine
+
+    sources: Sources = replace(ctx.meta["sources"], flags=_given(flags))
+    ctx.exit(examine(sources, ctx.meta["plugins"], ctx.obj.secrets, ctx.obj.console))
+
+
+def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> NoReturn:
+    """Run `jira-ci` and exit; whatever happens is told in three parts and without a traceback."""
+    sys.exit(call(sys.argv[1:] if arguments is None else arguments, os.environ if environ is None else environ))
+
+
+def call(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run `jira-ci` and answer its exit code."""
+    secrets = Secrets()
+    console = Console(secrets)
+    root = logging.getLogger()
+    before = root.level
+    root.addHandler(console)
+    _set_level("info")
+    try:
+        return _run(arguments, Context(environ, secrets, console))
+    finally:
+        root.removeHandler(console)
+        root.setLevel(before)
+
+
+def _run(arguments: Sequence[str], context: Context) -> int:
+    try:
+        # Not standalone, click hands over the exit code that a command asked for.
+        exit_code = cli.main(list(arguments), prog_name="jira-ci", standalone_mode=False, obj=context)
+        return exit_code if isinstance(exit_code, int) else ExitCode.OK
+    except JiraCiError as error:
+        context.console.problems(error.problems)
+        return error.exit_code
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "jira-ci"
+        problem = Problem(error.format_message(), "that is not how the command is called", f"see {command} --help")
+        context.console.problems([problem])
+        return ExitCode.SETTINGS
+    except click.ClickException as error:
+        # Of a command that a plugin added: its words are its own.
+        context.console.text(f"error: {error.format_message()}")
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        context.console.line("interrupted")
+        return 130
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"
+        context.console.problems([Problem("jira-ci itself failed", why, "this is a bug; please report it")])
+        return ExitCode.JIRA
+
+
+def _set_level(level: str) -> None:
+    logging.getLogger().setLevel(logging.DEBUG if level == "debug" else logging.INFO)
+
+
+def _given(flags: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in flags.items() if value is not None}
+
+
+def _early_flags(args: Sequence[str], settings: Sequence[Declared]) -> dict[str, str]:
+    """The flags that choose plugins, read before it is known which flags there are."""
+    names = {flag(name): name for setting in settings for name in setting.names}
+    found = {}
+    for place, word in enumerate(args):
+        spelling, equals, value = word.partition("=")
+        if spelling in names:
+            found[names[spelling]] = value if equals else "".join(args[place + 1 : place + 2])
+    return found
+
+
+def _option(setting: Declared) -> click.Option:
+    return click.Option([setting.name, *map(flag, setting.names)], metavar="VALUE")
+
+
+def _spellings(setting: Declared) -> str:
+    flags = [] if setting.secret else [f"{name} VALUE" for name in map(flag, setting.names)]
+    variables = [f"{prefix}{name.upper()}" for prefix in ("PLUGIN_", "JIRA_CI_") for name in setting.names]
+    files = [f"{variable}_FILE" for variable in variables] if setting.secret else []
+    return ", ".join([*flags, *variables, *files, *setting.reads])
+
+
+def _help(setting: Declared) -> str:
+    default = "required" if setting.required else f"default: {_shown(setting.default)}"
+    secret = "credential, no flag; " if setting.secret else ""
+    return f"{setting.help or setting.variable}  [{secret}{default}]"
+
+
+def _shown(default: object) -> str:
+    if default in (None, (), ""):
+        return "none"
+    return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)

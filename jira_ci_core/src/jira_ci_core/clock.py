@@ -1,0 +1,36 @@
+"""The time, and sequence numbers made from it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Clock:
+    """Hands out `updateSequenceNumber`s: milliseconds since the epoch, each higher than the last.
+
+    Jira ignores an update whose number is not higher than the stored one, so one process shares one clock.
+    """
+
+    def __init__(self, nanoseconds: Callable[[], int] = time.time_ns) -> None:
+        self._nanoseconds = nanoseconds
+        self._last = 0
+        self._lock = threading.Lock()
+
+    def next_sequence(self) -> int:
+        """A number that was never handed out before."""
+        with self._lock:
+            self._last = max(self._nanoseconds() // 1_000_000, self._last + 1)
+            return self._last
+
+    def moment(self, sequence: int) -> datetime:
+        """The time of a sequence number, in UTC."""
+        return _EPOCH + timedelta(milliseconds=sequence)
+
+
+PROCESS_CLOCK = Clock()
+"""The one thing a process shares: two runs in it must not hand out the same number."""

@@ -1,0 +1,74 @@
+"""What people see: every line goes through here, without secrets and without what a terminal or a CI would obey."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+import sys
+from collections.abc import Iterable
+from typing import TextIO
+
+from jira_ci_core.errors import Problem
+from jira_ci_core.secrets import Secrets
+
+# Not only ASCII's: also the C1 controls, and the marks that turn the direction of text round.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069]")
+_SPACE = re.compile(r"\s*[\r\n\t\u2028\u2029]\s*")
+# Azure Pipelines and TeamCity obey these wherever they stand in a line, GitHub Actions at its beginning.
+_COMMAND = re.compile(r"##(?=vso\[|\[|teamcity\[)", re.IGNORECASE)
+
+_LEVELS = {logging.DEBUG: "debug: ", logging.INFO: "", logging.WARNING: "warning: ", logging.ERROR: "error: "}
+
+
+def harmless(text: str) -> str:
+    """One line of text that no terminal and no CI takes for anything but text."""
+    line = _SPACE.sub(" ", text)
+    line = _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", line)
+    line = _COMMAND.sub("## ", line)
+    return f": :{line[2:]}" if line.startswith("::") else line
+
+
+class Console(logging.Handler):
+    """Prints the log to standard error, and what programs read to standard output."""
+
+    def __init__(self, secrets: Secrets, err: TextIO | None = None, out: TextIO | None = None) -> None:
+        super().__init__()
+        self._secrets = secrets
+        self._err = err or sys.stderr
+        self._out = out or sys.stdout
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record of the log, as one line."""
+        try:
+            message = record.getMessage()
+        except Exception:
+            message = str(record.msg)
+        self.line(f"{_LEVELS.get(record.levelno, '')}{message}")
+
+    def line(self, text: str) -> None:
+        """Print one line for people."""
+        self._print(self._err, harmless(self._secrets.redact(text)))
+
+    def text(self, text: str) -> None:
+        """Print several lines for people, made by this program and not by anything from outside."""
+        for line in text.splitlines():
+            self.line(line)
+
+    def problems(self, problems: Iterable[Problem]) -> None:
+        """Print what happened, why, and what to do."""
+        for problem in problems:
+            self.line(f"error: {problem.what}")
+            self.line(f"  why: {problem.why}")
+            self.line(f"  do:  {problem.remedy}")
+
+    def output(self, text: str) -> None:
+        """Print what a program reads."""
+        self._print(self._out, self._secrets.redact(text))
+
+    def _print(self, stream: TextIO, text: str) -> None:
+        encoding = stream.encoding or "utf-8"
+        # Where nobody reads any more, how the step ends is still worth its exit code.
+        with contextlib.suppress(BrokenPipeError, ValueError):
+            stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+            stream.flush()

@@ -1,0 +1,131 @@
+"""The whole contract between core and plugins, on one page.
+
+A plugin is an entry point in the group `jira_ci` that names a module with hook functions, or a class that core
+makes one instance of: `Plugin(settings)`, with an instance of the class's own `Settings`. A hook function is
+marked with `@hookimpl` and named as below; it names only those arguments that it needs.
+
+For every hook holds: it is called in the main thread, plugins of others before core's own (pluggy's `tryfirst`
+and `trylast` change that); an exception, or an answer of another type than written here, is reported with the
+plugin's name and ends the step with exit 3, or, with `ON_PLUGIN_ERROR=warn`, counts as no answer and a warning.
+No argument ever holds a credential.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import pluggy
+
+if TYPE_CHECKING:
+    import click
+
+    from jira_ci_core.http import Http
+    from jira_ci_core.models import (
+        Connection,
+        FoundKey,
+        Kind,
+        MappedEnvironment,
+        Pipeline,
+        Receipt,
+        Report,
+        SignIn,
+        Site,
+        State,
+    )
+    from jira_ci_core.settings import Settings
+
+PROJECT_NAME = "jira_ci"
+ENTRY_POINT_GROUP = "jira_ci"
+
+CONTRACT_VERSION = 1
+"""The version of this page. A plugin may say which it was made for: `CONTRACT = 1` in its module or class."""
+
+hookspec = pluggy.HookspecMarker(PROJECT_NAME)
+hookimpl = pluggy.HookimplMarker(PROJECT_NAME)
+
+
+@hookspec(firstresult=True)
+def jira_ci_read_pipeline(environ: Mapping[str, str]) -> Pipeline | None:
+    """Say what this CI knows of the run.
+
+    Called once, first of all. `environ` is a copy of the environment without any spelling of a secret setting.
+    The first answer wins; None means "this is not my CI". What the winner leaves empty (message, sha, branch,
+    repository) is then filled from the checkout. Where nobody answers, the settings must say it all.
+    Since contract 1.
+    """
+
+
+@hookspec
+def jira_ci_extract_issue_keys(pipeline: Pipeline, settings: Settings) -> Iterable[FoundKey] | None:
+    """Find issue keys of this change, each with its source in words.
+
+    Called once, unless `ISSUEKEYS` names them. All answers are collected. Core puts the keys in upper case,
+    drops those of projects that `PROJECT` does not name, removes repeats, ranks them (pull request title,
+    message, branch, then plugins by name) and cuts the list at 500. No key, an empty list and None are the same.
+    `jira_ci_core.find_keys(text, settings.project)` finds keys in a text as core does. Since contract 1.
+    """
+
+
+@hookspec(firstresult=True)
+def jira_ci_map_state(status: str, kind: Kind, pipeline: Pipeline, settings: Settings) -> State | None:
+    """Say which of Jira's states a word means.
+
+    Called for the word in `STATE` and for the CI's own status (`pipeline.status`). The first answer wins; core's
+    own table is asked last. None means "I do not know that word"; where nobody does, a `STATE` is an error and
+    a CI's status becomes `unknown` with a warning. Since contract 1.
+    """
+
+
+@hookspec(firstresult=True)
+def jira_ci_map_environment(name: str, settings: Settings) -> MappedEnvironment | None:
+    """Say the type of an environment and, where it differs from the name, its id.
+
+    Called for each name in `ENVIRONMENT_NAME` whose type or id no setting gives. The first answer wins; core's
+    own table is asked last; where nobody answers the type is `unmapped`. An id must stay the same from
+    deployment to deployment, or Jira shows one environment as two. Since contract 1.
+    """
+
+
+@hookspec
+def jira_ci_authenticate(site: Site, settings: Settings) -> SignIn | None:
+    """Offer a way to sign in, from the plugin's own settings and without touching the network.
+
+    Called once. None means that none of its settings is there; with some of them, answer a SignIn that names the
+    missing ones. All answers are collected, core chooses one (`AUTH`), and calls its `connect(http)` only when
+    something is to be delivered. What fails then is raised as `SignInError`. Since contract 1.
+    """
+
+
+@hookspec(firstresult=True)
+def jira_ci_deliver(
+    reports: Sequence[Report], connect: Callable[[], Connection], http: Http, settings: Settings
+) -> Receipt | None:
+    """Deliver these reports, and say for each what became of it.
+
+    Called once, with one report or more, all for the site that is configured. `connect()` signs in when it is
+    called and raises `SignInError` or `DeliveryError` where that fails; a delivery that hands on (to a queue)
+    does not call it, and says so with `NEEDS_SIGN_IN = False` in its module or class, so that no credential is
+    asked for. The first Receipt wins and holds one outcome for each report, in their order; None leaves it to
+    the next. Delivering the same report twice must be harmless: it carries its identity and its order in
+    itself. Since contract 1.
+    """
+
+
+@hookspec
+def jira_ci_reported(pipeline: Pipeline, reports: Sequence[Report], receipt: Receipt, settings: Settings) -> None:
+    """Learn how it ended: write a card, a summary, an output, a message.
+
+    Called once, at every end that had settings to work with: delivered, refused, kept, skipped (then `reports` is
+    empty and `receipt.skipped` says why). A failure here is a warning and never changes the exit status.
+    Since contract 1.
+    """
+
+
+@hookspec
+def jira_ci_register_commands(cli: click.Group) -> None:
+    """Add commands to `jira-ci`: `cli.add_command(...)`.
+
+    Called only when the command asked for is none of core's, or when all commands are listed. Import what a
+    command needs inside it: this hook is not on the way of `jira-ci report`. Since contract 1.
+    """

@@ -1,0 +1,299 @@
+"""Jira's wire format: requests out, answers in. The only module that knows it.
+
+https://developer.atlassian.com/cloud/jira/software/rest/ (builds, deployments)
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jira_ci_core.errors import Problem
+from jira_ci_core.models import Build, Deployment, Kind, Outcome, Receipt, Reference, Report, Result
+
+LONGEST_TEXT = 255
+PRODUCT = "jira-ci"
+
+ZERO_WIDTH_JOINER = "\u200d"
+
+_COLLECTION = {Kind.BUILD: "builds", Kind.DEPLOYMENT: "deployments"}
+
+
+def bulk_request(reports: Sequence[Report]) -> dict[str, Any]:
+    """The body of one bulk call for reports of one kind."""
+    kind = reports[0].entity.kind
+    return {
+        "providerMetadata": {"product": PRODUCT},
+        _COLLECTION[kind]: [entity_payload(report.entity) for report in reports],
+    }
+
+
+def entity_payload(entity: Build | Deployment) -> dict[str, Any]:
+    """One build or deployment as Jira takes it, with every text cut to its limit."""
+    common: dict[str, Any] = {
+        "schemaVersion": "1.0",
+        "updateSequenceNumber": entity.sequence,
+        "displayName": cut(entity.name),
+        "url": entity.url,
+        "state": entity.state.value,
+        "lastUpdated": entity.last_updated.isoformat(timespec="milliseconds"),
+        **({"label": cut(entity.label)} if entity.label else {}),
+    }
+    if isinstance(entity, Build):
+        return {
+            "pipelineId": entity.pipeline.id,
+            "buildNumber": entity.number,
+            **common,
+            **({"description": cut(entity.description)} if entity.description else {}),
+            "issueKeys": list(entity.issue_keys),
+            **({"references": [_reference(one) for one in entity.references]} if entity.references else {}),
+        }
+    return {
+        "deploymentSequenceNumber": entity.number,
+        **common,
+        "description": cut(entity.description),
+        "associations": [{"associationType": "issueIdOrKeys", "values": list(entity.issue_keys)}],
+        "pipeline": {
+            "id": entity.pipeline.id,
+            "displayName": cut(entity.pipeline.name),
+            "url": entity.pipeline.url,
+        },
+        "environment": {
+            "id": entity.environment.id,
+            "displayName": cut(entity.environment.name),
+            "type": entity.environment.type.value,
+        },
+    }
+
+
+def cut(text: str, limit: int = LONGEST_TEXT) -> str:
+    """The beginning of a text, at most `limit` characters, and none of them without its accents or joiners."""
+    if len(text) <= limit:
+        return text
+    end = limit
+    while end > 0 and _continues(text[end - 1], text[end]):
+        end -= 1
+    return text[: end or limit]
+
+
+def read_answer(reports: Sequence[Report], status: int, headers: Mapping[str, str], body: str) -> Receipt:
+    """What Jira's answer to one bulk call says of each report in it."""
+    if status != 202:
+        problem = _refusal(reports[0], status, headers, body)
+        result = Result.REJECTED if status == 400 or (status == 413 and len(reports) == 1) else Result.NOT_DELIVERED
+        return Receipt.for_all(reports, result, problem)
+    try:
+        return _read_accepted(reports, json.loads(body))
+    except (ValueError, RecursionError, _NoAnswerError) as error:
+        why = str(error) if isinstance(error, _NoAnswerError) else _not_json(headers, body)
+        return Receipt.for_all(reports, Result.NOT_DELIVERED, _no_answer(reports[0], why))
+
+
+class _NoAnswerError(Exception):
+    """An answer to a bulk call that lacks what such answers hold."""
+
+
+def _reference(reference: Reference) -> dict[str, Any]:
+    payload: dict[str, Any] = {}
+    if reference.commit and reference.repository_url:
+        payload["commit"] = {"id": reference.commit, "repositoryUri": reference.repository_url}
+    if reference.branch and reference.branch_url:
+        payload["ref"] = {"name": reference.branch, "uri": reference.branch_url}
+    return payload
+
+
+def _continues(before: str, character: str) -> bool:
+    """Whether a character belongs to the one before it: an accent, a joined or coloured emoji, half a flag."""
+    return (
+        unicodedata.category(character) in ("Mn", "Me", "Mc")
+        or before == ZERO_WIDTH_JOINER
+        or character == ZERO_WIDTH_JOINER
+        or "\U0001f3fb" <= character <= "\U0001f3ff"
+        or ("\U0001f1e6" <= character <= "\U0001f1ff" and "\U0001f1e6" <= before <= "\U0001f1ff")
+    )
+
+
+def _read_accepted(reports: Sequence[Report], answer: object) -> Receipt:
+    if not isinstance(answer, dict):
+        raise _NoAnswerError("it is not a JSON object")
+    name = _COLLECTION[reports[0].entity.kind].capitalize()
+    accepted = {_identity(key) for key in _list(answer, f"accepted{name}")}
+    rejected = {_identity(_field(one, "key")): one for one in _list(answer, f"rejected{name}")}
+    unknown = tuple(map(str, _list(answer, "unknownIssueKeys", optional=True)))
+    associations = tuple(
+        str(value)
+        for one in _list(answer, "unknownAssociations", optional=True)
+        if _field(one, "associationType") not in ("issueKeys", "issueIdOrKeys")
+        for value in _list(one, "values")
+    )
+    # Keys that Jira does not know are listed as associations too where they were sent as such.
+    unknown += tuple(
+        str(value)
+        for one in _list(answer, "unknownAssociations", optional=True)
+        if _field(one, "associationType") in ("issueKeys", "issueIdOrKeys")
+        for value in _list(one, "values")
+    )
+    outcomes = []
+    for report in reports:
+        identity = _identity(_key(report.entity))
+        if identity in rejected:
+            outcomes.append(_rejected(report, rejected[identity], unknown))
+        elif identity in accepted:
+            outcomes.append(Outcome(result=Result.ACCEPTED))
+        else:
+            raise _NoAnswerError(f"it says neither that {report.title} was accepted nor that it was rejected")
+    return Receipt(
+        outcomes=tuple(outcomes),
+        unknown_issue_keys=tuple(dict.fromkeys(unknown)),
+        unknown_associations=tuple(dict.fromkeys(associations)),
+    )
+
+
+def _rejected(report: Report, entry: object, unknown: Sequence[str]) -> Outcome:
+    keys = report.entity.issue_keys
+    if set(keys) <= set(unknown):
+        problem = Problem(
+            f"Jira knows none of the issue keys of {report.title}",
+            f"not known at {report.site.name}: {', '.join(keys)}",
+            "check the keys and PROJECT, that INSTANCE is the site the issues are at, and that they still exist",
+        )
+    else:
+        messages = [
+            str(_field(error, "message", optional=True) or error)
+            for error in _list(entry if isinstance(entry, dict) else {}, "errors", optional=True)
+        ]
+        problem = Problem(
+            f"Jira refused {report.title}",
+            "; ".join(messages) or "it gave no reason",
+            "correct what it names; `--dry-run` shows what is sent",
+        )
+    return Outcome(result=Result.REJECTED, problems=(problem,))
+
+
+def _key(entity: Build | Deployment) -> dict[str, Any]:
+    if isinstance(entity, Build):
+        return {"pipelineId": entity.pipeline.id, "buildNumber": entity.number}
+    return {
+        "pipelineId": entity.pipeline.id,
+        "environmentId": entity.environment.id,
+        "deploymentSequenceNumber": entity.number,
+    }
+
+
+def _identity(key: object) -> tuple[tuple[str, str], ...]:
+    if not isinstance(key, dict):
+        raise _NoAnswerError("a key in it is not an object")
+    return tuple(sorted((str(name), str(value)) for name, value in key.items()))
+
+
+def _list(answer: object, name: str, *, optional: bool = False) -> list[Any]:
+    value = _field(answer, name, optional=optional)
+    if value is None and optional:
+        return []
+    if not isinstance(value, list):
+        raise _NoAnswerError(f"its {name} is not a list")
+    return value
+
+
+def _field(answer: object, name: str, *, optional: bool = False) -> Any:
+    if not isinstance(answer, dict):
+        return None if optional else _raise(f"it lacks {name}")
+    if name not in answer and not optional:
+        raise _NoAnswerError(f"it lacks {name}")
+    return answer.get(name)
+
+
+def _raise(why: str) -> Any:
+    raise _NoAnswerError(why)
+
+
+def _not_json(headers: Mapping[str, str], body: str) -> str:
+    kind = "an HTML page" if is_html(headers, body) else "not JSON" if body.strip() else "empty"
+    return f"it is {kind}"
+
+
+def is_html(headers: Mapping[str, str], body: str) -> bool:
+    """Whether an answer is a web page: a proxy's login form, a gateway's error."""
+    return "html" in headers.get("Content-Type", "") or body.lstrip()[:1] == "<"
+
+
+def _no_answer(report: Report, why: str) -> Problem:
+    return Problem(
+        f"{report.site.name} gave no usable answer",
+        f"Jira answers a report with what it accepted and rejected, and here {why}",
+        "look for a proxy or gateway between this machine and Jira that answers in its place; check INSTANCE",
+    )
+
+
+_REMEDIES = {
+    400: ("Jira refused the request as malformed", "`--dry-run` shows what is sent; correct what the message names"),
+    401: (
+        "Jira did not accept the credential",
+        "check that it belongs to this site and was not revoked, and make a new one where in doubt",
+    ),
+    403: (
+        "the credential may not report this",
+        "give it the permission (OAuth: builds and deployments), and install the app on the site (Connect)",
+    ),
+    404: ("there is no such Jira site or app", "check INSTANCE and CLOUD_ID, and that the app is installed there"),
+    405: ("the address does not take reports", "check INSTANCE, and API_URL where it is set"),
+    413: ("the report is too large", "name fewer issue keys"),
+    429: ("Jira's rate limit is used up", "try again later, and report less often where this happens a lot"),
+}
+
+
+def reading_problem(site: str, status: int, headers: Mapping[str, str], body: str) -> Problem | None:
+    """What is wrong when reading back something that is not there, or None where Jira says just that, in JSON."""
+    found_nothing = status in (200, 404) and not is_html(headers, body) and body.strip()[:1] in ("{", "[")
+    return None if found_nothing else _refused("reading back", site, status, headers, body)
+
+
+def _refusal(report: Report, status: int, headers: Mapping[str, str], body: str) -> Problem:
+    return _refused(report.title, report.site.name, status, headers, body)
+
+
+def _refused(subject: str, site: str, status: int, headers: Mapping[str, str], body: str) -> Problem:
+    if 300 <= status < 400:
+        return moved(site, headers.get("Location", ""))
+    title, remedy = _REMEDIES.get(
+        status,
+        ("Jira has a problem of its own", "try again later; see status.atlassian.com")
+        if status >= 500
+        else ("Jira did not take the report", "`jira-ci doctor` checks the settings one by one"),
+    )
+    wait = f" (Retry-After: {headers['Retry-After']})" if "Retry-After" in headers else ""
+    message = error_message(headers, body)
+    return Problem(f"{title}: {subject}", f"{site} answered {status}{wait}{message}", remedy)
+
+
+def moved(site: str, location: str) -> Problem:
+    """What to say of a redirect; it is never followed, as it would turn a POST into a GET."""
+    from jira_ci_core.urls import origin
+
+    new = origin(location) or location or "an address it does not name"
+    remedy = f"set INSTANCE to {new}, if that is the new address of your site"
+    return Problem(f"the site {site} moved to {new}", "it answered with a redirect, which is never followed", remedy)
+
+
+def error_message(headers: Mapping[str, str], body: str) -> str:
+    """`: what Jira says`, from any of the shapes that it gives its errors, or nothing."""
+    if is_html(headers, body):
+        return " with an HTML page"
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return f": {body.strip()[:500]}" if body.strip() else ""
+    entries = answer if isinstance(answer, list) else [answer]
+    messages: list[str] = []
+    for entry in entries:
+        if isinstance(entry, dict):
+            for name in ("message", "errorMessages", "error_description", "error"):
+                value = entry.get(name)
+                if value:
+                    messages += map(str, value) if isinstance(value, list) else [str(value)]
+                    break
+        elif entry:
+            messages.append(str(entry))
+    return f": {'; '.join(messages)[:500]}" if messages else ""

@@ -1,0 +1,92 @@
+"""From flags, environment and files to settings and started plugins; nobody else looks at any of those."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jira_ci_core.errors import PluginError, SettingsError
+from jira_ci_core.plugins import Plugins
+from jira_ci_core.secrets import Secrets
+from jira_ci_core.settings import NetworkSettings, PluginChoice, Settings
+from jira_ci_core.sources import (
+    SHIPPED_CREDENTIALS,
+    Declared,
+    Sources,
+    check_names,
+    declared,
+    resolve,
+    shipped_credential,
+    without_secrets,
+)
+
+log = logging.getLogger(__name__)
+
+CORE_SETTINGS = declared(Settings, "core")
+NETWORK_SETTINGS = declared(NetworkSettings, "core")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Everything a run starts from; all of it is checked."""
+
+    settings: Settings
+    network: NetworkSettings
+    plugins: Plugins
+    environ: Mapping[str, str]
+    """Without any spelling of a secret setting."""
+    secrets: Secrets
+    credentials: frozenset[str]
+    """Which credentials of the kinds that ship are given, by their names."""
+
+
+def choose_plugins(sources: Sources) -> Plugins:
+    """Import the plugins that the settings choose; what fails is noted in `failures`.
+
+    Raises SettingsError where the choice itself is malformed.
+    """
+    choice, problems = resolve(PluginChoice, declared(PluginChoice, "core"), sources)
+    if choice is None:
+        raise SettingsError.of(tuple(problems))
+    return Plugins(choice)
+
+
+def load(sources: Sources, secrets: Secrets, plugins: Plugins | None = None) -> Loaded:
+    """Check all settings, and start the plugins.
+
+    Raises SettingsError with everything that is wrong at once, or PluginError.
+    """
+    plugins = plugins or choose_plugins(sources)
+    everything = (*CORE_SETTINGS, *NETWORK_SETTINGS, *plugins.settings)
+    given = hide_secrets(everything, sources, secrets)
+    problems = check_names(everything, sources)
+    settings, wrong = resolve(Settings, CORE_SETTINGS, sources)
+    network, wrong_network = resolve(NetworkSettings, NETWORK_SETTINGS, sources)
+    problems += [*wrong, *wrong_network, *plugins.start(sources)]
+    _tell_failures(plugins)
+    if settings is None or network is None or problems:
+        raise SettingsError.of(tuple(problems))
+    return Loaded(settings, network, plugins, without_secrets(sources.environ, everything), secrets, given)
+
+
+def hide_secrets(settings: tuple[Declared, ...], sources: Sources, secrets: Secrets) -> frozenset[str]:
+    """Have the value of every credential removed from all output, well-formed or not, and answer which are given."""
+    shipped = {name: shipped_credential(name) for names in SHIPPED_CREDENTIALS.values() for name in names}
+    given = set()
+    for setting in (*(setting for setting in settings if setting.secret), *shipped.values()):
+        try:
+            found = sources.find(setting)
+        except SettingsError:
+            continue
+        if found is not None:
+            secrets.add(str(found[0]))
+            given.add(setting.name)
+    return frozenset(given & shipped.keys())
+
+
+def _tell_failures(plugins: Plugins) -> None:
+    if plugins.failures and plugins.fail:
+        raise PluginError.of(tuple(plugins.failures))
+    for problem in plugins.failures:
+        log.warning("%s: %s", problem.what, problem.why)

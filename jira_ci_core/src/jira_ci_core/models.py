@@ -1,0 +1,287 @@
+"""The values that flow from step to step: what CI knows, which keys were found, what is reported, what Jira said.
+
+All of them are immutable. Those that may travel (a `Report`, a `Receipt`) are plain data and hold no secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from jira_ci_core.errors import Problem
+from jira_ci_core.keys import is_issue_key
+from jira_ci_core.urls import web_url
+
+if TYPE_CHECKING:
+    from requests.auth import AuthBase
+
+    from jira_ci_core.http import Http
+
+
+class Model(BaseModel):
+    """What all models share: immutable, and an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _issue_key(text: str) -> str:
+    if not is_issue_key(text):
+        raise ValueError(f"{text!r} is not an issue key, such as MYT-1234")
+    return text.upper()
+
+
+IssueKey = Annotated[str, AfterValidator(_issue_key)]
+Text = Annotated[str, StringConstraints(min_length=1)]
+WebUrl = Annotated[str, AfterValidator(web_url)]
+# Jira's integers are signed and 64 bits wide.
+Number = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class Kind(StrEnum):
+    """Which field of the issue is updated."""
+
+    BUILD = "build"
+    DEPLOYMENT = "deployment"
+
+
+class State(StrEnum):
+    """The states Jira shows. A build has no `rolled_back`."""
+
+    PENDING = "pending"
+    IN_PROGRESS = "in_progress"
+    SUCCESSFUL = "successful"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    ROLLED_BACK = "rolled_back"
+    UNKNOWN = "unknown"
+
+
+class EnvironmentType(StrEnum):
+    """The types Jira knows for an environment; `unmapped` is shown as "other"."""
+
+    UNMAPPED = "unmapped"
+    DEVELOPMENT = "development"
+    TESTING = "testing"
+    STAGING = "staging"
+    PRODUCTION = "production"
+
+
+class Pipeline(Model):
+    """What is known of this run. Every fact is optional; `origins` says where each came from.
+
+    Values are as the CI writes them: `number` may hold no number, `status` is the CI's own word.
+    """
+
+    ci: Text
+    """The name of the CI, as people say it: "Harness", "Drone"."""
+    number: str | None = None
+    """The run's number, the same in every step and every rerun of that run."""
+    url: str | None = None
+    """Where the run is shown."""
+    status: str | None = None
+    publishes_status: bool = False
+    """Whether this CI tells a step its status at all; then no `status` means that it has just begun."""
+    id: str | None = None
+    """Which pipeline this is a run of, stable from run to run; a change splits the history in Jira."""
+    name: str | None = None
+    """The pipeline's name for people."""
+    branch: str | None = None
+    """The branch of the change; on a pull request its source branch. Without `refs/heads/`."""
+    target_branch: str | None = None
+    """Where a pull request wants to go; None outside one."""
+    tag: str | None = None
+    pull_request: str | None = None
+    pull_request_title: str | None = None
+    sha: str | None = None
+    commit_before: str | None = None
+    """The commit that the previous run was of; None where that is not known."""
+    message: str | None = None
+    """The whole message of the latest commit: title, body and trailers."""
+    commit_url: str | None = None
+    repository: str | None = None
+    """`owner/name`, or however this CI names it."""
+    repository_url: str | None = None
+    environment: str | None = None
+    """The environment that CI itself says this run deploys to."""
+    version: str | None = None
+    workspace: str | None = None
+    """The folder the repository is checked out in."""
+    origins: dict[str, str] = {}
+    """Field to where its value came from: a variable's name, or "checkout"."""
+
+    def filled(self, facts: dict[str, str], origin: str) -> Self:
+        """The pipeline, with `facts` in the fields that were empty."""
+        fresh = {name: value for name, value in facts.items() if getattr(self, name) is None}
+        return self.model_copy(update={**fresh, "origins": {**self.origins, **dict.fromkeys(fresh, origin)}})
+
+
+class FoundKey(Model):
+    """An issue key and where it was found. A key that is none cannot be constructed; case does not matter."""
+
+    key: IssueKey
+    source: Text
+    """Where, in a few words for people: "pull request title", "changelog fragment 12.md"."""
+    plugin: str = ""
+    """Who found it; core fills this in."""
+
+
+class Site(Model):
+    """The Jira site that reports are for; at least one of the two is known."""
+
+    url: str | None = None
+    """`https://myorg.atlassian.net`, without a path."""
+    cloud_id: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What people call it: the host, or the cloud id where only that is known."""
+        return self.url.partition("://")[2] if self.url else f"cloud id {self.cloud_id}"
+
+
+class Reference(Model):
+    """The commit and the branch a build is of; each is shown only where it has an address."""
+
+    commit: Text | None = None
+    repository_url: WebUrl | None = None
+    branch: Text | None = None
+    branch_url: WebUrl | None = None
+
+
+class PipelineIdentity(Model):
+    """The pipeline as Jira shows it."""
+
+    id: Text
+    name: Text
+    url: WebUrl
+
+
+class Environment(Model):
+    """Where a deployment goes. `id` stays the same from deployment to deployment, `name` is for people."""
+
+    id: Text
+    name: Text
+    type: EnvironmentType = EnvironmentType.UNMAPPED
+
+
+class MappedEnvironment(Model):
+    """What `map_environment` answers: the type of a named environment and, where it differs from the name, its id."""
+
+    type: EnvironmentType
+    id: Text | None = None
+
+
+class _Entity(Model):
+    number: Number
+    """With the pipeline (and the environment) it says which build or deployment this is."""
+    sequence: Number
+    """Milliseconds since the epoch; an update with a lower or equal one is ignored by Jira."""
+    name: Text
+    description: str = ""
+    label: Text | None = None
+    """A version or a tag."""
+    url: WebUrl
+    """Where the run is shown."""
+    state: State
+    last_updated: AwareDatetime
+    issue_keys: Annotated[tuple[IssueKey, ...], Field(min_length=1, max_length=500)]
+    pipeline: PipelineIdentity
+
+
+class Build(_Entity):
+    """One build of one pipeline; identity is (`pipeline.id`, `number`)."""
+
+    kind: Literal[Kind.BUILD] = Kind.BUILD
+    references: Annotated[tuple[Reference, ...], Field(max_length=5)] = ()
+
+    @model_validator(mode="after")
+    def _has_a_state_builds_have(self) -> Self:
+        if self.state is State.ROLLED_BACK:
+            raise ValueError("a build cannot be rolled_back; only a deployment can")
+        return self
+
+
+class Deployment(_Entity):
+    """One deployment; identity is (`pipeline.id`, `environment.id`, `number`)."""
+
+    kind: Literal[Kind.DEPLOYMENT] = Kind.DEPLOYMENT
+    environment: Environment
+
+
+class Report(Model):
+    """One build or deployment, for one site: all that whoever delivers it needs, and no credential."""
+
+    site: Site
+    entity: Annotated[Build | Deployment, Field(discriminator="kind")]
+
+    @property
+    def title(self) -> str:
+        """What people call it: `deployment 42 of acme/shop to prod`."""
+        entity = self.entity
+        to = f" to {entity.environment.name}" if isinstance(entity, Deployment) else ""
+        return f"{entity.kind} {entity.number} of {entity.pipeline.name}{to}"
+
+
+class Result(StrEnum):
+    """What became of one report."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    """Jira read it and refused it; it would be refused again."""
+    QUEUED = "queued"
+    """Someone else has taken it over and will deliver it."""
+    NOT_DELIVERED = "not_delivered"
+    """Neither accepted nor refused: no connection, no permission, no answer."""
+
+
+class Outcome(Model):
+    """What became of one report, and, unless all is well, why."""
+
+    result: Result
+    problems: tuple[Problem, ...] = ()
+
+
+class Receipt(Model):
+    """What `deliver` answers: one outcome for each report, in their order, and what Jira did not know."""
+
+    outcomes: tuple[Outcome, ...] = ()
+    unknown_issue_keys: tuple[str, ...] = ()
+    unknown_associations: tuple[str, ...] = ()
+    skipped: str | None = None
+    """Why nothing was to be delivered at all, where that is so."""
+
+    @classmethod
+    def for_all(cls, reports: Iterable[Report], result: Result, *problems: Problem) -> Receipt:
+        """The same outcome for each of these reports."""
+        return cls(outcomes=tuple(Outcome(result=result, problems=problems) for _ in reports))
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How to deliver to one site, once signed in. Never stored, never serialised."""
+
+    builds_url: str
+    """The address that takes builds in bulk."""
+    deployments_url: str
+    auth: AuthBase = field(repr=False)
+    """Signs each request."""
+    renew: Callable[[], None] = field(repr=False)
+    """Makes `auth` obtain a new token; core calls it once, after a 401."""
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """One way to sign in that has at least part of its settings. Made without touching the network."""
+
+    kind: str
+    """What `AUTH` calls it: "oauth", "connect"."""
+    connect: Callable[[Http], Connection] = field(repr=False)
+    hosts: tuple[str, ...] = ()
+    """The origins that credentials and tokens will be sent to (`https://api.atlassian.com`); no other is."""
+    missing: tuple[str, ...] = ()
+    """The settings that are still needed; where there are any, `connect` is not called."""
+    plugin: str = ""
+    """Whose it is; core fills this in."""

@@ -1,0 +1,401 @@
+"""Discovery, construction and choice of plugins, and calling them with a name on every answer and error.
+
+stevedore finds and loads them, pluggy calls them. Core's own are in the same line as everybody else's.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import types
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import pluggy
+from stevedore.extension import ExtensionManager
+
+from jira_ci_core import hookspecs
+from jira_ci_core.errors import JiraCiError, PluginError, Problem
+from jira_ci_core.hookspecs import CONTRACT_VERSION, ENTRY_POINT_GROUP, PROJECT_NAME
+from jira_ci_core.models import Connection, FoundKey, MappedEnvironment, Pipeline, Receipt, SignIn, State
+from jira_ci_core.settings import PluginChoice, PluginSettings
+from jira_ci_core.sources import Declared, Sources, declared, resolve
+
+if TYPE_CHECKING:
+    from jira_ci_core.http import Http
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+# In call order: each is asked only after all plugins of others.
+BUILT_IN = ("harness", "drone", "checkout", "keys", "states", "environments", "http")
+
+HOOK_PREFIX = f"{PROJECT_NAME}_"
+HOOKS = tuple(name for name in vars(hookspecs) if name.startswith(HOOK_PREFIX))
+
+
+@dataclass(frozen=True)
+class Installed:
+    """One installed plugin and how it fares."""
+
+    name: str
+    distribution: str
+    version: str
+    target: str
+    """What the entry point names: `package.module` or `package.module:Class`."""
+    state: str = "on"
+    """on, off or failed."""
+    reason: str = ""
+    """Why it is off or failed."""
+    hooks: tuple[str, ...] = ()
+    settings: tuple[Declared, ...] = ()
+    loaded: Any = field(default=None, repr=False)
+    """The module or class."""
+
+    @property
+    def origin(self) -> str:
+        """Distribution and version, as people write them."""
+        return f"{self.distribution} {self.version}".strip()
+
+
+class Plugins:
+    """The plugins of one run. Made by importing those that are chosen; they answer once they are started."""
+
+    def __init__(self, choice: PluginChoice) -> None:
+        self.failures: list[Problem] = []
+        """What is wrong with plugins that could not be taken in."""
+        self.answered: dict[str, str] = {}
+        """Hook to the plugin whose answer came last."""
+        self.fail = choice.on_plugin_error == "fail"
+        """Whether a failing plugin ends the step."""
+        self._manager = pluggy.PluginManager(PROJECT_NAME)
+        self._manager.add_hookspecs(hookspecs)
+        self._installed: dict[str, Installed] = {}
+        self._declared_by: dict[str, str] = {}
+        for plugin in _discover(choice):
+            self._take_in(plugin)
+
+    @property
+    def installed(self) -> tuple[Installed, ...]:
+        """All of them, those of others by name, then core's own in call order."""
+        return tuple(self._installed.values())
+
+    @property
+    def settings(self) -> tuple[Declared, ...]:
+        """What the plugins declare."""
+        return tuple(setting for plugin in self.installed for setting in plugin.settings)
+
+    def is_on(self, name: str) -> bool:
+        """Whether a plugin of that name takes part."""
+        return name in self._installed and self._installed[name].state == "on"
+
+    def start(self, sources: Sources) -> list[Problem]:
+        """Construct and register all that are on; answers what is wrong with their settings."""
+        problems: list[Problem] = []
+        on = [plugin for plugin in self.installed if plugin.state == "on"]
+        others = [plugin for plugin in on if plugin.name not in BUILT_IN]
+        own = [plugin for plugin in on if plugin.name in BUILT_IN]
+        # pluggy asks the one registered last first, and `trylast` ones in the order of their registration.
+        for plugin in [*reversed(others), *own]:
+            problems += self._start(plugin, sources)
+        return problems
+
+    def first(self, hook: str, **arguments: object) -> Any:
+        """The first answer to a hook, or None; the hook's name goes without its prefix."""
+        return getattr(self._manager.hook, HOOK_PREFIX + hook)(**arguments)
+
+    def all(self, hook: str, **arguments: object) -> list[Any]:
+        """All answers to a hook, in call order."""
+        return list(getattr(self._manager.hook, HOOK_PREFIX + hook)(**arguments))
+
+    def notify(self, hook: str, **arguments: object) -> None:
+        """Call a hook that has no answer; what fails in it is a warning."""
+        caller = getattr(self._manager.hook, HOOK_PREFIX + hook)
+        for implementation in reversed(caller.get_hookimpls()):
+            try:
+                implementation.function(*(arguments[name] for name in implementation.argnames))
+            except JiraCiError as error:
+                log.warning("%s", error)
+
+    def connect(self, sign_in: SignIn, http: Http) -> Connection:
+        """Sign in; what fails in the plugin, then or later, has its name on it."""
+        from jira_ci_core.http import GuardedAuth
+
+        name = sign_in.plugin
+        connection: Connection = self._called(name, "connect", sign_in.connect, http)
+        if not isinstance(connection, Connection):
+            raise self.failure(name, "connect", f"answered {type(connection).__name__}, not Connection")
+        auth = GuardedAuth(lambda request: self._called(name, "auth", connection.auth, request))
+        return replace(connection, auth=auth, renew=lambda: self._called(name, "renew", connection.renew))
+
+    def failure(self, name: str, hook: str, reason: str) -> PluginError:
+        """The error that says that a plugin failed."""
+        problem = _failure(self._installed[name], hook, reason)
+        return PluginError(problem.what, problem.why, problem.remedy)
+
+    def _called(self, name: str, what: str, function: Callable[..., Any], *arguments: object) -> Any:
+        try:
+            return function(*arguments)
+        except (JiraCiError, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            raise self.failure(name, what, _reason(error)) from None
+
+    def need_sign_in(self) -> bool:
+        """Whether every delivery that could be asked wants to be signed in."""
+        implementations = self._manager.hook.jira_ci_deliver.get_hookimpls()
+        return all(
+            getattr(self._installed[implementation.plugin_name].loaded, "NEEDS_SIGN_IN", True)
+            for implementation in implementations
+        )
+
+    def _take_in(self, plugin: Installed) -> None:
+        other = self._installed.get(plugin.name)
+        if other is not None:
+            self._failed(
+                replace(other, state="failed"),
+                f"another plugin has the same name: {other.origin} ({other.target}) "
+                f"and {plugin.origin} ({plugin.target})",
+            )
+            return
+        self._installed[plugin.name] = plugin
+        if plugin.state != "on":
+            if plugin.state == "failed":
+                self._failed(plugin, plugin.reason)
+            return
+        try:
+            settings = _declared_settings(plugin)
+            hooks = _hooks(plugin.loaded)
+        except ValueError as error:
+            self._failed(plugin, str(error))
+            return
+        self._installed[plugin.name] = replace(plugin, hooks=hooks, settings=settings)
+        for setting in settings:
+            for name in setting.names:
+                owner = self._declared_by.setdefault(name, plugin.name)
+                if owner != plugin.name:
+                    self._failed(plugin, f"it declares the setting {name.upper()}, and so does {owner}")
+                    return
+
+    def _failed(self, plugin: Installed, reason: str) -> None:
+        self._installed[plugin.name] = replace(plugin, state="failed", reason=reason, hooks=(), settings=())
+        self.failures.append(_failure(plugin, "", reason))
+
+    def _start(self, plugin: Installed, sources: Sources) -> list[Problem]:
+        make = plugin.loaded if inspect.isclass(plugin.loaded) else None
+        model = getattr(make, "Settings", None)
+        if model is not None:
+            values, problems = resolve(model, plugin.settings, sources)
+            if values is None:
+                self._installed[plugin.name] = replace(plugin, state="failed", reason=problems[0].what)
+                return problems
+        try:
+            arguments = () if model is None else (values,)
+            instance = make(*arguments) if make else plugin.loaded
+            self._manager.register(self._guarded(plugin, instance), plugin.name)
+        except Exception as error:
+            self._failed(plugin, _reason(error))
+        except SystemExit as error:
+            self._failed(plugin, _reason(error))
+        return []
+
+    def _guarded(self, plugin: Installed, instance: object) -> types.ModuleType:
+        """What pluggy registers in place of the plugin: its hook functions, each with the plugin's name on it."""
+        guarded = types.ModuleType(plugin.name)
+        for name in dir(instance):
+            options = self._manager.parse_hookimpl_opts(instance, name)
+            if options is not None:
+                function = self._guard(plugin, name, getattr(instance, name))
+                setattr(function, f"{PROJECT_NAME}_impl", options)
+                setattr(guarded, name, function)
+        return guarded
+
+    def _guard(self, plugin: Installed, hook: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def guarded(*arguments: object) -> Any:
+            try:
+                answer = function(*arguments)
+                if answer is None:
+                    return None
+                answer = _checked(hook, plugin.name, answer)
+            except (JiraCiError, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                failure = _failure(plugin, hook, _reason(error))
+                if self.fail and hook != "jira_ci_reported":
+                    raise PluginError(failure.what, failure.why, failure.remedy) from None
+                log.warning("%s: %s", failure.what, failure.why)
+                return None
+            self.answered[hook.removeprefix(HOOK_PREFIX)] = plugin.name
+            return answer
+
+        return guarded
+
+
+class _WrongAnswerError(Exception):
+    """A hook answered something else than its contract says."""
+
+
+def _found_keys(plugin: str, answer: Any) -> list[FoundKey]:
+    if isinstance(answer, (str, Mapping)):
+        raise _WrongAnswerError(f"answered {type(answer).__name__}, not a list of FoundKey")
+    found = list(answer)
+    for key in found:
+        if not isinstance(key, FoundKey):
+            raise _WrongAnswerError(f"answered a list with {type(key).__name__} in it, not FoundKey")
+    return [key.model_copy(update={"plugin": plugin}) for key in found]
+
+
+def _sign_in(plugin: str, answer: Any) -> SignIn:
+    return replace(_instance(SignIn, answer), plugin=plugin)
+
+
+def _instance(expected: type[T], answer: Any) -> T:
+    if not isinstance(answer, expected):
+        raise _WrongAnswerError(f"answered {type(answer).__name__}, not {expected.__name__}")
+    return answer
+
+
+def _checked(hook: str, plugin: str, answer: Any) -> Any:
+    check = _ANSWERS.get(hook.removeprefix(HOOK_PREFIX))
+    return check(plugin, answer) if check else None
+
+
+_ANSWERS: dict[str, Callable[[str, Any], Any]] = {
+    "read_pipeline": lambda _, answer: _instance(Pipeline, answer),
+    "extract_issue_keys": _found_keys,
+    "map_state": lambda _, answer: _instance(State, answer),
+    "map_environment": lambda _, answer: _instance(MappedEnvironment, answer),
+    "authenticate": _sign_in,
+    "deliver": lambda _, answer: _instance(Receipt, answer),
+}
+
+
+def _failure(plugin: Installed, hook: str, reason: str) -> Problem:
+    return Problem(
+        f"plugin {plugin.name} failed{f' in {hook}' if hook else ''}",
+        f"{plugin.origin}: {reason}",
+        f"tell its authors, or leave it out with DISABLE_PLUGINS={plugin.name}; "
+        "ON_PLUGIN_ERROR=warn goes on without its answer",
+    )
+
+
+def _reason(error: BaseException) -> str:
+    return str(error) if isinstance(error, _WrongAnswerError) else f"{type(error).__name__}: {error}"
+
+
+def _declared_settings(plugin: Installed) -> tuple[Declared, ...]:
+    made_for = getattr(plugin.loaded, "CONTRACT", CONTRACT_VERSION)
+    if made_for != CONTRACT_VERSION:
+        raise ValueError(f"it was made for version {made_for} of the contract; this core has {CONTRACT_VERSION}")
+    model = getattr(plugin.loaded, "Settings", None) if inspect.isclass(plugin.loaded) else None
+    if model is None:
+        return ()
+    if not (inspect.isclass(model) and issubclass(model, PluginSettings)):
+        raise ValueError("its Settings is not a subclass of PluginSettings")
+    return declared(model, plugin.name)
+
+
+def _hooks(loaded: object) -> tuple[str, ...]:
+    """The hooks a plugin implements. Raises ValueError where one is misspelt or not marked."""
+    marker = f"{PROJECT_NAME}_impl"
+    found = []
+    for name in dir(loaded):
+        function = inspect.getattr_static(loaded, name)
+        marked = getattr(getattr(function, "__func__", function), marker, None) is not None
+        if marked and name not in HOOKS:
+            from difflib import get_close_matches
+
+            near = get_close_matches(name, HOOKS, n=1)
+            raise ValueError(f"there is no hook {name}{f'; did you mean {near[0]}?' if near else ''}")
+        if name in HOOKS and inspect.isroutine(function) and not marked:
+            raise ValueError(f"{name} is not marked with @hookimpl")
+        if marked:
+            found.append(name)
+    return tuple(name for name in HOOKS if name in found)
+
+
+class _CarefulEntryPoint:
+    """An entry point whose module may do anything while it is imported, even exit."""
+
+    def __init__(self, entry_point: EntryPoint) -> None:
+        self._entry_point = entry_point
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._entry_point, name)
+
+    def load(self) -> Any:
+        try:
+            return self._entry_point.load()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise ImportError(_reason(error)) from error
+
+
+class _Found(ExtensionManager[Any]):
+    """stevedore's manager without its cache, which writes to the home directory and forgets the distribution."""
+
+    def __init__(self, points: Iterable[EntryPoint]) -> None:
+        self.points = list(points)
+        self.errors: dict[EntryPoint, str] = {}
+        super().__init__(ENTRY_POINT_GROUP, on_load_failure_callback=_note_error)
+
+    def list_entry_points(self) -> list[EntryPoint]:
+        return [cast(EntryPoint, _CarefulEntryPoint(point)) for point in self.points]
+
+
+def _note_error(manager: ExtensionManager[Any], point: EntryPoint, error: BaseException) -> None:
+    cast(_Found, manager).errors[point] = str(error)
+
+
+def _discover(choice: PluginChoice) -> list[Installed]:
+    """Import what is chosen; those of others by name, then core's own."""
+    points = sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: (point.name, point.value))
+    core_version = _core_version()
+    points_of = {
+        **{point: _installed(point) for point in points},
+        **{
+            EntryPoint(name, f"jira_ci_core.builtin.{name}", ENTRY_POINT_GROUP): Installed(
+                name, "jira-ci-core", core_version, f"jira_ci_core.builtin.{name}"
+            )
+            for name in BUILT_IN
+        },
+    }
+    off = {point: _why_off(point.name, choice) for point in points_of}
+    found = _Found(point for point in points_of if not off[point])
+    loaded = {(extension.name, extension.entry_point_target): extension.plugin for extension in found.extensions}
+    errors = {(point.name, point.value): error for point, error in found.errors.items()}
+    plugins = []
+    for point, plugin in points_of.items():
+        place = point.name, point.value
+        if off[point]:
+            plugins.append(replace(plugin, state="off", reason=off[point]))
+        elif place in errors:
+            plugins.append(replace(plugin, state="failed", reason=errors[place]))
+        else:
+            plugins.append(replace(plugin, loaded=loaded[place]))
+    return plugins
+
+
+def _installed(point: EntryPoint) -> Installed:
+    distribution = point.dist.name if point.dist else ""
+    return Installed(point.name, distribution, point.dist.version if point.dist else "", point.value)
+
+
+def _why_off(name: str, choice: PluginChoice) -> str:
+    if name in choice.disable_plugins:
+        return "DISABLE_PLUGINS names it"
+    if choice.plugins is not None and name not in choice.plugins and name not in BUILT_IN:
+        return "PLUGINS does not name it"
+    return ""
+
+
+def _core_version() -> str:
+    from importlib.metadata import version
+
+    return version("jira-ci-core")

@@ -1,0 +1,128 @@
+"""Making the builds and deployments that are reported, from what is known of the run."""
+
+from __future__ import annotations
+
+import logging
+
+from jira_ci_core.clock import Clock
+from jira_ci_core.errors import SettingsError
+from jira_ci_core.identity import branch_url, commit_url, environment_id, pipeline_identity, run_number, stable_id
+from jira_ci_core.models import (
+    Build,
+    Deployment,
+    Environment,
+    EnvironmentType,
+    Kind,
+    MappedEnvironment,
+    Pipeline,
+    Reference,
+    Report,
+    Site,
+    State,
+)
+from jira_ci_core.plugins import Plugins
+from jira_ci_core.settings import Settings
+from jira_ci_core.urls import browsable, web_url
+
+log = logging.getLogger(__name__)
+
+
+def kind_of(settings: Settings) -> Kind:
+    """A deployment where ENVIRONMENT_NAME is set, else a build."""
+    return Kind.DEPLOYMENT if settings.environment_name else Kind.BUILD
+
+
+def hint_at_deployment(pipeline: Pipeline, settings: Settings) -> None:
+    """Say how to report a deployment where CI knows of one and the settings do not: it is never one by itself."""
+    if pipeline.environment and not settings.environment_name:
+        log.info(
+            "%s says that this run deploys to %s; a build is reported. Set ENVIRONMENT_NAME=%s to report a deployment",
+            pipeline.ci,
+            pipeline.environment,
+            pipeline.environment,
+        )
+
+
+def make_site(settings: Settings) -> Site:
+    """The site of all reports of this step. Raises SettingsError where nothing says which it is."""
+    if settings.instance is None and settings.cloud_id is None:
+        raise SettingsError(
+            "INSTANCE is not set",
+            "it says which Jira site to update",
+            "set INSTANCE to myorg for myorg.atlassian.net (PLUGIN_INSTANCE, JIRA_CI_INSTANCE or --instance); "
+            "with OAuth, CLOUD_ID alone will do",
+        )
+    return Site(url=settings.instance, cloud_id=settings.cloud_id)
+
+
+def make_reports(
+    plugins: Plugins, pipeline: Pipeline, keys: tuple[str, ...], state: State, settings: Settings, clock: Clock
+) -> tuple[Report, ...]:
+    """One report for a build, or one for each environment.
+
+    Raises SettingsError where the run has no identity, number or address.
+    """
+    kind = kind_of(settings)
+    site = make_site(settings)
+    sequence = clock.next_sequence()
+    identity = pipeline_identity(pipeline, settings)
+    number = run_number(pipeline, settings, kind)
+    common = {
+        "number": number,
+        "sequence": sequence,
+        "name": f"{identity.name} #{pipeline.number or number}",
+        "description": _first_line(pipeline.pull_request_title or pipeline.message or ""),
+        "label": pipeline.tag or pipeline.version or None,
+        "url": identity.url,
+        "state": state,
+        "last_updated": clock.moment(sequence),
+        "issue_keys": keys,
+        "pipeline": identity,
+    }
+    if kind is Kind.BUILD:
+        return (Report(site=site, entity=Build.model_validate({**common, "references": _references(pipeline)})),)
+    return tuple(
+        Report(site=site, entity=Deployment.model_validate({**common, "environment": environment}))
+        for environment in _environments(plugins, settings)
+    )
+
+
+def _environments(plugins: Plugins, settings: Settings) -> list[Environment]:
+    names = settings.environment_name
+    if settings.environment_id and len(names) > 1:
+        raise SettingsError(
+            "ENVIRONMENT_ID cannot be set here",
+            f"it is the id of one environment, and ENVIRONMENT_NAME names {len(names)}",
+            "leave ENVIRONMENT_ID out, or report each environment in a step of its own",
+        )
+    found: dict[str, Environment] = {}
+    for name in names:
+        mapped: MappedEnvironment | None = None
+        if settings.environment_type is None or settings.environment_id is None:
+            mapped = plugins.first("map_environment", name=name, settings=settings)
+        id = settings.environment_id or (mapped.id if mapped else None) or environment_id(name)
+        type = settings.environment_type or (mapped.type if mapped else EnvironmentType.UNMAPPED)
+        found.setdefault(id, Environment(id=stable_id(id), name=name, type=type))
+    return list(found.values())
+
+
+def _references(pipeline: Pipeline) -> tuple[Reference, ...]:
+    repository = browsable(pipeline.repository_url or "")
+    if repository is None:
+        return ()
+    pipeline = pipeline.model_copy(update={"repository_url": repository})
+    where = {"commit": pipeline.sha, "repository_url": repository} if pipeline.sha and commit_url(pipeline) else {}
+    address = _web_url(branch_url(pipeline))
+    branch = {"branch": pipeline.branch, "branch_url": address} if address else {}
+    return (Reference.model_validate({**where, **branch}),) if where or branch else ()
+
+
+def _web_url(text: str | None) -> str | None:
+    try:
+        return web_url(text) if text else None
+    except ValueError:
+        return None
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0].strip()

@@ -1,0 +1,61 @@
+"""Values that must never be printed, and how they are taken out of a text."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode, urlsafe_b64encode
+from urllib.parse import quote, quote_plus, urlsplit
+
+MASK = "[secret]"
+# A shorter value would blot out ordinary words; nothing prints a credential on purpose.
+SHORTEST = 4
+
+
+class Secrets:
+    """The credentials and tokens of one process, by value."""
+
+    def __init__(self) -> None:
+        self._forms: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
+
+    def add(self, value: str) -> None:
+        """Have a value, and the usual encodings of it, removed from everything that is printed from now on."""
+        values = {value, value.strip()}
+        if "://" in value:
+            values.add(_password(value))
+        for plain in values:
+            if len(plain) >= SHORTEST:
+                self._forms.update(_encoded(plain))
+        self._pattern = None
+
+    def redact(self, text: str) -> str:
+        """The text with every secret in it masked."""
+        if not self._forms:
+            return text
+        if self._pattern is None:
+            # Longest first: a secret may hold another one.
+            longest_first = sorted(self._forms, key=lambda form: (-len(form), form))
+            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+        return self._pattern.sub(MASK, text)
+
+
+def _password(url: str) -> str:
+    try:
+        return urlsplit(url).password or ""
+    except ValueError:
+        return ""
+
+
+def _encoded(value: str) -> set[str]:
+    data = value.encode()
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    forms = {value, quote(value, safe=""), quote(value), quote_plus(value), escaped, repr(value)[1:-1]}
+    # In base64 a value looks different at each of the three offsets; its first and last characters are shared
+    # with what stands around it.
+    for offset in range(3):
+        for encode in (b64encode, urlsafe_b64encode):
+            encoded = encode(b"\0" * offset + data).decode().rstrip("=")
+            inner = encoded[(offset * 8 + 5) // 6 : (offset + len(data)) * 8 // 6]
+            if len(inner) >= SHORTEST * 2:
+                forms.add(inner)
+    return forms

@@ -1,0 +1,247 @@
+"""Every core setting, once: name, type, default, help, and who may set it. Plugins declare theirs in the same way.
+
+A field `environment_name` is the setting `ENVIRONMENT_NAME`; `sources.py` says where its value comes from.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from jira_ci_core.keys import ANY_PROJECT, is_issue_key, is_project_key
+from jira_ci_core.models import EnvironmentType
+from jira_ci_core.urls import is_loopback, origin, web_url
+
+if TYPE_CHECKING:
+    from pydantic.config import JsonDict
+
+
+class RefusedError(ValueError):
+    """A value that a setting does not take: raise it from a validator with the reason and what to write instead."""
+
+    def __init__(self, why: str, remedy: str) -> None:
+        super().__init__(why)
+        self.why = why
+        self.remedy = remedy
+
+
+def setting(
+    default: object = ...,
+    *,
+    help: str,
+    project_file: bool = False,
+    aliases: tuple[str, ...] = (),
+    reads: tuple[str, ...] = (),
+) -> Any:
+    """Declare a setting as a field of a `PluginSettings` model.
+
+    `project_file` says that it is harmless: also a file from the change under test may set it. `aliases` are other
+    names, in lower case. `reads` are raw variables (`GITHUB_OUTPUT`) that are asked last, by their exact names.
+    """
+    extra: JsonDict = {"project_file": project_file, "aliases": list(aliases), "reads": list(reads)}
+    return Field(default, description=help, json_schema_extra=extra)
+
+
+class PluginSettings(BaseModel):
+    """The base of every model of settings, core's included."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, hide_input_in_errors=True)
+
+
+def _visible(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value().strip()
+    if not re.fullmatch(r"[\x21-\x7e]+", text):
+        raise RefusedError(
+            "a credential is one word of visible ASCII characters, and this holds a space, a line break or others",
+            "copy it again, without quotes or line breaks",
+        )
+    return SecretStr(text)
+
+
+Secret = Annotated[SecretStr, AfterValidator(_visible)]
+"""A credential: no flag, may come from a file (`…_FILE`), never printed."""
+
+
+def _split(value: object) -> object:
+    return re.split(r"[\s,|]+", value.strip(" \t\n,|")) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+"""A list of words: in one string separated by commas, spaces or vertical bars, or a list in a file."""
+
+
+def _https_url(text: str) -> str:
+    try:
+        url = web_url(text if "://" in text else f"https://{text}").rstrip("/")
+    except ValueError as error:
+        raise RefusedError(str(error), "write it in full, such as https://jira.example.com") from None
+    if "@" in url or "?" in url or "#" in url:
+        raise RefusedError(
+            "it holds more than scheme, host and path", "write it without a user, a query and a fragment"
+        )
+    if url.startswith("http:") and not is_loopback(url):
+        raise RefusedError(
+            "credentials are sent there, and plain http would show them to everyone on the way",
+            "write https:// (http:// is for this machine only)",
+        )
+    return url
+
+
+HttpsUrl = Annotated[str, AfterValidator(_https_url)]
+"""An address that credentials may be sent to: https, or http on loopback; a host alone means https."""
+
+
+def _site_url(text: str) -> str:
+    text = text.strip()
+    if "://" not in text:
+        host = text.lower().rstrip("/").removesuffix(".atlassian.net")
+        if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", host):
+            raise RefusedError(
+                "it is neither the name of a site at atlassian.net nor an address",
+                "write `myorg` for myorg.atlassian.net, or the full address of a custom domain, https://…",
+            )
+        text = f"https://{host}.atlassian.net"
+    site = origin(_https_url(text))
+    assert site is not None
+    return site
+
+
+def _project_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
+    for key in keys:
+        if key != ANY_PROJECT and not is_project_key(key):
+            raise RefusedError(
+                f"{key!r} is not a project key: at least two letters, digits or underscores, beginning with a letter",
+                "write the part before the number in the keys of your issues (MYT for MYT-1234), several with commas, "
+                "or * for any project",
+            )
+    return tuple(dict.fromkeys(key.upper() for key in keys))
+
+
+def _issue_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
+    for key in keys:
+        if not is_issue_key(key):
+            raise RefusedError(f"{key!r} is not an issue key", "write keys such as MYT-1234, several with commas")
+    return tuple(dict.fromkeys(key.upper() for key in keys))
+
+
+def _comma_list(value: object) -> object:
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list):
+        return value
+    return tuple(dict.fromkeys(str(part).strip() for part in parts if str(part).strip()))
+
+
+def _cloud_id(text: str) -> str:
+    digits = text.strip().replace("-", "").lower()
+    if not re.fullmatch(r"[0-9a-f]{32}", digits):
+        raise RefusedError(
+            "a cloud id is 32 hexadecimal digits, with or without hyphens",
+            "copy `cloudId` from https://<your site>/_edge/tenant_info, or leave CLOUD_ID out",
+        )
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+def _link(text: str) -> str:
+    try:
+        return web_url(text)
+    except ValueError as error:
+        raise RefusedError(str(error), "write the whole address of the run, https://…") from None
+
+
+def _run_number(value: object) -> object:
+    if not re.fullmatch(r"[0-9]{1,19}", str(value).strip()) or int(str(value)) >= 2**63:
+        raise RefusedError("it is not a whole number from 0 to 2⁶³-1", "pass the counter of your CI's runs")
+    return int(str(value))
+
+
+def _lower(value: object) -> object:
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def _log_level(value: object) -> object:
+    return "debug" if _lower(value) == "trace" else _lower(value)
+
+
+class PluginChoice(PluginSettings):
+    """The settings that are needed before the first plugin is imported."""
+
+    plugins: Names | None = setting(None, help="use only these installed plugins, besides core's own")
+    disable_plugins: Names = setting((), help="do not use these plugins, core's own included")
+    on_plugin_error: Annotated[Literal["fail", "warn"], BeforeValidator(_lower)] = setting(
+        "fail", help="how a failing plugin ends the step: fail (exit 3), or warn and go on without its answer"
+    )
+
+
+class Settings(PluginChoice):
+    """What every hook is given as `settings`. Holds no credential."""
+
+    project: Annotated[Names, AfterValidator(_project_keys)] = setting(
+        help="project key(s) to look for, separated by comma, space or vertical bar; * accepts any",
+        project_file=True,
+    )
+    instance: Annotated[str, AfterValidator(_site_url)] | None = setting(
+        None, help="your Jira site: myorg of myorg.atlassian.net, that host name, or a full address"
+    )
+    cloud_id: Annotated[str, AfterValidator(_cloud_id)] | None = setting(
+        None, help="the site's cloud id; saves the OAuth sign-in one request"
+    )
+    environment_name: Annotated[tuple[str, ...], BeforeValidator(_comma_list)] = setting(
+        (),
+        help="where this run deploys to, several with commas: updates Deployments; without it, Builds",
+        aliases=("environment",),
+    )
+    environment_id: str | None = setting(None, help="a stable id of the environment; made from its name by default")
+    environment_type: Annotated[EnvironmentType, BeforeValidator(_lower)] | None = setting(
+        None, help="production, staging, testing, development or unmapped; made from the name by default"
+    )
+    state: str | None = setting(None, help="the state to show; CI's own status by default")
+    state_policy: Annotated[Literal["skip", "force"], BeforeValidator(_lower)] = setting(
+        "skip",
+        help="what a STATE of successful means for a run that CI knows to have failed: skip the update, or force it",
+    )
+    log_level: Annotated[Literal["info", "debug"], BeforeValidator(_log_level)] = setting(
+        "info", help="info, or debug to see what Jira answers (secrets removed)"
+    )
+    issuekeys: Annotated[Names, AfterValidator(_issue_keys)] = setting(
+        (), help="issue key(s) to update, instead of searching for them", aliases=("issue_keys",)
+    )
+    pipeline: str | None = setting(
+        None, help="which pipeline this is, stable from run to run; from CI by default", project_file=True
+    )
+    run_number: Annotated[int, BeforeValidator(_run_number)] | None = setting(
+        None, help="this run's number, for a CI that has no usable one"
+    )
+    link: Annotated[str, AfterValidator(_link)] | None = setting(
+        None, help="the address that Jira links to; the run's by default"
+    )
+    auth: str | None = setting(None, help="which kind of credentials to use where there are several: oauth, connect")
+    on_no_issue: Annotated[Literal["warn", "fail"], BeforeValidator(_lower)] = setting(
+        "warn", help="how a step without any issue key ends: warn (exit 0) or fail (exit 1)"
+    )
+    config: str | None = setting(None, help="a TOML file of settings, spelled project, environment-name, …")
+
+
+class NetworkSettings(PluginSettings):
+    """How to reach the network. Kept apart from `Settings`, since a proxy's address may hold a password."""
+
+    https_proxy: Secret | None = setting(
+        None, help="proxy for https", reads=("HTTPS_PROXY", "https_proxy", "HARNESS_HTTPS_PROXY")
+    )
+    http_proxy: Secret | None = setting(
+        None, help="proxy for http", reads=("http_proxy", "HTTP_PROXY", "HARNESS_HTTP_PROXY")
+    )
+    no_proxy: str | None = setting(
+        None, help="hosts to reach without a proxy", reads=("NO_PROXY", "no_proxy", "HARNESS_NO_PROXY")
+    )
+    ca_bundle: str | None = setting(
+        None,
+        help="a file of certificate authorities to trust instead of the usual ones",
+        reads=("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"),
+    )
+
+
+def holds_secret(annotation: object) -> bool:
+    """Whether a field of this type is a credential."""
+    return annotation is SecretStr or any(holds_secret(part) for part in get_args(annotation))

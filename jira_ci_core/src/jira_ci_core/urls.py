@@ -1,0 +1,80 @@
+"""Addresses: which are web addresses, which are loopback, which origin one belongs to, how to show one in a browser."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from urllib.parse import quote, urlsplit
+
+# What may stand in an address (RFC 3986), percent-encoding included; letters of other scripts are encoded first.
+_ALLOWED = "".join(map(chr, range(0x21, 0x7F))).translate(str.maketrans("", "", '"<>\\^`{|}'))
+_SCP_LIKE = re.compile(r"(?:[^@/:]+@)?(?P<host>[A-Za-z0-9.-]+):(?P<path>(?!//)[^:]+)")
+_HOST_NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*\.?")
+
+LONGEST_URL = 2000
+
+
+def web_url(text: str) -> str:
+    """The absolute http or https address in `text`, percent-encoded where it has to be.
+
+    Raises ValueError where there is none, or one longer than Jira takes (2000 characters).
+    """
+    url = quote(text.strip(), safe=_ALLOWED)
+    if origin(url) is None:
+        raise ValueError("it is not an absolute http:// or https:// address")
+    if len(url) > LONGEST_URL:
+        raise ValueError(f"it is longer than {LONGEST_URL} characters")
+    return url
+
+
+def origin(url: str) -> str | None:
+    """Scheme, host and port of an http(s) address, in lower case and without a default port; None if it is none."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or not (_is_ip(host) or _HOST_NAME.fullmatch(host)) or port == 0:
+        return None
+    shown = f"[{host}]" if ":" in host else host
+    default = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{shown}" if port in (None, default) else f"{parts.scheme}://{shown}:{port}"
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the host of this address is this machine."""
+    host = urlsplit(url).hostname or ""
+    if _is_ip(host):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost" or host.endswith(".localhost")
+
+
+def browsable(remote: str) -> str | None:
+    """The web address of a git remote, without any credential in it; None where it has none.
+
+    `git@host:org/repo.git` and `ssh://git@host/org/repo` become `https://host/org/repo`.
+    """
+    remote = remote.strip()
+    parts = urlsplit(remote) if "://" in remote else None
+    if parts is None:
+        match = _SCP_LIKE.fullmatch(remote)
+        host, path, scheme = (match["host"], match["path"], "https") if match else ("", "", "")
+    elif parts.scheme in ("http", "https"):
+        host, path, scheme = parts.netloc.rpartition("@")[2], parts.path, parts.scheme
+    elif parts.scheme in ("ssh", "git+ssh", "git"):
+        host, path, scheme = parts.hostname or "", parts.path, "https"
+    else:
+        return None
+    path = path.strip("/").removesuffix(".git")
+    try:
+        return web_url(f"{scheme}://{host}/{path}") if host and path else None
+    except ValueError:
+        return None
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

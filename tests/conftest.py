@@ -1,0 +1,167 @@
+"""What tests of several packages share: a local Jira, a git checkout, and a CI step that is run as a process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from jira_ci_sandbox.client import Sandbox
+
+JIRA_CI = Path(sys.executable).with_name("jira-ci")
+
+# What a process needs to run at all, and coverage to see what it runs.
+KEPT = ("PATH", "SYSTEMROOT", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
+
+settings.register_profile(
+    "ordinary", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+settings.load_profile("ordinary")
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def text(self) -> str:
+        return self.out + self.err
+
+
+class Step:
+    """A CI step: a working directory, an environment, and the installed `jira-ci` run in it as a process.
+
+    Keyword arguments are the step's own settings, passed as Harness and Drone pass them (`PLUGIN_…`); `environ` holds
+    variables by their own names.
+    """
+
+    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
+        self.folder = folder
+        self.environ = dict(environ)
+
+    def __call__(self, *arguments: str, environ: Mapping[str, str] | None = None, **plugin: object) -> Done:
+        return self.run("report", *arguments, environ=environ, **plugin)
+
+    def run(self, *arguments: str, environ: Mapping[str, str] | None = None, **plugin: object) -> Done:
+        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+        variables = {**kept, "HOME": str(self.folder), **self.environ, **(environ or {})}
+        variables |= {f"PLUGIN_{name.upper()}": str(value) for name, value in plugin.items() if value is not None}
+        done = subprocess.run(
+            [JIRA_CI, *arguments],
+            cwd=self.folder,
+            env={name: value for name, value in variables.items() if value is not None},
+            capture_output=True,
+            timeout=60,
+            stdin=subprocess.DEVNULL,
+        )
+        return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+@pytest.fixture(scope="session")
+def running_jira() -> Iterator[Sandbox]:
+    with Sandbox.start("MYT,DEMO,MY_T") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def jira(running_jira: Sandbox) -> Sandbox:
+    """A local Jira with nothing in it, that knows the projects MYT, DEMO and MY_T."""
+    running_jira.reset()
+    return running_jira
+
+
+@pytest.fixture
+def step(tmp_path: Path) -> Step:
+    """A step in an empty folder, on a machine without any CI and without settings."""
+    folder = tmp_path / "step"
+    folder.mkdir()
+    # A repository that happens to lie above the temporary folder is none of this step's business.
+    return Step(folder, {"GIT_CEILING_DIRECTORIES": str(tmp_path)})
+
+
+HARNESS = {
+    "HARNESS_ACCOUNT_ID": "acme",
+    "HARNESS_ORG_ID": "default",
+    "HARNESS_PROJECT_ID": "shop",
+    "HARNESS_PIPELINE_ID": "checkout",
+    "HARNESS_STAGE_ID": "build",
+    "HARNESS_BUILD_ID": "42",
+    "DRONE": "true",
+    "CI": "true",
+    "DRONE_BUILD_NUMBER": "42",
+    "DRONE_BUILD_LINK": "https://app.harness.example/run/42",
+    "DRONE_BUILD_STATUS": "SUCCESS",
+    "DRONE_BRANCH": "main",
+    "DRONE_COMMIT_BRANCH": "main",
+    "DRONE_COMMIT_SHA": "8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f0a9b",
+    "DRONE_COMMIT_BEFORE": "1111111111111111111111111111111111111111",
+    "DRONE_COMMIT_MESSAGE": "[MYT-1] Let people pay",
+    "DRONE_REPO": "acme/shop",
+    "DRONE_REPO_LINK": "https://git.example/acme/shop",
+}
+
+
+def jira_settings(jira: Sandbox) -> dict[str, str]:
+    """The settings that point a step at the local Jira, without any credential."""
+    return {
+        "PLUGIN_PROJECT": "MYT",
+        "PLUGIN_INSTANCE": jira.url,
+        "PLUGIN_API_URL": jira.url,
+        "PLUGIN_CONNECT_HOSTNAME": jira.url,
+    }
+
+
+@pytest.fixture
+def oauth(jira: Sandbox) -> dict[str, str]:
+    """The credentials of the one kind."""
+    return {"PLUGIN_CLIENT_ID": jira.client_id, "PLUGIN_CLIENT_SECRET": jira.client_secret}
+
+
+@pytest.fixture
+def connect(jira: Sandbox) -> dict[str, str]:
+    """The credential of the other kind."""
+    return {"PLUGIN_CONNECT_KEY": jira.connect_key}
+
+
+@pytest.fixture
+def harness(step: Step, jira: Sandbox) -> Step:
+    """A step of a Harness run whose commit names MYT-1, pointed at the local Jira, without a credential."""
+    step.environ |= HARNESS | jira_settings(jira)
+    return step
+
+
+@pytest.fixture
+def harness_oauth(harness: Step, oauth: dict[str, str]) -> Step:
+    """The same, with OAuth credentials."""
+    harness.environ |= oauth
+    return harness
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Callable[..., Path]:
+    """Makes a git repository with one commit, in the step's folder: `checkout("[MYT-1] Message")`."""
+
+    def make(message: str, *, branch: str = "main", remote: str = "", folder: Path | None = None) -> Path:
+        where = folder or tmp_path / "step"
+        where.mkdir(exist_ok=True)
+        commit = ["-c", "user.name=A", "-c", "user.email=a@example.com", "commit", "-q", "--allow-empty", "-m", message]
+        for command in (["init", "-q", "-b", branch], commit, *([["remote", "add", "origin", remote]] if remote else [])):
+            subprocess.run(["git", *command], cwd=where, check=True, env={"PATH": os.environ["PATH"], "HOME": str(where)})
+        return where
+
+    return make

@@ -76,6 +76,11 @@ class Cli(click.Group):
 class SettingsCommand(click.Command):
     """A command that takes every setting as a flag, those that plugins declare included."""
 
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self._own = len(self.params)
+        self._settings: tuple[Declared, ...] = ()
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Find out which plugins there are, and then which flags."""
         from jira_ci_core.loader import choose_plugins
@@ -88,11 +93,6 @@ class SettingsCommand(click.Command):
         self.params = self.params[: self._own] + [_option(setting) for setting in self._settings if not setting.secret]
         return super().parse_args(ctx, args)
 
-    def __init__(self, *arguments: Any, **keywords: Any) -> None:
-        super().__init__(*arguments, **keywords)
-        self._own = len(self.params)
-        self._settings: tuple[Declared, ...] = ()
-
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Options of the command, then every setting with its spellings and default, by who declares it."""
         own = [parameter.get_help_record(ctx) for parameter in self.params[: self._own]]
@@ -100,9 +100,11 @@ class SettingsCommand(click.Command):
             formatter.write_dl([record for record in [*own, ("--help", "Show this message and exit.")] if record])
         for owner in dict.fromkeys(setting.owner for setting in self._settings):
             with formatter.section("Settings" if owner == CORE else f"Settings of the plugin {owner}"):
-                formatter.write_dl(
-                    [(_spellings(setting), _help(setting)) for setting in self._settings if setting.owner == owner]
-                )
+                for setting in self._settings:
+                    if setting.owner == owner:
+                        formatter.write_text(_spellings(setting))
+                        with formatter.indentation():
+                            formatter.write_text(_help(setting))
 
 
 CORE_SETTINGS = declared(Settings, CORE)

@@ -75,12 +75,8 @@ def hide_secrets(settings: tuple[Declared, ...], sources: Sources, secrets: Secr
     shipped = {name: shipped_credential(name) for names in SHIPPED_CREDENTIALS.values() for name in names}
     given = set()
     for setting in (*(setting for setting in settings if setting.secret), *shipped.values()):
-        try:
-            found = sources.find(setting)
-        except SettingsError:
-            continue
-        if found is not None:
-            secrets.add(str(found[0]))
+        for value in sources.values(setting):
+            secrets.add(str(value))
             given.add(setting.name)
     return frozenset(given & shipped.keys())
 

@@ -9,7 +9,7 @@ import functools
 import inspect
 import logging
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -35,6 +35,8 @@ T = TypeVar("T")
 BUILT_IN = ("harness", "drone", "checkout", "keys", "states", "environments", "http")
 
 HOOK_PREFIX = f"{PROJECT_NAME}_"
+# Called when all is done: what fails in it can only be told.
+REPORTED = f"{HOOK_PREFIX}reported"
 HOOKS = tuple(name for name in vars(hookspecs) if name.startswith(HOOK_PREFIX))
 
 
@@ -113,13 +115,8 @@ class Plugins:
         return list(getattr(self._manager.hook, HOOK_PREFIX + hook)(**arguments))
 
     def notify(self, hook: str, **arguments: object) -> None:
-        """Call a hook that has no answer; what fails in it is a warning."""
-        caller = getattr(self._manager.hook, HOOK_PREFIX + hook)
-        for implementation in reversed(caller.get_hookimpls()):
-            try:
-                implementation.function(*(arguments[name] for name in implementation.argnames))
-            except JiraCiError as error:
-                log.warning("%s", error)
+        """Call a hook that has no answer."""
+        getattr(self._manager.hook, HOOK_PREFIX + hook)(**arguments)
 
     def connect(self, sign_in: SignIn, http: Http) -> Connection:
         """Sign in; what fails in the plugin, then or later, has its name on it."""
@@ -209,7 +206,9 @@ class Plugins:
         for name in dir(instance):
             options = self._manager.parse_hookimpl_opts(instance, name)
             if options is not None:
-                function = self._guard(plugin, name, getattr(instance, name))
+                is_wrapper = options.get("wrapper") or options.get("hookwrapper")
+                guard = self._guard_wrapper if is_wrapper else self._guard
+                function = guard(plugin, name, getattr(instance, name))
                 setattr(function, f"{PROJECT_NAME}_impl", options)
                 setattr(guarded, name, function)
         return guarded
@@ -222,18 +221,43 @@ class Plugins:
                 if answer is None:
                     return None
                 answer = _checked(hook, plugin.name, answer)
-            except (JiraCiError, KeyboardInterrupt):
-                raise
             except BaseException as error:
-                failure = _failure(plugin, hook, _reason(error))
-                if self.fail and hook != "jira_ci_reported":
-                    raise PluginError(failure.what, failure.why, failure.remedy) from None
-                log.warning("%s: %s", failure.what, failure.why)
+                self._tell(plugin, hook, error)
                 return None
             self.answered[hook.removeprefix(HOOK_PREFIX)] = plugin.name
             return answer
 
         return guarded
+
+    def _guard_wrapper(self, plugin: Installed, hook: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def guarded(*arguments: object) -> Generator[None, Any, Any]:
+            inner = function(*arguments)
+            try:
+                next(inner)
+            except BaseException as error:
+                self._tell(plugin, hook, error)
+                return (yield)
+            answer = yield
+            try:
+                inner.send(answer)
+            except StopIteration as end:
+                return end.value
+            except BaseException as error:
+                self._tell(plugin, hook, error)
+            return answer
+
+        return guarded
+
+    def _tell(self, plugin: Installed, hook: str, error: BaseException) -> None:
+        """Raise what has to end the step, or warn of it."""
+        only_told = hook == REPORTED
+        if isinstance(error, KeyboardInterrupt) or (isinstance(error, JiraCiError) and not only_told):
+            raise error
+        failure = _failure(plugin, hook, _reason(error))
+        if self.fail and not only_told:
+            raise PluginError(failure.what, failure.why, failure.remedy) from None
+        log.warning("%s: %s", failure.what, failure.why)
 
 
 class _WrongAnswerError(Exception):

@@ -5,6 +5,7 @@ Nothing here knows what a setting means; `settings.py` declares them, plugins de
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -122,6 +123,13 @@ class Sources:
                     self.unresolved.add(place)
                     log.warning("%s holds an expression that was not resolved; it counts as not set", place)
         return None
+
+    def values(self, setting: Declared) -> Iterator[object]:
+        """Every value that is set for a setting, the winning one first, up to a file that cannot be read."""
+        with contextlib.suppress(SettingsError):
+            for value, _ in self._spellings(setting):
+                if _is_set(value):
+                    yield value
 
     def _spellings(self, setting: Declared) -> Iterator[tuple[object, str]]:
         """All places, in their order, with what stands there; a secret's files are opened only when reached."""

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from jira_ci_core.errors import DeliveryError, ExitCode, JiraCiError, PluginError, Problem, SettingsError, SignInError
 from jira_ci_core.hookspecs import CONTRACT_VERSION, hookimpl
+from jira_ci_core.identity import environment_id
 from jira_ci_core.keys import find_keys, is_issue_key, is_project_key
 from jira_ci_core.models import (
     Build,
@@ -82,6 +83,7 @@ __all__ = [
     "Site",
     "State",
     "answer_error",
+    "environment_id",
     "find_keys",
     "hookimpl",
     "is_issue_key",

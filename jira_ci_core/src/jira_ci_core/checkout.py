@@ -23,7 +23,7 @@ def filled_from_checkout(pipeline: Pipeline, environ: Mapping[str, str]) -> Pipe
     if all(getattr(pipeline, name) for name in FACTS):
         return pipeline
     workspace = Path(pipeline.workspace or "")
-    facts = read_checkout(workspace if workspace.is_dir() else Path(), environ, pipeline.sha)
+    facts = read_checkout(workspace if _is_folder(workspace) else Path(), environ, pipeline.sha)
     if pipeline.tag or pipeline.pull_request:
         # What is checked out for those is a detached commit, or a branch that only CI knows.
         facts.pop("branch", None)
@@ -35,8 +35,10 @@ def read_checkout(folder: Path, environ: Mapping[str, str], sha: str | None = No
 
     The branch is told only where that commit is the one checked out.
     """
+    if sha and sha.startswith("-"):
+        return {}  # git would take it for an option
     head = _git(folder, environ, "log", "-1", "--decorate=full", "--format=%H%x00%D%x00%B", sha or "HEAD", "--")
-    if head is None:
+    if not head:
         return {}
     commit, refs, message = head.split("\0", 2)
     facts = {"sha": commit, "message": message.strip()}
@@ -48,6 +50,13 @@ def read_checkout(folder: Path, environ: Mapping[str, str], sha: str | None = No
         facts["repository_url"] = url
         facts["repository"] = url.split("/", 3)[3]
     return {name: value for name, value in facts.items() if value}
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
 
 
 def _git(folder: Path, environ: Mapping[str, str], *arguments: str) -> str | None:

@@ -7,15 +7,18 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from jira_ci_core.console import Console
 from jira_ci_core.errors import ExitCode, JiraCiError, Problem, SettingsError
 from jira_ci_core.secrets import Secrets
-from jira_ci_core.settings import NetworkSettings, PluginChoice, Settings
-from jira_ci_core.sources import CONFIG, Declared, Sources, declared, flag, read_sources
+from jira_ci_core.settings import NetworkSettings, PluginChoice, PluginSettings, Settings
+from jira_ci_core.sources import CONFIG, Declared, Sources, declared, flag, read_sources, readable
+
+if TYPE_CHECKING:
+    from jira_ci_core.plugins import Plugins
 
 log = logging.getLogger(__name__)
 
@@ -76,9 +79,11 @@ class Cli(click.Group):
 class SettingsCommand(click.Command):
     """A command that takes every setting as a flag, those that plugins declare included."""
 
-    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+    def __init__(self, *arguments: Any, models: Sequence[type[PluginSettings]] = (), **keywords: Any) -> None:
+        """`models` are those whose settings are flags; all of them, plugins' included, where it is empty."""
         super().__init__(*arguments, **keywords)
         self._own = len(self.params)
+        self._models = models
         self._settings: tuple[Declared, ...] = ()
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -89,7 +94,9 @@ class SettingsCommand(click.Command):
         sources = read_sources(ctx.obj.environ, _early_flags(args, early))
         plugins = choose_plugins(sources)
         ctx.meta["sources"], ctx.meta["plugins"] = sources, plugins
-        self._settings = (*CORE_SETTINGS, *NETWORK_SETTINGS, *plugins.settings)
+        everything = (*CORE_SETTINGS, *NETWORK_SETTINGS, *plugins.settings)
+        only = tuple(setting for model in self._models for setting in declared(model, CORE))
+        self._settings = only or everything
         self.params = self.params[: self._own] + [_option(setting) for setting in self._settings if not setting.secret]
         return super().parse_args(ctx, args)
 
@@ -150,22 +157,23 @@ def report(ctx: click.Context, /, dry_run: bool, format: str, **flags: str | Non
     ctx.exit(ending.exit_code)
 
 
-@cli.command()
+@cli.command(cls=SettingsCommand, models=[PluginChoice])
+@click.option("--hooks", is_flag=True, help="Show the contract: each hook, its arguments, and who implements it.")
 @click.option("--format", type=click.Choice(["text", "json"]), default="text", help="json goes to standard output.")
 @click.pass_context
-def plugins(ctx: click.Context, format: str) -> None:
+def plugins(ctx: click.Context, /, hooks: bool, format: str, **flags: str | None) -> None:
     """Show what is installed: name, distribution, version, hooks, settings, and whether it is on."""
     from jira_ci_core import inventory
-    from jira_ci_core.loader import choose_plugins
 
-    found = choose_plugins(read_sources(ctx.obj.environ, {})).installed
+    found: Plugins = ctx.meta["plugins"]
+    found.start(replace(ctx.meta["sources"], flags=_given(flags)))
+    contract = inventory.hooks_of(found)
     if format == "json":
-        ctx.obj.console.output(inventory.as_json(found))
+        ctx.obj.console.output(inventory.as_json(found.installed, contract))
     else:
-        for line in inventory.lines_of(found):
+        for line in inventory.hook_lines(contract) if hooks else inventory.lines_of(found.installed):
             ctx.obj.console.line(line)
-    failed = any(plugin.state == "failed" for plugin in found)
-    ctx.exit(ExitCode.PLUGIN if failed else ExitCode.OK)
+    ctx.exit(ExitCode.PLUGIN if found.failures else ExitCode.OK)
 
 
 @cli.command(cls=SettingsCommand)
@@ -229,7 +237,7 @@ def _set_level(level: str) -> None:
 
 
 def _given(flags: Mapping[str, str | None]) -> dict[str, str]:
-    return {name: value for name, value in flags.items() if value is not None}
+    return readable({name: value for name, value in flags.items() if value is not None})
 
 
 def _early_flags(args: Sequence[str], settings: Sequence[Declared]) -> dict[str, str]:

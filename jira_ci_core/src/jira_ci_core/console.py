@@ -14,7 +14,8 @@ from jira_ci_core.secrets import Secrets
 
 # Not only ASCII's: also the C1 controls, and the marks that turn the direction of text round.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069]")
-_SPACE = re.compile(r"\s*[\r\n\t\u2028\u2029]\s*")
+_SPACE = re.compile(r"\s++")
+_BREAKING = re.compile(r"[\r\n\t\u2028\u2029]")
 # Azure Pipelines and TeamCity obey these wherever they stand in a line, GitHub Actions at its beginning.
 _COMMAND = re.compile(r"##(?=vso\[|\[|teamcity\[)", re.IGNORECASE)
 
@@ -23,7 +24,7 @@ _LEVELS = {logging.DEBUG: "debug: ", logging.INFO: "", logging.WARNING: "warning
 
 def harmless(text: str) -> str:
     """One line of text that no terminal and no CI takes for anything but text."""
-    line = _SPACE.sub(" ", text)
+    line = _SPACE.sub(lambda match: " " if _BREAKING.search(match[0]) else match[0], text)
     line = _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", line)
     line = _COMMAND.sub("## ", line)
     return f": :{line[2:]}" if line.startswith("::") else line

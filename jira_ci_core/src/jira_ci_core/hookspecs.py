@@ -1,8 +1,9 @@
 """The whole contract between core and plugins, on one page.
 
 A plugin is an entry point in the group `jira_ci` that names a module with hook functions, or a class that core
-makes one instance of: `Plugin(settings)`, with an instance of the class's own `Settings`. A hook function is
-marked with `@hookimpl` and named as below; it names only those arguments that it needs.
+makes one instance of: `Plugin(settings)`, with an instance of the class's own `Settings`. (A module may hold that
+class under the name `Plugin`.) A hook function is marked with `@hookimpl` and named as below; it names only those
+arguments that it needs.
 
 For every hook holds: it is called in the main thread, plugins of others before core's own (pluggy's `tryfirst`
 and `trylast` change that); an exception, or an answer of another type than written here, is reported with the
@@ -60,10 +61,11 @@ def jira_ci_read_pipeline(environ: Mapping[str, str]) -> Pipeline | None:
 def jira_ci_extract_issue_keys(pipeline: Pipeline, settings: Settings) -> Iterable[FoundKey] | None:
     """Find issue keys of this change, each with its source in words.
 
-    Called once, unless `ISSUEKEYS` names them. All answers are collected. Core puts the keys in upper case,
-    drops those of projects that `PROJECT` does not name, removes repeats, ranks them (pull request title,
-    message, branch, then plugins by name) and cuts the list at 500. No key, an empty list and None are the same.
-    `jira_ci_core.find_keys(text, settings.project)` finds keys in a text as core does. Since contract 1.
+    Called once, unless `ISSUEKEYS` names them. All answers are collected. Core puts the keys in upper case, renames
+    projects (`KEY_ALIASES`), drops those of projects that `PROJECT` does not name, removes repeats, ranks them (pull
+    request title, message, branch, then plugins by name) and cuts the list at 500. No key, an empty list and None are
+    the same. `jira_ci_core.find_keys(text, settings.projects_to_find)` finds keys in a text as core does.
+    Since contract 1.
     """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import ssl
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -62,30 +63,39 @@ class Http:
     """
 
     def __init__(self, network: NetworkSettings, secrets: Secrets, hosts: Iterable[str]) -> None:
-        """Raises SettingsError where the file of certificate authorities is not there. Opens no connection."""
-        self._secrets = secrets
+        """Raises SettingsError where the file of certificate authorities cannot be used. Opens no connection."""
+        # Closures, not values: what a plugin is handed shows no credential however it is looked at.
+        self._hide = secrets.add
         self._hosts = frozenset(filter(None, map(origin, hosts)))
-        self._no_proxy = network.no_proxy
-        self._proxies = {
-            scheme: proxy.get_secret_value()
+        proxies = {
+            scheme: _with_scheme(proxy.get_secret_value())
             for scheme, proxy in (("https", network.https_proxy), ("http", network.http_proxy))
             if proxy
         }
+
+        def proxy_for(url: str) -> dict[str, str]:
+            if not proxies or should_bypass_proxies(url, network.no_proxy or ""):
+                return {}
+            proxy = select_proxy(url, proxies)
+            return {"http": proxy, "https": proxy} if proxy else {}
+
+        self._proxy_for = proxy_for
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers["User-Agent"] = USER_AGENT
         if network.ca_bundle:
-            if not Path(network.ca_bundle).exists():
+            unusable = _why_no_authorities(Path(network.ca_bundle))
+            if unusable:
                 raise SettingsError(
                     f"CA_BUNDLE cannot be {network.ca_bundle!r}",
-                    "there is no such file or folder",
+                    unusable,
                     "correct CA_BUNDLE (or REQUESTS_CA_BUNDLE, SSL_CERT_FILE), or leave it out",
                 )
             self._session.verify = network.ca_bundle
 
     def secret(self, value: str) -> str:
         """Have a value that was obtained, such as a token, removed from everything printed from now on."""
-        self._secrets.add(value)
+        self._hide(value)
         return value
 
     def request(self, method: str, url: str, **arguments: Any) -> requests.Response:
@@ -108,12 +118,6 @@ class Http:
         # Without the body: it may hold a token that nobody has called a secret yet.
         log.debug("%s %s answered %d", method, url, response.status_code)
         return response
-
-    def _proxy_for(self, url: str) -> dict[str, str]:
-        if not self._proxies or should_bypass_proxies(url, self._no_proxy or ""):
-            return {}
-        proxy = select_proxy(url, self._proxies)
-        return {"http": proxy, "https": proxy} if proxy else {}
 
 
 def answer_error(
@@ -148,6 +152,23 @@ def json_answer(wanted: str, response: requests.Response, remedy: str) -> dict[s
     return answer
 
 
+def _with_scheme(proxy: str) -> str:
+    """A proxy's address, which people write as `proxy:3128`, too: `proxy` would be taken for its scheme."""
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _why_no_authorities(path: Path) -> str:
+    """Why a file or folder holds no certificate authority; empty where it does, as far as that can be seen."""
+    if not path.exists():
+        return "there is no such file or folder"
+    try:
+        if path.is_file():
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except OSError as error:  # what ssl raises is one, too
+        return f"it holds no certificate that can be read ({error.strerror})"
+    return ""
+
+
 def _unreachable(url: str, error: requests.RequestException) -> DeliveryError:
     host = origin(url) or url
     if isinstance(error, requests.exceptions.SSLError):
@@ -156,7 +177,7 @@ def _unreachable(url: str, error: requests.RequestException) -> DeliveryError:
             "(or REQUESTS_CA_BUNDLE); verification is never switched off"
         )
         return DeliveryError(f"{host} could not be reached safely", _cause(error), remedy)
-    if isinstance(error, requests.exceptions.ProxyError):
+    if isinstance(error, requests.exceptions.ProxyError | requests.exceptions.InvalidProxyURL):
         return DeliveryError(
             f"{host} could not be reached through the proxy", _cause(error), "check HTTPS_PROXY and NO_PROXY"
         )

@@ -15,9 +15,10 @@ from jira_ci_core.urls import web_url
 
 LONGEST_ID = 255
 _LARGEST = 2**63 - 1
+_MOST_DIGITS = len(str(_LARGEST))
 # Digits that no letter follows directly: `build-42`, `v1.2.17`, `20240115.3`. What looks like a hash or a UUID
 # has digits too, but they count nothing.
-_COUNTING = re.compile(r"(?:[^0-9]*[0-9]+(?![A-Za-z]))+[^0-9]*")
+_COUNTING = re.compile(r"(?:[^0-9]*+[0-9]++(?![A-Za-z]))++[^0-9]*+")
 
 
 def pipeline_identity(pipeline: Pipeline, settings: Settings) -> PipelineIdentity:
@@ -49,8 +50,8 @@ def run_number(pipeline: Pipeline, settings: Settings, kind: Kind) -> int:
             f"{_who(pipeline)} does not say the number of this run",
             "set RUN_NUMBER to a number that grows from run to run",
         )
-    digits = re.sub(r"[^0-9]", "", pipeline.number)
-    if _COUNTING.fullmatch(pipeline.number) and int(digits) <= _LARGEST:
+    digits = re.sub(r"[^0-9]", "", pipeline.number).lstrip("0") or "0"
+    if _COUNTING.fullmatch(pipeline.number) and len(digits) <= _MOST_DIGITS and int(digits) <= _LARGEST:
         return int(digits)
     if kind is Kind.DEPLOYMENT:
         raise SettingsError(

@@ -6,6 +6,7 @@ https://developer.atlassian.com/cloud/jira/software/rest/ (builds, deployments)
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,6 +18,9 @@ LONGEST_TEXT = 255
 PRODUCT = "jira-ci"
 
 ZERO_WIDTH_JOINER = "\u200d"
+# What belongs to the character before it and is no accent by its category: joiners, the vowels and finals of a
+# Korean syllable, half-width voicing marks, skin tones, the letters in the flags of regions.
+_JOINED = re.compile("[\u200c\u200d\u1160-\u11ff\uff9e\uff9f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")
 
 _COLLECTION = {Kind.BUILD: "builds", Kind.DEPLOYMENT: "deployments"}
 
@@ -73,7 +77,7 @@ def cut(text: str, limit: int = LONGEST_TEXT) -> str:
     if len(text) <= limit:
         return text
     end = limit
-    while end > 0 and _continues(text[end - 1], text[end]):
+    while end > 0 and _is_inside(text, end):
         end -= 1
     return text[: end or limit]
 
@@ -104,15 +108,23 @@ def _reference(reference: Reference) -> dict[str, Any]:
     return payload
 
 
-def _continues(before: str, character: str) -> bool:
-    """Whether a character belongs to the one before it: an accent, a joined or coloured emoji, half a flag."""
+def _is_inside(text: str, place: int) -> bool:
+    """Whether a place is inside a character: before an accent, within a joined or coloured emoji, half a flag."""
+    before, after = text[place - 1], text[place]
     return (
-        unicodedata.category(character) in ("Mn", "Me", "Mc")
+        unicodedata.category(after) in ("Mn", "Me", "Mc")
         or before == ZERO_WIDTH_JOINER
-        or character == ZERO_WIDTH_JOINER
-        or "\U0001f3fb" <= character <= "\U0001f3ff"
-        or ("\U0001f1e6" <= character <= "\U0001f1ff" and "\U0001f1e6" <= before <= "\U0001f1ff")
+        or _JOINED.match(after) is not None
+        or ("\U0001f1e6" <= after <= "\U0001f1ff" and _half_flags_before(text, place) % 2 == 1)
     )
+
+
+def _half_flags_before(text: str, place: int) -> int:
+    """How many letters of flags stand right before a place; two of them are a flag."""
+    count = 0
+    while count < place and "\U0001f1e6" <= text[place - count - 1] <= "\U0001f1ff":
+        count += 1
+    return count
 
 
 def _read_accepted(reports: Sequence[Report], answer: object) -> Receipt:

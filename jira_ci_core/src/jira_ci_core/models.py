@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
@@ -36,7 +37,11 @@ def _issue_key(text: str) -> str:
 
 IssueKey = Annotated[str, AfterValidator(_issue_key)]
 Text = Annotated[str, StringConstraints(min_length=1)]
+# Jira's limit; a longer one must not be cut, or two might become one.
+Id = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 WebUrl = Annotated[str, AfterValidator(web_url)]
+# In UTC, as JSON has no place for an offset with seconds.
+Moment = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
 # Jira's integers are signed and 64 bits wide.
 Number = Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -154,7 +159,7 @@ class Reference(Model):
 class PipelineIdentity(Model):
     """The pipeline as Jira shows it."""
 
-    id: Text
+    id: Id
     name: Text
     url: WebUrl
 
@@ -162,7 +167,7 @@ class PipelineIdentity(Model):
 class Environment(Model):
     """Where a deployment goes. `id` stays the same from deployment to deployment, `name` is for people."""
 
-    id: Text
+    id: Id
     name: Text
     type: EnvironmentType = EnvironmentType.UNMAPPED
 
@@ -186,7 +191,7 @@ class _Entity(Model):
     url: WebUrl
     """Where the run is shown."""
     state: State
-    last_updated: AwareDatetime
+    last_updated: Moment
     issue_keys: Annotated[tuple[IssueKey, ...], Field(min_length=1, max_length=500)]
     pipeline: PipelineIdentity
 

@@ -8,21 +8,25 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
+import os
 import types
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pluggy
 from stevedore.extension import ExtensionManager
 
 from jira_ci_core import hookspecs
-from jira_ci_core.errors import JiraCiError, PluginError, Problem
+from jira_ci_core.errors import JiraCiError, PluginError, Problem, SettingsError
 from jira_ci_core.hookspecs import CONTRACT_VERSION, ENTRY_POINT_GROUP, PROJECT_NAME
 from jira_ci_core.models import Connection, FoundKey, MappedEnvironment, Pipeline, Receipt, SignIn, State
-from jira_ci_core.settings import PluginChoice, PluginSettings
+from jira_ci_core.settings import NetworkSettings, PluginChoice, PluginSettings, Settings
 from jira_ci_core.sources import Declared, Sources, declared, resolve
+from jira_ci_core.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from jira_ci_core.http import Http
@@ -32,7 +36,10 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 # In call order: each is asked only after all plugins of others.
-BUILT_IN = ("harness", "drone", "checkout", "keys", "states", "environments", "http")
+BUILT_IN = (
+    *("harness", "drone", "github", "gitlab", "jenkins", "checkout"),
+    *("keys", "patterns", "states", "environments", "http"),
+)
 
 HOOK_PREFIX = f"{PROJECT_NAME}_"
 # Called when all is done: what fails in it can only be told.
@@ -72,13 +79,20 @@ class Plugins:
         """What is wrong with plugins that could not be taken in."""
         self.answered: dict[str, str] = {}
         """Hook to the plugin whose answer came last."""
+        self._watchdog = Watchdog(choice.plugin_timeout, _tell_of_hang)
+        self._trace = choice.trace_hooks
         self.fail = choice.on_plugin_error == "fail"
         """Whether a failing plugin ends the step."""
         self._manager = pluggy.PluginManager(PROJECT_NAME)
         self._manager.add_hookspecs(hookspecs)
         self._installed: dict[str, Installed] = {}
-        self._declared_by: dict[str, str] = {}
-        for plugin in _discover(choice):
+        self._declared_by = {
+            name: "core"
+            for model in (Settings, NetworkSettings)
+            for setting in declared(model, "core")
+            for name in setting.names
+        }
+        for plugin in _discover(choice, self._watchdog):
             self._take_in(plugin)
 
     @property
@@ -136,11 +150,17 @@ class Plugins:
 
     def _called(self, name: str, what: str, function: Callable[..., Any], *arguments: object) -> Any:
         try:
-            return function(*arguments)
+            with self._watchdog.watching(f"plugin {name} ({self._installed[name].origin}) in {what}"):
+                return function(*arguments)
         except (JiraCiError, KeyboardInterrupt):
             raise
         except BaseException as error:
             raise self.failure(name, what, _reason(error)) from None
+
+    def implementers(self, hook: str) -> list[str]:
+        """Who implements a hook, in call order; wrappers come first."""
+        caller = getattr(self._manager.hook, HOOK_PREFIX + hook)
+        return [implementation.plugin_name for implementation in reversed(caller.get_hookimpls())]
 
     def need_sign_in(self) -> bool:
         """Whether every delivery that could be asked wants to be signed in."""
@@ -164,6 +184,10 @@ class Plugins:
             if plugin.state == "failed":
                 self._failed(plugin, plugin.reason)
             return
+        twin = next((one for one in self.installed if one.loaded is plugin.loaded and one.name != plugin.name), None)
+        if twin is not None:
+            self._failed(plugin, f"it is registered twice: {plugin.target} is the plugin {twin.name} as well")
+            return
         try:
             settings = _declared_settings(plugin)
             hooks = _hooks(plugin.loaded)
@@ -185,18 +209,21 @@ class Plugins:
     def _start(self, plugin: Installed, sources: Sources) -> list[Problem]:
         make = plugin.loaded if inspect.isclass(plugin.loaded) else None
         model = getattr(make, "Settings", None)
-        if model is not None:
-            values, problems = resolve(model, plugin.settings, sources)
-            if values is None:
+        try:
+            values, problems = (None, []) if model is None else resolve(model, plugin.settings, sources)
+            if problems:
                 self._installed[plugin.name] = replace(plugin, state="failed", reason=problems[0].what)
                 return problems
-        try:
             arguments = () if model is None else (values,)
-            instance = make(*arguments) if make else plugin.loaded
+            with self._watchdog.watching(f"plugin {plugin.name} ({plugin.origin}) in its construction"):
+                instance = make(*arguments) if make else plugin.loaded
             self._manager.register(self._guarded(plugin, instance), plugin.name)
-        except Exception as error:
-            self._failed(plugin, _reason(error))
-        except SystemExit as error:
+        except SettingsError as error:
+            self._installed[plugin.name] = replace(plugin, state="failed", reason=error.problems[0].what)
+            return list(error.problems)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             self._failed(plugin, _reason(error))
         return []
 
@@ -217,10 +244,14 @@ class Plugins:
         @functools.wraps(function)
         def guarded(*arguments: object) -> Any:
             try:
-                answer = function(*arguments)
+                with self._watchdog.watching(f"plugin {plugin.name} ({plugin.origin}) in {hook}"):
+                    answer = function(*arguments)
+                    if answer is not None:
+                        answer = _checked(hook, plugin.name, answer)
+                if self._trace:
+                    _trace(plugin, hook, function, arguments, answer)
                 if answer is None:
                     return None
-                answer = _checked(hook, plugin.name, answer)
             except BaseException as error:
                 self._tell(plugin, hook, error)
                 return None
@@ -299,6 +330,29 @@ _ANSWERS: dict[str, Callable[[str, Any], Any]] = {
 }
 
 
+def _tell_of_hang(what: str) -> None:
+    """Write by itself: whoever hangs may hold the locks of the log and of standard error."""
+    text = (
+        f"error: {what} does not come back\n"
+        "  why: it took longer than PLUGIN_TIMEOUT allows\n"
+        "  do:  tell its authors, leave it out with DISABLE_PLUGINS, or allow it more with PLUGIN_TIMEOUT\n"
+    )
+    os.write(2, text.encode(errors="backslashreplace"))
+
+
+def _trace(
+    plugin: Installed, hook: str, function: Callable[..., Any], arguments: Iterable[object], answer: object
+) -> None:
+    names = inspect.signature(function).parameters
+    shown = ", ".join(f"{name}={_shown(value)}" for name, value in zip(names, arguments, strict=False))
+    log.info("hook %s of %s(%s) answered %.2000r", hook.removeprefix(HOOK_PREFIX), plugin.name, shown[:4000], answer)
+
+
+def _shown(value: object) -> str:
+    # The environment holds credentials of others, which nobody here knows to be secret.
+    return f"<{len(value)} variables>" if isinstance(value, Mapping) else repr(value)
+
+
 def _failure(plugin: Installed, hook: str, reason: str) -> Problem:
     return Problem(
         f"plugin {plugin.name} failed{f' in {hook}' if hook else ''}",
@@ -329,7 +383,7 @@ def _hooks(loaded: object) -> tuple[str, ...]:
     marker = f"{PROJECT_NAME}_impl"
     found = []
     for name in dir(loaded):
-        function = inspect.getattr_static(loaded, name)
+        function = inspect.getattr_static(loaded, name, None)
         marked = getattr(getattr(function, "__func__", function), marker, None) is not None
         if marked and name not in HOOKS:
             from difflib import get_close_matches
@@ -346,15 +400,18 @@ def _hooks(loaded: object) -> tuple[str, ...]:
 class _CarefulEntryPoint:
     """An entry point whose module may do anything while it is imported, even exit."""
 
-    def __init__(self, entry_point: EntryPoint) -> None:
+    def __init__(self, entry_point: EntryPoint, watchdog: Watchdog) -> None:
         self._entry_point = entry_point
+        self._watchdog = watchdog
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._entry_point, name)
 
     def load(self) -> Any:
+        point = self._entry_point
         try:
-            return self._entry_point.load()
+            with self._watchdog.watching(f"plugin {point.name} ({_installed(point).origin}) in its import"):
+                return point.load()
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -364,21 +421,22 @@ class _CarefulEntryPoint:
 class _Found(ExtensionManager[Any]):
     """stevedore's manager without its cache, which writes to the home directory and forgets the distribution."""
 
-    def __init__(self, points: Iterable[EntryPoint]) -> None:
+    def __init__(self, points: Iterable[EntryPoint], watchdog: Watchdog) -> None:
         self.points = list(points)
+        self.watchdog = watchdog
         self.errors: dict[EntryPoint, str] = {}
         super().__init__(ENTRY_POINT_GROUP, on_load_failure_callback=_note_error)
 
     def list_entry_points(self) -> list[EntryPoint]:
-        return [cast(EntryPoint, _CarefulEntryPoint(point)) for point in self.points]
+        return [cast(EntryPoint, _CarefulEntryPoint(point, self.watchdog)) for point in self.points]
 
 
 def _note_error(manager: ExtensionManager[Any], point: EntryPoint, error: BaseException) -> None:
     cast(_Found, manager).errors[point] = str(error)
 
 
-def _discover(choice: PluginChoice) -> list[Installed]:
-    """Import what is chosen; those of others by name, then core's own."""
+def _discover(choice: PluginChoice, watchdog: Watchdog) -> list[Installed]:
+    """Import what is chosen; local ones, then those of others by name, then core's own."""
     points = sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: (point.name, point.value))
     core_version = _core_version()
     points_of = {
@@ -391,10 +449,10 @@ def _discover(choice: PluginChoice) -> list[Installed]:
         },
     }
     off = {point: _why_off(point.name, choice) for point in points_of}
-    found = _Found(point for point in points_of if not off[point])
+    found = _Found((point for point in points_of if not off[point]), watchdog)
     loaded = {(extension.name, extension.entry_point_target): extension.plugin for extension in found.extensions}
     errors = {(point.name, point.value): error for point, error in found.errors.items()}
-    plugins = []
+    plugins = [_local(Path(file), watchdog) for file in choice.local_plugins]
     for point, plugin in points_of.items():
         place = point.name, point.value
         if off[point]:
@@ -402,8 +460,31 @@ def _discover(choice: PluginChoice) -> list[Installed]:
         elif place in errors:
             plugins.append(replace(plugin, state="failed", reason=errors[place]))
         else:
-            plugins.append(replace(plugin, loaded=loaded[place]))
+            plugins.append(replace(plugin, loaded=_of_module(loaded[place])))
     return plugins
+
+
+def _local(file: Path, watchdog: Watchdog) -> Installed:
+    """A plugin without a package: a file with hook functions, or with a class named `Plugin`."""
+    name = file.stem.replace("_", "-")
+    plugin = Installed(name, "local file", "", str(file))
+    try:
+        spec = spec_from_file_location(f"jira_ci_local_{file.stem}", file)
+        if spec is None or spec.loader is None:
+            raise ImportError("it is no Python file: its name does not end in .py")
+        module = module_from_spec(spec)
+        with watchdog.watching(f"plugin {name} (local file {file}) in its import"):
+            spec.loader.exec_module(module)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        return replace(plugin, state="failed", reason=_reason(error))
+    return replace(plugin, loaded=_of_module(module))
+
+
+def _of_module(loaded: Any) -> Any:
+    """What takes part of a module: its class `Plugin`, where it has one, else its hook functions."""
+    return getattr(loaded, "Plugin", loaded) if inspect.ismodule(loaded) else loaded
 
 
 def _installed(point: EntryPoint) -> Installed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from jira_ci_core.keys import ANY_PROJECT, project_of
 from jira_ci_core.models import FoundKey, Pipeline
@@ -24,8 +24,16 @@ def find_issue_keys(plugins: Plugins, pipeline: Pipeline, settings: Settings) ->
     if settings.issuekeys:
         return cut_at_most(FoundKey(key=key, source=EXPLICIT) for key in settings.issuekeys)
     answers = plugins.all("extract_issue_keys", pipeline=pipeline, settings=settings)
-    found = [key for answer in answers for key in answer]
+    found = [renamed(key, settings.key_aliases) for answer in answers for key in answer]
     return cut_at_most(rank(key for key in found if is_wanted(key, settings.project)))
+
+
+def renamed(found: FoundKey, aliases: Mapping[str, str]) -> FoundKey:
+    """The key, under the project's new name where it was renamed."""
+    project, hyphen, number = found.key.rpartition("-")
+    if project not in aliases:
+        return found
+    return found.model_copy(update={"key": f"{aliases[project]}{hyphen}{number}"})
 
 
 def is_wanted(found: FoundKey, projects: tuple[str, ...]) -> bool:

@@ -25,11 +25,19 @@ def read_facts(
     return facts, origins
 
 
+def identity(environ: Mapping[str, str], variables: tuple[str, ...]) -> tuple[str, str]:
+    """The values of those of these variables that are set, joined by slashes, and their names."""
+    facts, origins = read_facts(environ, {variable: (variable,) for variable in variables})
+    return "/".join(facts.values()), ", ".join(origins.values())
+
+
 def commit_before(before: str | None, sha: str | None) -> str | None:
     """The commit of the previous run; zeros, `null` and the commit itself mean that it is not known."""
-    if before is None or before.strip("0") == "" or before == "null" or before == sha:
+    if before is None or before.strip("0") == "" or before == "null":
         return None
-    return before
+    # Either of the two may be shortened.
+    length = min(len(before), len(sha or ""))
+    return None if sha and before[:length].lower() == sha[:length].lower() else before
 
 
 def short_ref(ref: str | None) -> str | None:

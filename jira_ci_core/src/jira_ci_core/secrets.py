@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from base64 import b64encode, urlsafe_b64encode
 from urllib.parse import quote, quote_plus, urlsplit
@@ -48,8 +49,8 @@ def _password(url: str) -> str:
 
 def _encoded(value: str) -> set[str]:
     data = value.encode()
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    forms = {value, quote(value, safe=""), quote(value), quote_plus(value), escaped, repr(value)[1:-1]}
+    forms = {value, quote(value, safe=""), quote(value), quote_plus(value), repr(value)[1:-1]}
+    forms.update(json.dumps(value, ensure_ascii=ascii)[1:-1] for ascii in (True, False))
     # In base64 a value looks different at each of the three offsets; its first and last characters are shared
     # with what stands around it.
     for offset in range(3):

@@ -81,7 +81,7 @@ def _https_url(text: str) -> str:
         raise RefusedError(
             "it holds more than scheme, host and path", "write it without a user, a query and a fragment"
         )
-    if url.startswith("http:") and not is_loopback(url):
+    if url.lower().startswith("http:") and not is_loopback(url):
         raise RefusedError(
             "credentials are sent there, and plain http would show them to everyone on the way",
             "write https:// (http:// is for this machine only)",
@@ -133,6 +133,23 @@ def _comma_list(value: object) -> object:
     return tuple(dict.fromkeys(str(part).strip() for part in parts if str(part).strip()))
 
 
+def _pairs(value: object) -> object:
+    if not isinstance(value, (str, list)):
+        return value
+    words = _split(value) if isinstance(value, str) else value
+    pairs = [str(word).partition("=") for word in words if word] if isinstance(words, list) else []
+    if not all(old and equals and new for old, equals, new in pairs):
+        raise RefusedError("it holds something else than pairs", "write OLD=NEW, several with commas")
+    return {old: new for old, _, new in pairs}
+
+
+def _aliases(aliases: dict[str, str]) -> dict[str, str]:
+    for key in (*aliases, *aliases.values()):
+        if not is_project_key(key):
+            raise RefusedError(f"{key!r} is not a project key", "write OLD=NEW with two project keys")
+    return {old.upper(): new.upper() for old, new in aliases.items()}
+
+
 def _cloud_id(text: str) -> str:
     digits = text.strip().replace("-", "").lower()
     if not re.fullmatch(r"[0-9a-f]{32}", digits):
@@ -169,9 +186,16 @@ class PluginChoice(PluginSettings):
 
     plugins: Names | None = setting(None, help="use only these installed plugins, besides core's own")
     disable_plugins: Names = setting((), help="do not use these plugins, core's own included")
+    local_plugins: Annotated[tuple[str, ...], BeforeValidator(_comma_list)] = setting(
+        (), help="plugins without a package: Python files, several with commas"
+    )
     on_plugin_error: Annotated[Literal["fail", "warn"], BeforeValidator(_lower)] = setting(
         "fail", help="how a failing plugin ends the step: fail (exit 3), or warn and go on without its answer"
     )
+    plugin_timeout: Annotated[float, Field(gt=0, le=86400)] = setting(
+        120, help="seconds after which an import or a call of a plugin counts as hanging and ends the step (exit 3)"
+    )
+    trace_hooks: bool = setting(False, help="print each call of each plugin with its arguments and its answer")
 
 
 class Settings(PluginChoice):
@@ -207,6 +231,11 @@ class Settings(PluginChoice):
     issuekeys: Annotated[Names, AfterValidator(_issue_keys)] = setting(
         (), help="issue key(s) to update, instead of searching for them", aliases=("issue_keys",)
     )
+    key_aliases: Annotated[dict[str, str], BeforeValidator(_pairs), AfterValidator(_aliases)] = setting(
+        {},
+        help="renamed projects, OLD=NEW, several with commas: a key of the old one is taken for the new one's",
+        project_file=True,
+    )
     pipeline: str | None = setting(
         None, help="which pipeline this is, stable from run to run; from CI by default", project_file=True
     )
@@ -221,6 +250,12 @@ class Settings(PluginChoice):
         "warn", help="how a step without any issue key ends: warn (exit 0) or fail (exit 1)"
     )
     config: str | None = setting(None, help="a TOML file of settings, spelled project, environment-name, …")
+
+    @property
+    def projects_to_find(self) -> tuple[str, ...]:
+        """What to look for in a text: the projects of PROJECT, and the old names of those that were renamed."""
+        wanted = self.project
+        return (*wanted, *(old for old, new in self.key_aliases.items() if new in wanted or ANY_PROJECT in wanted))
 
 
 class NetworkSettings(PluginSettings):

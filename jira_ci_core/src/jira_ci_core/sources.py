@@ -31,9 +31,6 @@ UNRESOLVED = re.compile(r"<\+[^<>]*(?:<\+[^<>]*>[^<>]*)*>")
 # to plugins; what they mean is the business of the packages.
 SHIPPED_CREDENTIALS = {"oauth": ("client_id", "client_secret"), "connect": ("connect_key",)}
 
-# Read by the command line itself, before there are settings.
-OTHER_VARIABLES = ("trace_hooks",)
-
 M = TypeVar("M", bound=PluginSettings)
 
 
@@ -192,11 +189,15 @@ def resolve(model: type[M], settings: Iterable[Declared], sources: Sources) -> t
     except ValidationError as error:
         seen: set[str] = set()
         for detail in error.errors(include_url=False, include_context=True, include_input=False):
-            name = str(detail["loc"][0])
+            name = str(detail["loc"][0]) if detail["loc"] else ""
             if name not in seen:
                 seen.add(name)
                 cause = detail.get("ctx", {}).get("error")
-                problems.append(_problem(known[name], values.get(name), places.get(name), detail["msg"], cause))
+                problems.append(
+                    _problem(known[name], values.get(name), places.get(name), detail["msg"], cause)
+                    if name
+                    else _problem_together(tuple(known.values()), detail["msg"], cause)
+                )
         return None, problems
 
 
@@ -221,7 +222,7 @@ def check_names(settings: Iterable[Declared], sources: Sources) -> list[Problem]
 
 def _known_names(settings: Iterable[Declared]) -> dict[str, Declared | None]:
     """Every name that means something, and what is declared by it, as far as that is known here."""
-    known: dict[str, Declared | None] = dict.fromkeys(OTHER_VARIABLES)
+    known: dict[str, Declared | None] = {}
     shipped = [shipped_credential(name) for names in SHIPPED_CREDENTIALS.values() for name in names]
     for setting in (*shipped, *settings):
         for name in setting.names:
@@ -286,7 +287,7 @@ def _toml(path: Path, place: str) -> dict[str, Any]:
         return tomllib.loads(path.read_bytes().decode())
     except OSError as error:
         raise SettingsError(f"{path} cannot be read", error.strerror or str(error), remedy) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingsError(f"{path} is not valid TOML", str(error), remedy) from None
 
 
@@ -321,6 +322,15 @@ def _problem(setting: Declared, value: object, place: str | None, message: str, 
         return Problem(what, cause.why, cause.remedy)
     why = message.removeprefix("Value error, ")
     return Problem(what, why[:1].lower() + why[1:], f"{setting.variable} is: {setting.help}")
+
+
+def _problem_together(settings: tuple[Declared, ...], message: str, cause: object) -> Problem:
+    """What a model says of its settings as a whole."""
+    what = f"the settings of {settings[0].owner} do not go together"
+    if isinstance(cause, RefusedError):
+        return Problem(what, cause.why, cause.remedy)
+    names = ", ".join(setting.variable for setting in settings)
+    return Problem(what, message.removeprefix("Value error, "), f"correct one of them: {names}")
 
 
 def _not_in_project_file(name: str, file: str, setting: Declared | None, known: Iterable[str]) -> Problem:

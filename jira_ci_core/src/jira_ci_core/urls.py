@@ -55,7 +55,10 @@ def browsable(remote: str) -> str | None:
     `git@host:org/repo.git` and `ssh://git@host/org/repo` become `https://host/org/repo`.
     """
     remote = remote.strip()
-    parts = urlsplit(remote) if "://" in remote else None
+    try:
+        parts = urlsplit(remote) if "://" in remote else None
+    except ValueError:
+        return None
     if parts is None:
         match = _SCP_LIKE.fullmatch(remote)
         host, path, scheme = (match["host"], match["path"], "https") if match else ("", "", "")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from jira_ci_core import Pipeline, hookimpl, read_facts
-from jira_ci_core.readers import commit_before, short_ref
+from jira_ci_core.readers import commit_before, identity, short_ref
 
 TABLE = {
     "number": ("DRONE_BUILD_NUMBER",),
@@ -42,10 +42,7 @@ def jira_ci_read_pipeline(environ: Mapping[str, str]) -> Pipeline | None:
     if environ.get("DRONE", "").lower() != "true":
         return None
     facts, origins = read_facts(environ, TABLE)
-    identity = [name for name in IDENTITY if environ.get(name)]
-    if identity:
-        facts["id"] = "/".join(environ[name] for name in identity)
-        origins["id"] = ", ".join(identity)
+    facts["id"], origins["id"] = identity(environ, IDENTITY)
     return change("Drone", facts, origins)
 
 
@@ -71,6 +68,7 @@ def change(ci: str, facts: dict[str, str], origins: dict[str, str]) -> Pipeline:
             facts["tag"], origins["tag"] = branch.removeprefix("refs/tags/"), origins["branch"]
     values = {
         **facts,
+        "id": facts["id"] or None,
         "ci": ci,
         "publishes_status": True,
         "branch": short_ref(facts.get("branch")),

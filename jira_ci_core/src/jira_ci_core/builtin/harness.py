@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from jira_ci_core import Pipeline, hookimpl, read_facts
 from jira_ci_core.builtin.drone import change
+from jira_ci_core.readers import identity
 
 TABLE = {
     "number": ("HARNESS_BUILD_ID", "CI_BUILD_NUMBER", "DRONE_BUILD_NUMBER"),
@@ -38,9 +39,8 @@ IDENTITY = "HARNESS_ACCOUNT_ID", "HARNESS_ORG_ID", "HARNESS_PROJECT_ID", "HARNES
 @hookimpl(trylast=True)
 def jira_ci_read_pipeline(environ: Mapping[str, str]) -> Pipeline | None:
     """The run, where `HARNESS_PIPELINE_ID` says that this is Harness (`DRONE=true` is set there too)."""
-    if not environ.get("HARNESS_PIPELINE_ID"):
-        return None
     facts, origins = read_facts(environ, TABLE)
-    facts["id"] = "/".join(environ[name] for name in IDENTITY if environ.get(name))
-    origins["id"] = ", ".join(name for name in IDENTITY if environ.get(name))
+    if "name" not in facts:
+        return None
+    facts["id"], origins["id"] = identity(environ, IDENTITY)
     return change("Harness", facts, origins)

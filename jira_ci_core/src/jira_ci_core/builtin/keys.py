@@ -16,5 +16,5 @@ def jira_ci_extract_issue_keys(pipeline: Pipeline, settings: Settings) -> list[F
     return [
         FoundKey(key=key, source=source)
         for source, text in places
-        for key in dict.fromkeys(find_keys(text or "", settings.project))
+        for key in dict.fromkeys(find_keys(text or "", settings.projects_to_find))
     ]

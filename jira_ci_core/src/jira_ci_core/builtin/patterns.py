@@ -1,0 +1,82 @@
+"""Finds issue keys by regular expressions from the settings, for those who need no code."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
+from jira_ci_core import FoundKey, Pipeline, PluginSettings, SettingsError, hookimpl, is_issue_key, setting
+
+log = logging.getLogger(__name__)
+
+GROUP = "key"
+
+
+def _lines(value: object) -> object:
+    return [line.strip() for line in value.splitlines() if line.strip()] if isinstance(value, str) else value
+
+
+class Plugin:
+    """Searches what every CI knows of a change. The engine is RE2, whose time is linear whatever the pattern."""
+
+    CONTRACT = 1
+
+    class Settings(PluginSettings):
+        """What this plugin reads."""
+
+        key_patterns: Annotated[tuple[str, ...], BeforeValidator(_lines)] = setting(
+            (),
+            help="regular expressions (RE2) with a group named key that holds an issue key, one a line: "
+            "Ticket: (?P<key>[A-Z]+-[0-9]+)",
+            project_file=True,
+        )
+
+    def __init__(self, settings: Settings) -> None:
+        self._patterns = [_compiled(pattern) for pattern in settings.key_patterns]
+
+    @hookimpl(trylast=True)
+    def jira_ci_extract_issue_keys(self, pipeline: Pipeline) -> list[FoundKey]:
+        """The keys that the patterns find; what they find that is no key is told."""
+        places = (
+            ("pull request title", pipeline.pull_request_title),
+            ("commit message", pipeline.message),
+            ("branch", pipeline.branch),
+        )
+        found = []
+        for pattern in self._patterns:
+            for place, text in places:
+                for match in pattern.finditer(text or ""):
+                    key = match.group(GROUP)
+                    if key and is_issue_key(key):
+                        found.append(FoundKey(key=key, source=f"pattern in {place}"))
+                    elif key:
+                        log.warning("a pattern of KEY_PATTERNS found %r in the %s, which is no issue key", key, place)
+        return found
+
+
+def _compiled(pattern: str) -> Any:
+    try:
+        import re2
+    except ImportError:
+        raise SettingsError(
+            "KEY_PATTERNS cannot be used",
+            "the package of the RE2 engine is not installed",
+            "pip install 'jira-ci-core[patterns]'",
+        ) from None
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        compiled = re2.compile(pattern, options=options)
+    except re2.error as error:
+        reason = error.args[0] if error.args else error
+        why = f"it is not a regular expression of RE2: {reason.decode() if isinstance(reason, bytes) else reason}"
+        raise SettingsError(f"KEY_PATTERNS cannot be {pattern!r}", why, "see the RE2 syntax") from None
+    if GROUP not in compiled.groupindex:
+        raise SettingsError(
+            f"KEY_PATTERNS cannot be {pattern!r}",
+            "it has no group named key",
+            "put what is the issue key into (?P<key>…)",
+        )
+    return compiled

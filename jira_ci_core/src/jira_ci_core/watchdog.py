@@ -1,0 +1,85 @@
+"""Ends the process where a plugin does not come back, and says which one it was."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import NoReturn
+
+from jira_ci_core.errors import ExitCode
+
+
+class Watchdog:
+    """Watches one call after the other, or one within the other, each for the same time.
+
+    Two things watch: a timer signal, which also interrupts a regular expression that goes round in circles, and a
+    thread, which also sees a call that no signal interrupts. Whatever a plugin does, one of them gets through, unless
+    it hangs in foreign code that keeps Python's lock to itself.
+    """
+
+    def __init__(self, seconds: float, tell: Callable[[str], None]) -> None:
+        self._seconds = seconds
+        self._tell = tell
+        self._watched: list[tuple[str, float]] = []
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+
+    @contextlib.contextmanager
+    def watching(self, what: str) -> Iterator[None]:
+        """Watch what happens inside; `what` says in words what it is."""
+        with self._changed:
+            self._watched.append((what, time.monotonic() + self._seconds))
+            self._changed.notify()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+            self._thread.start()
+        with self._signal():
+            try:
+                yield
+            finally:
+                with self._changed:
+                    self._watched.pop()
+
+    def _watch(self) -> None:
+        while True:
+            with self._changed:
+                if not self._watched:
+                    self._changed.wait()
+                    continue
+                what, deadline = self._watched[-1]
+                # Woken for nothing once in a while: waking it for the end of each call would cost every call.
+                if (left := deadline - time.monotonic()) > 0:
+                    self._changed.wait(left)
+                    continue
+            self._end(what)
+
+    @contextlib.contextmanager
+    def _signal(self) -> Iterator[None]:
+        usable = (
+            hasattr(signal, "SIGALRM")
+            and threading.current_thread() is threading.main_thread()
+            and len(self._watched) == 1
+            and signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+        )
+        if not usable:
+            yield
+            return
+        signal.signal(signal.SIGALRM, self._rung)
+        signal.setitimer(signal.ITIMER_REAL, self._seconds)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+    def _rung(self, number: int, frame: FrameType | None) -> None:
+        self._end(self._watched[-1][0])
+
+    def _end(self, what: str) -> NoReturn:
+        self._tell(what)
+        os._exit(ExitCode.PLUGIN)

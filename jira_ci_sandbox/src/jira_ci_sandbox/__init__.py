@@ -1,0 +1,6 @@
+"""A local Jira: try, demonstrate and test a client against it.
+
+`jira_ci_sandbox.client.Sandbox` starts one from Python, `python -m jira_ci_sandbox` from a shell.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,226 @@
+"""The ASGI application: who may call, what is logged, what goes wrong on demand, and the routes behind all that."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import re
+import socket
+import struct
+import sys
+import uuid
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from jira_ci_sandbox.answers import Answer
+from jira_ci_sandbox.control import PREFIX, Control
+from jira_ci_sandbox.jira import Jira
+from jira_ci_sandbox.pages import Pages
+from jira_ci_sandbox.settings import Settings
+from jira_ci_sandbox.store import Store
+
+JIRA_PATHS = ("/oauth/", "/token", "/_edge/", "/jira/", "/rest/")
+SECRET_HEADERS = ("authorization", "proxy-authorization", "cookie")
+SECRET_FIELDS = ("client_secret",)
+MASK = "***"
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:/\s]+)(?::[0-9]+)?")
+# How long to linger on close, "for no time", as the C structure of the system.
+_NO_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+
+
+class SandboxApp:
+    """A local Jira as an ASGI application.
+
+    `hosts` are the names, beside the loopback's, that a browser may know it by. Needs a server that puts the
+    connection's transport into the scope's state: ASGI itself has no way to reset a connection.
+    """
+
+    def __init__(self, store: Store, settings: Settings, hosts: Collection[str] = ()) -> None:
+        cloud_id = store.setting("cloud_id")
+        if cloud_id is None:
+            cloud_id = str(uuid.uuid4())
+            store.keep_setting("cloud_id", cloud_id)
+        self.cloud_id: str = cloud_id
+        self.store = store
+        self.control = Control(store, settings)
+        self.stopping = asyncio.Event()
+        self._hosts = frozenset(host.lower() for host in hosts)
+        parts = (Jira(store, self._settings, cloud_id), self.control, Pages(store, self._settings))
+        self._routes = Starlette(
+            routes=[route for part in parts for route in part.routes()],
+            exception_handlers={HTTPException: _as_json},
+        )
+        self._routes.router.redirect_slashes = False
+
+    def _settings(self) -> Settings:
+        return self.control.settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        # An id may hold an encoded slash, so routes are matched on the path as it was sent.
+        path = scope["raw_path"].decode("ascii", "replace")
+        scope = {**scope, "path": path, "state": scope["state"] | {"credential": None}}
+        request = Request(scope)
+        scope["state"]["body"] = body = await _body(receive, self._settings().max_bytes)
+        if not path.startswith(JIRA_PATHS):
+            reason = self._refusal(request)
+            inner = self._routes if reason is None else JSONResponse({"errorMessages": [reason]}, 403)
+            await _send_whole(send, await _answer(inner, scope))
+            return
+        fault = self.store.take_fault(path)
+        works = fault is None or fault.lets_jira_work
+        answer = await _answer(self._routes, scope) if works else Answer(500, {}, b"")
+        if fault is None:
+            self._log(request, body, answer.status)
+            await _send_whole(send, answer)
+            return
+        answer = fault.spoil(answer)
+        self._log(request, body, answer.status if fault.ending == "whole" else None)
+        if await self._gone_within(fault.seconds, receive):
+            return
+        if fault.ending == "reset":
+            await _reset(scope["state"]["transport"], receive)
+        elif fault.ending == "half":
+            await _send_half(send, answer, scope["state"]["transport"], receive)
+        else:
+            await _send_whole(send, answer)
+
+    def _refusal(self, request: Request) -> str | None:
+        """Return why a browser's request must not pass: another site may have caused it."""
+        if not self._is_own(request.headers.get("host", "")):
+            return "the Host header does not name this computer"
+        is_change = request.method not in ("GET", "HEAD")
+        if request.scope["path"].startswith(PREFIX) and is_change and request.headers.get("x-sandbox") != "1":
+            return "the header X-Sandbox: 1 is required"
+        return None
+
+    def _is_own(self, header: str) -> bool:
+        match = _HOST.fullmatch(header.lower())
+        host = match[1].strip("[]") if match is not None else ""
+        if host == "localhost" or host in self._hosts:
+            return True
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return False
+
+    def _log(self, request: Request, body: bytes | None, status: int | None) -> None:
+        self.store.log(
+            {
+                "received_at": self.store.clock(),
+                "method": request.method,
+                "path": request.scope["path"],
+                "query": request.scope["query_string"].decode("ascii", "replace"),
+                "status": status,
+                "credential": request.state.credential,
+                "headers": _masked_headers(request.headers),
+                "body": _masked_body(body),
+            }
+        )
+
+    async def _gone_within(self, seconds: float, receive: Receive) -> bool:
+        """Wait, and tell whether the client, or this server, went away meanwhile."""
+        waiting = [asyncio.create_task(_disconnected(receive)), asyncio.create_task(self.stopping.wait())]
+        done, pending = await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for task in pending:
+            task.cancel()
+        return waiting[0] in done
+
+
+async def _body(receive: Receive, limit: int) -> bytes | None:
+    """Read a body to its end; None where it is larger than allowed."""
+    body, size = bytearray(), 0
+    while True:
+        message = await receive()
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size <= limit:
+            body += chunk
+        if not message.get("more_body", False):
+            return bytes(body) if size <= limit else None
+
+
+async def _answer(app: ASGIApp, scope: Scope) -> Answer:
+    """Return what an application answers. It finds the body of the request in the scope's state."""
+    started: dict[str, Any] = {}
+    body = bytearray()
+
+    async def receive() -> Message:
+        raise NotImplementedError("handlers read request.state.body")
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            started.update(message)
+        body.extend(message.get("body", b""))
+
+    await app(scope, receive, send)
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in started["headers"]}
+    return Answer(started["status"], headers, bytes(body))
+
+
+async def _send_start(send: Send, answer: Answer) -> bytes:
+    """Send status and headers of an answer, and return the body that goes with them."""
+    body = b"" if answer.status in (204, 304) else answer.body
+    headers = {**answer.headers, "content-length": str(len(body))}
+    if answer.status in (204, 304):
+        del headers["content-length"]
+    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": encoded})
+    return body
+
+
+async def _send_whole(send: Send, answer: Answer) -> None:
+    await send({"type": "http.response.body", "body": await _send_start(send, answer)})
+
+
+async def _send_half(send: Send, answer: Answer, transport: asyncio.Transport, receive: Receive) -> None:
+    body = await _send_start(send, answer)
+    await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+    transport.close()
+    await _disconnected(receive)
+
+
+async def _reset(transport: asyncio.Transport, receive: Receive) -> None:
+    connection = transport.get_extra_info("socket")
+    # To linger for no time makes the kernel answer with a reset in place of an orderly end.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+    transport.abort()
+    await _disconnected(receive)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _masked_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    masked = {}
+    for name, value in headers.items():
+        scheme = value.partition(" ")[0]
+        hidden = f"{scheme} {MASK}" if scheme.lower() in ("bearer", "basic") else MASK
+        masked[name] = hidden if name in SECRET_HEADERS else value
+    return masked
+
+
+def _masked_body(body: bytes | None) -> str:
+    """Return the JSON of a body without secrets, `null` where it is none: what cannot be read cannot be masked."""
+    with suppress(ValueError, RecursionError):
+        decoded = json.loads(body or b"")
+        if isinstance(decoded, dict):
+            decoded |= {name: MASK for name in SECRET_FIELDS if name in decoded}
+        return json.dumps(decoded)
+    return "null"
+
+
+async def _as_json(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    answer = {"code": error.status_code, "message": error.detail}
+    return JSONResponse(answer, error.status_code, error.headers)

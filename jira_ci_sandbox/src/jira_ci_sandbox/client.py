@@ -1,0 +1,195 @@
+"""A sandbox from Python: start one, arrange what it answers, look at what it received."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import requests
+
+from jira_ci_sandbox.errors import SandboxError
+
+PATIENCE = 10.0  # seconds that a process gets to end by itself
+
+
+class Sandbox:
+    """A running sandbox.
+
+    `url` is its origin, and serves as INSTANCE, API_URL and CONNECT_HOSTNAME. `client_id`, `client_secret` and
+    `connect_key` work until `revoke`d, and again after `reset`; they are empty where none were made. `ca_file` is the
+    certificate authority to trust, with TLS.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        cloud_id: str = "",
+        client_id: str = "",
+        client_secret: str = "",
+        connect_key: str = "",
+        ca_file: str | None = None,
+        process: subprocess.Popen[bytes] | None = None,
+    ) -> None:
+        self.url = url
+        self.cloud_id = cloud_id
+        self.client_id = client_id
+        self.client_secret = client_secret
+        self.connect_key = connect_key
+        self.ca_file = ca_file
+        self.process = process
+        self._session = requests.Session()
+        self._session.trust_env = False  # a proxy of the environment is not for loopback
+        self._session.headers["X-Sandbox"] = "1"
+        self._session.verify = ca_file or True
+
+    @classmethod
+    def start(
+        cls,
+        projects: str | Iterable[str] = "DEMO",
+        *,
+        tls: bool = False,
+        data: Path | str | None = None,
+        port: int = 0,
+        timeout: float = 30.0,
+    ) -> Sandbox:
+        """Start a sandbox in a process of its own, and return when it listens.
+
+        It ends with `stop`, and by itself when this process does. Raises SandboxError where it does not listen within
+        `timeout` seconds.
+        """
+        names = projects if isinstance(projects, str) else ",".join(projects)
+        command = [sys.executable, "-m", "jira_ci_sandbox", "--port", str(port), "--projects", names]
+        command += ["--format", "json", "--mint", "--until-stdin-closes"]
+        command += ["--tls"] if tls else []
+        command += ["--data", str(data)] if data is not None else []
+        with tempfile.TemporaryFile() as errors:
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
+            assert process.stdout is not None
+            # Killing it is what ends a wait that takes too long.
+            timer = threading.Timer(timeout, process.kill)
+            timer.start()
+            line = process.stdout.readline()
+            timer.cancel()
+            if not line:
+                _end(process)
+                errors.seek(0)
+                raise SandboxError(
+                    "The sandbox did not start.",
+                    errors.read().decode(errors="replace").strip() or f"It said nothing for {timeout} seconds.",
+                    "Put that right, or start it with more time.",
+                )
+        ready = json.loads(line)
+        facts = {"cloud_id": ready["cloud_id"], "ca_file": ready["ca_file"]} | ready["credentials"]
+        return cls(ready["url"], process=process, **facts)
+
+    def stop(self) -> None:
+        """Stop the process that `start` started. Does nothing the second time, or to a sandbox of somebody else."""
+        self._session.close()
+        if self.process is not None:
+            _end(self.process)
+            self.process = None
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    # Arrange
+
+    def fault(self, action: str, match: str = "bulk", count: int = 1, **details: Any) -> None:
+        """Let something go wrong with the next `count` calls that match.
+
+        `action` is one of `jira_ci_sandbox.faults.ACTIONS`; `match` is any, token, tenant, bulk, builds, deployments,
+        or a pattern of a path (`/rest/*`). `details`: status, headers and body for `answer` (a body that is no string
+        is sent as JSON), location for `redirect`, fields for `missing`, and seconds to wait before any of them.
+        """
+        fault = {"action": action, "match": match, "count": count, **details}
+        if not isinstance(fault.get("body", ""), str):
+            fault["headers"] = {"content-type": "application/json"} | dict(fault.get("headers", {}))
+            fault["body"] = json.dumps(fault["body"])
+        self._call("POST", "faults", fault)
+
+    def faults(self) -> list[dict[str, Any]]:
+        """Return the faults that are still to come."""
+        return list(self._call("GET", "faults"))
+
+    def clear_faults(self) -> None:
+        """Forget the faults that are still to come."""
+        self._call("DELETE", "faults")
+
+    def configure(self, **settings: Any) -> dict[str, Any]:
+        """Change settings (fields of `jira_ci_sandbox.settings.Settings`), and return all of them."""
+        lists = {name: list(value) for name, value in settings.items() if isinstance(value, tuple | set)}
+        return dict(self._call("PUT", "settings", settings | lists) if settings else self._call("GET", "settings"))
+
+    def mint(self, kind: str, name: str | None = None, permission: bool = True) -> dict[str, Any]:
+        """Make a credential of kind oauth or connect, and return it with its secret."""
+        named = {} if name is None else {"name": name}
+        return dict(self._call("POST", "credentials", {"kind": kind, "permission": permission} | named))
+
+    def revoke(self, name: str) -> None:
+        """Revoke a credential and all its tokens. `credentials` knows the names."""
+        self._call("DELETE", f"credentials/{name}")
+
+    def credentials(self) -> list[dict[str, Any]]:
+        """Return all credentials, without their secrets."""
+        return list(self._call("GET", "credentials"))
+
+    def expire_tokens(self) -> None:
+        """Make every token that was issued expire now."""
+        self._call("POST", "expire-tokens")
+
+    def reset(self) -> None:
+        """Begin anew: nothing stored, settings and credentials as they were at the start."""
+        self._call("POST", "reset")
+
+    # Look
+
+    def requests(self, match: str = "") -> list[dict[str, Any]]:
+        """Return the calls that Jira received whose path holds `match`, the oldest first."""
+        return [request for request in self._call("GET", "requests") if match in request["path"]]
+
+    def builds(self) -> list[dict[str, Any]]:
+        """Return the builds that are stored and readable; `issueKeys` are those that Jira knows."""
+        return list(self._call("GET", "entities")["builds"])
+
+    def deployments(self) -> list[dict[str, Any]]:
+        """Return the deployments that are stored and readable; `issueKeys` are those that Jira knows."""
+        return list(self._call("GET", "entities")["deployments"])
+
+    def updates(self) -> list[dict[str, Any]]:
+        """Return every update that was accepted, with its outcome: applied, stale or deleted."""
+        return list(self._call("GET", "updates"))
+
+    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        response = self._session.request(method, f"{self.url}/_sandbox/{path}", json=body, timeout=30)
+        if not response.ok:
+            raise SandboxError(
+                f"The sandbox refused {method} {path}.",
+                "; ".join(response.json()["errorMessages"]) + ".",
+                "Correct what was asked for.",
+            )
+        return response.json() if response.content else None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process: it stops when its standard input closes, and is killed where it does not."""
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            stream.close()
+    try:
+        process.wait(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

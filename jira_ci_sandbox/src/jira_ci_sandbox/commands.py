@@ -1,0 +1,133 @@
+"""The commands `sandbox` and `demo`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from jira_ci_sandbox.errors import SandboxError
+from jira_ci_sandbox.settings import project_patterns
+
+if TYPE_CHECKING:
+    from jira_ci_sandbox.server import Ready
+
+
+class _Failure(click.ClickException):
+    """Shows an error as it is, and ends with the status for wrong settings."""
+
+    exit_code = 2
+
+    def show(self, file: object = None) -> None:
+        click.echo(f"Error: {self.message}", err=True)
+
+
+def _projects(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    try:
+        return project_patterns(value)
+    except ValueError as error:
+        raise _Failure(
+            str(
+                SandboxError(
+                    f"--projects {value!r} names no projects.",
+                    f"In Jira {error}.",
+                    "Give project keys separated by commas, such as --projects 'DEMO,MY*', or '*' for all.",
+                )
+            )
+        ) from error
+
+
+def _parent(context: click.Context, parameter: click.Parameter, value: int | None) -> int | None:
+    if value is not None and sys.platform == "win32":
+        raise click.BadParameter("is not available on Windows; use --until-stdin-closes")
+    return value
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option(
+    "--data",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="SQLite file that keeps everything over a restart. Without it, everything is kept in memory.",
+)
+@click.option(
+    "--projects",
+    callback=_projects,
+    help="Projects that exist here, separated by commas; * and ? are wildcards."
+    "  [default: those of the data file, else DEMO]",
+)
+@click.option("--mint", is_flag=True, help="Make a client id with its secret, and a Connect key, and print them.")
+@click.option("--tls", is_flag=True, help="Serve https, with a throw-away certificate authority.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How to say that it listens: text on standard error, or one line of JSON on standard output.",
+)
+@click.option("--until-stdin-closes", is_flag=True, help="Stop when standard input ends: when the starter does.")
+@click.option("--parent", type=click.IntRange(1), callback=_parent, metavar="PID", help="Stop when this process ends.")
+def sandbox(
+    host: str,
+    port: int,
+    data: Path | None,
+    projects: tuple[str, ...] | None,
+    mint: bool,
+    tls: bool,
+    form: str,
+    until_stdin_closes: bool,
+    parent: int | None,
+) -> None:
+    """Serve a local Jira to try, demonstrate and test against."""
+    from jira_ci_sandbox.server import serve  # the web server takes a while to import; --help need not wait for it
+
+    def say_ready(ready: Ready) -> None:
+        if form == "json":
+            click.echo(ready.as_json())
+        else:
+            click.echo(welcome(ready), err=True)
+
+    try:
+        serve(
+            ready=say_ready,
+            host=host,
+            port=port,
+            data=data,
+            projects=projects,
+            with_credentials=mint,
+            tls=tls,
+            until_closed=sys.stdin.buffer if until_stdin_closes else None,
+            parent=parent,
+        )
+    except SandboxError as error:
+        raise _Failure(str(error)) from error
+
+
+@click.command()
+@click.option("--serve", is_flag=True, help="Keep serving afterwards, until Ctrl+C.")
+@click.option("--port", default=0, type=click.IntRange(0, 65535), help="Where the local Jira listens; 0: a free port.")
+@click.pass_context
+def demo(context: click.Context, serve: bool, port: int) -> None:
+    """Show the whole story on this machine: a local Jira, a build step, a deployment step, what Jira holds."""
+    from jira_ci_sandbox.demo import tell
+
+    try:
+        context.exit(tell(click.echo, port=port, serve=serve))
+    except SandboxError as error:
+        raise _Failure(str(error)) from error
+
+
+def welcome(ready: Ready) -> str:
+    """Return what a person reads when the sandbox listens."""
+    lines = [f"Jira sandbox: {ready.url}", f"Cloud id: {ready.cloud_id}"]
+    if ready.ca_file is not None:
+        lines.append(f"Certificate authority: {ready.ca_file}")
+    if ready.credentials is not None:
+        lines += [f"{name.upper()}={value}" for name, value in ready.credentials.items()]
+    return "\n".join([*lines, "Press Ctrl+C to stop."])

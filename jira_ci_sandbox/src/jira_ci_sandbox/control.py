@@ -1,0 +1,177 @@
+"""The control API under `/_sandbox/`: what tests and the demo arrange and look at."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+from uuid import uuid4
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from jira_ci_sandbox import tokens
+from jira_ci_sandbox.faults import fault_from_json
+from jira_ci_sandbox.settings import Settings
+from jira_ci_sandbox.store import Credential, Store, Update
+
+PREFIX = "/_sandbox/"
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
+_CREDENTIAL_FIELDS = {"kind": str, "name": str, "permission": bool}
+
+
+class Control:
+    """The control API, over a store. Settings last as long as the data file."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self.store = store
+        self._initial = settings
+        self.keep(settings)
+
+    @property
+    def settings(self) -> Settings:
+        """The settings as they are now."""
+        return self._settings
+
+    def keep(self, settings: Settings) -> None:
+        """Change the settings."""
+        self._settings = settings
+        self.store.keep_setting("settings", settings.as_json())
+
+    def routes(self) -> list[Route]:
+        """Return every address of the control API."""
+        calls: list[tuple[str, str, Callable[[Request], Response]]] = [
+            ("GET", "credentials", self.list_credentials),
+            ("POST", "credentials", self.mint),
+            ("DELETE", "credentials/{name}", self.revoke),
+            ("GET", "faults", self.list_faults),
+            ("POST", "faults", self.add_fault),
+            ("DELETE", "faults", self.clear_faults),
+            ("GET", "settings", self.show_settings),
+            ("PUT", "settings", self.change_settings),
+            ("GET", "requests", self.list_requests),
+            ("DELETE", "requests", self.clear_requests),
+            ("GET", "entities", self.list_entities),
+            ("GET", "updates", self.list_updates),
+            ("POST", "expire-tokens", self.expire_tokens),
+            ("POST", "reset", self.reset),
+        ]
+        return [Route(PREFIX + path, _saying_what_is_wrong(call), methods=[method]) for method, path, call in calls]
+
+    def list_credentials(self, request: Request) -> Response:
+        """List the credentials, without their secrets."""
+        return JSONResponse([asdict(credential) for credential in self.store.credentials()])
+
+    def mint(self, request: Request) -> Response:
+        """Make a credential. This answer is the only place where its secret is shown."""
+        asked = _object(request)
+        for name, value in asked.items():
+            if not isinstance(value, _CREDENTIAL_FIELDS.get(name, ())):
+                raise ValueError(f"{name} is not a field of a credential, or of the wrong type")
+        kind = asked.get("kind")
+        if kind not in ("oauth", "connect"):
+            raise ValueError("kind must be oauth or connect")
+        name = asked.get("name", f"{kind}-{uuid4().hex[:8]}")
+        if not _NAME.fullmatch(name):
+            raise ValueError("name must be letters, digits, dots, hyphens and underscores, at most 100")
+        return JSONResponse(mint(self.store, kind, name, asked.get("permission", True)), 201)
+
+    def revoke(self, request: Request) -> Response:
+        """Revoke a credential."""
+        name = request.path_params["name"]
+        return Response(status_code=204) if self.store.revoke(name) else _refused(404, f"no credential named {name}")
+
+    def list_faults(self, request: Request) -> Response:
+        """List the faults that are still to come."""
+        return JSONResponse(self.store.faults())
+
+    def add_fault(self, request: Request) -> Response:
+        """Plan a fault."""
+        self.store.add_fault(fault_from_json(_object(request)))
+        return Response(status_code=204)
+
+    def clear_faults(self, request: Request) -> Response:
+        """Forget all faults."""
+        self.store.clear_faults()
+        return Response(status_code=204)
+
+    def show_settings(self, request: Request) -> Response:
+        """Show the settings."""
+        return JSONResponse(self.settings.as_json())
+
+    def change_settings(self, request: Request) -> Response:
+        """Change the settings that are named, and leave the others."""
+        self.keep(self.settings.changed(_object(request)))
+        return JSONResponse(self.settings.as_json())
+
+    def list_requests(self, request: Request) -> Response:
+        """List the calls that Jira received."""
+        return JSONResponse(self.store.requests())
+
+    def clear_requests(self, request: Request) -> Response:
+        """Empty the log of calls."""
+        self.store.clear_requests()
+        return Response(status_code=204)
+
+    def list_entities(self, request: Request) -> Response:
+        """List what is stored and readable."""
+        return JSONResponse(
+            {
+                "builds": [_shown(update) for update in self.store.entities("builds")],
+                "deployments": [_shown(update) for update in self.store.entities("deployments")],
+            }
+        )
+
+    def list_updates(self, request: Request) -> Response:
+        """List every update that was accepted, applied or not, readable yet or not."""
+        return JSONResponse([asdict(update) for update in self.store.history()])
+
+    def expire_tokens(self, request: Request) -> Response:
+        """Make every token expire now."""
+        self.store.expire_tokens()
+        return Response(status_code=204)
+
+    def reset(self, request: Request) -> Response:
+        """Begin anew: nothing stored, settings and credentials as they were at the start."""
+        self.store.reset()
+        self.keep(self._initial)
+        return Response(status_code=204)
+
+
+def mint(store: Store, kind: str, name: str, permission: bool = True, initial: bool = False) -> dict[str, Any]:
+    """Make a credential and return it with its secret, which is stored only as a hash."""
+    secret = tokens.new_secret("client-secret" if kind == "oauth" else "connect-key")
+    client_id = f"client-{uuid4().hex}" if kind == "oauth" else None
+    store.add_credential(Credential(name, kind, permission, client_id=client_id), tokens.digest(secret), initial)
+    secrets = {"client_id": client_id, "client_secret": secret} if kind == "oauth" else {"connect_key": secret}
+    return {"name": name, "kind": kind, "permission": permission} | secrets
+
+
+def _shown(update: Update) -> dict[str, Any]:
+    """Return an entity as it is stored, its known issue keys on top whichever way they were sent."""
+    about = {"properties": update.properties, "product": update.product, "receivedAt": update.received_at}
+    return {**update.entity, "issueKeys": list(update.issue_keys), **about}
+
+
+def _saying_what_is_wrong(call: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    def handle(request: Request) -> Response:
+        try:
+            return call(request)
+        except ValueError as error:
+            return _refused(400, str(error))
+
+    return handle
+
+
+def _object(request: Request) -> dict[str, Any]:
+    value = json.loads(request.state.body or b"null")
+    if not isinstance(value, dict):
+        raise ValueError("the body must be a JSON object")
+    return value
+
+
+def _refused(status: int, message: str) -> Response:
+    return JSONResponse({"errorMessages": [message]}, status)

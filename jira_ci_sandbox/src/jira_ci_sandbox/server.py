@@ -1,0 +1,242 @@
+"""The server process: a bound socket, one line when it listens, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import json
+import os
+import select
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO
+
+import trustme
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from jira_ci_sandbox.app import SandboxApp
+from jira_ci_sandbox.control import mint
+from jira_ci_sandbox.errors import SandboxError
+from jira_ci_sandbox.settings import Settings
+from jira_ci_sandbox.store import Store
+
+WILDCARDS = ("0.0.0.0", "::", "")
+POLL_INTERVAL = 0.1  # seconds
+
+
+@dataclass(frozen=True)
+class Ready:
+    """What a server says when it listens. `ca_file` and `credentials` are None where there are none."""
+
+    url: str
+    pid: int
+    cloud_id: str
+    ca_file: str | None
+    credentials: Mapping[str, str] | None
+
+    def as_json(self) -> str:
+        """Return it as one line of JSON."""
+        return json.dumps(vars(self))
+
+
+class Server(uvicorn.Server):
+    """uvicorn, with a word when it listens and no second thoughts about signals.
+
+    uvicorn raises a signal again after it has stopped, which would end the process before its cleaning up.
+    """
+
+    def __init__(self, app: SandboxApp, listening: Callable[[], None], tls: _Certificates | None) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=_Protocol,
+                loop="asyncio",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                log_level="error",
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=2,
+                ssl_certfile=tls.certificate if tls is not None else None,
+                ssl_keyfile=tls.key if tls is not None else None,
+            )
+        )
+        self._app = app
+        self._listening = listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        self._listening()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop, without waiting for answers that are slow on purpose."""
+        self._app.stopping.set()
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on the signals that mean it. Only the main thread may listen to them."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {name: signal.signal(name, self.handle_exit) for name in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for name, handler in before.items():
+                signal.signal(name, handler)
+
+
+class _Protocol(H11Protocol):
+    """HTTP, handing the application the connection itself: ASGI has no word for a reset."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, "transport": transport}
+
+    def shutdown(self) -> None:
+        """Close an idle connection at once: TLS would wait for a client that has nothing to say."""
+        super().shutdown()
+        if self.transport.is_closing():
+            self.transport.abort()
+
+
+def serve(
+    *,
+    ready: Callable[[Ready], None],
+    host: str = "127.0.0.1",
+    port: int = 0,
+    data: Path | None = None,
+    projects: tuple[str, ...] | None = None,
+    with_credentials: bool = False,
+    tls: bool = False,
+    until_closed: IO[bytes] | None = None,
+    parent: int | None = None,
+) -> None:
+    """Serve until a signal, the end of `until_closed`, or the end of the process `parent`.
+
+    `projects` None means those of the data file, else DEMO. Calls `ready` once when the server listens. Raises
+    SandboxError where it cannot.
+    """
+    with ExitStack() as stack:
+        listener = stack.enter_context(_bound(host, port))
+        store = Store(data)
+        stack.callback(store.close)
+        settings = Settings().changed(store.setting("settings") or {})
+        if projects is not None:
+            settings = settings.changed({"projects": list(projects)})
+        app = SandboxApp(store, settings, () if host in WILDCARDS else (host,))
+        certificates = None
+        if tls:
+            folder = stack.enter_context(TemporaryDirectory(prefix="jira-ci-sandbox-"))
+            certificates = _certificates(Path(folder), host)
+        shown_host = "127.0.0.1" if host in WILDCARDS else f"[{host}]" if ":" in host else host
+        facts = Ready(
+            url=f"{'https' if tls else 'http'}://{shown_host}:{listener.getsockname()[1]}",
+            pid=os.getpid(),
+            cloud_id=app.cloud_id,
+            ca_file=str(certificates.authority) if certificates is not None else None,
+            credentials=_minted(store) if with_credentials else None,
+        )
+
+        def listening() -> None:
+            ready(facts)
+            if until_closed is not None:
+                _watch(until_closed.read, stop)
+            if parent is not None:
+                _watch(lambda: _wait_for_end_of(parent), stop)
+
+        def stop() -> None:
+            server.should_exit = True
+
+        server = Server(app, listening, certificates)
+        server.run([listener])
+
+
+@dataclass(frozen=True)
+class _Certificates:
+    """The files of a throw-away certificate authority and of the server's certificate."""
+
+    authority: Path
+    certificate: Path
+    key: Path
+
+
+def _certificates(folder: Path, host: str) -> _Certificates:
+    files = _Certificates(folder / "ca.pem", folder / "certificate.pem", folder / "key.pem")
+    names = dict.fromkeys(["127.0.0.1", "localhost", "::1", *([] if host in WILDCARDS else [host])])
+    authority = trustme.CA()
+    leaf = authority.issue_cert(*names)
+    authority.cert_pem.write_to_path(str(files.authority))
+    leaf.private_key_pem.write_to_path(str(files.key))
+    for blob in leaf.cert_chain_pems:
+        blob.write_to_path(str(files.certificate), append=True)
+    return files
+
+
+def _minted(store: Store) -> dict[str, str]:
+    """Make one credential of each kind. The number in a name keeps it apart from those of earlier starts."""
+    number = len(store.credentials()) + 1
+    oauth = mint(store, "oauth", f"oauth-{number}", initial=True)
+    connect = mint(store, "connect", f"connect-{number + 1}", initial=True)
+    return {
+        "client_id": oauth["client_id"],
+        "client_secret": oauth["client_secret"],
+        "connect_key": connect["connect_key"],
+    }
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        is_taken = error.errno == errno.EADDRINUSE
+        raise SandboxError(
+            f"The sandbox cannot listen on {host}, port {port}.",
+            "Another program listens there already." if is_taken else f"The system says: {error}.",
+            "Choose another port with --port (0 takes a free one), or another address with --host.",
+        ) from error
+
+
+def _watch(until: Callable[[], object], then: Callable[[], None]) -> None:
+    def watch() -> None:
+        until()
+        then()
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _wait_for_end_of(process: int) -> None:
+    """Wait for the end of a process, even of one that its own parent has not noticed yet."""
+    if not hasattr(os, "pidfd_open"):
+        _poll_for_end_of(process)
+        return
+    try:
+        descriptor = os.pidfd_open(process)
+    except ProcessLookupError:
+        return
+    try:
+        select.select([descriptor], [], [])
+    finally:
+        os.close(descriptor)
+
+
+def _poll_for_end_of(process: int) -> None:
+    """Wait where the system cannot tell: it takes a process that nobody has waited for as alive."""
+    with suppress(ProcessLookupError):
+        while True:
+            with suppress(PermissionError):  # somebody else's, and alive
+                os.kill(process, 0)
+            time.sleep(POLL_INTERVAL)

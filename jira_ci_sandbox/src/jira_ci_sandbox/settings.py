@@ -1,0 +1,88 @@
+"""The settings that shape how this Jira answers: what it knows, how slow it is, where its limits are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+_PROJECT_PATTERN = re.compile(r"[A-Z*?][A-Z0-9_*?]*")
+_ISSUE_KEY = re.compile(r"([A-Z][A-Z0-9_]*)-[1-9][0-9]*")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How this Jira answers. Every field can be changed while it runs.
+
+    `rate_limit` calls are allowed in `rate_period` seconds, 0 means no limit. `storage_delay` is the time in seconds
+    until an accepted entity can be read.
+    """
+
+    projects: tuple[str, ...] = ("DEMO",)
+    services: tuple[str, ...] = ()
+    storage_delay: float = 0.0
+    max_entities: int = 1000
+    max_bytes: int = 4 * 1024 * 1024
+    rate_limit: int = 0
+    rate_period: float = 60.0
+
+    def changed(self, changes: Mapping[str, Any]) -> Settings:
+        """Return these settings with some replaced. Raises ValueError with a sentence for the first wrong one."""
+        for name, value in changes.items():
+            if name not in _RULES:
+                raise ValueError(f"{name} is not a setting; known are {', '.join(_RULES)}")
+            is_right, rule = _RULES[name]
+            if not is_right(value):
+                raise ValueError(f"{name} must be {rule}")
+        lists = {name: tuple(value) for name, value in changes.items() if isinstance(value, list)}
+        return replace(self, **(dict(changes) | lists))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the settings as a JSON object."""
+        return asdict(self)
+
+    def knows_issue(self, key: str) -> bool:
+        """Tell whether an issue exists here: its project does."""
+        match = _ISSUE_KEY.fullmatch(key)
+        return match is not None and any(fnmatchcase(match[1], pattern) for pattern in self.projects)
+
+    def knows_service(self, service: str) -> bool:
+        """Tell whether a service exists here."""
+        return service in self.services
+
+
+def project_patterns(text: str) -> tuple[str, ...]:
+    """Return the patterns of a comma list such as `DEMO,MY*`. Raises ValueError where there is none, or a wrong one."""
+    patterns = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not _are_patterns(list(patterns)) or not patterns:
+        raise ValueError("a project is named in capital letters, digits and underscores; * and ? stand for any")
+    return patterns
+
+
+def _are_patterns(value: object) -> bool:
+    return _are_words(value) and all(_PROJECT_PATTERN.fullmatch(word) for word in value)  # type: ignore[attr-defined]
+
+
+def _are_words(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(word, str) and word for word in value)
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < 2**31
+
+
+def _is_duration(value: object) -> bool:
+    return type(value) in (int, float) and 0 <= value < 2**31  # type: ignore[operator]
+
+
+_RULES = {
+    "projects": (_are_patterns, "a list of project keys or patterns, such as DEMO or MY*"),
+    "services": (_are_words, "a list of service ids"),
+    "storage_delay": (_is_duration, "a number of seconds, 0 or more"),
+    "max_entities": (_is_count, "an integer, 0 or more"),
+    "max_bytes": (_is_count, "an integer, 0 or more"),
+    "rate_limit": (_is_count, "an integer, 0 or more; 0 means no limit"),
+    "rate_period": (_is_duration, "a number of seconds, 0 or more"),
+}

@@ -1,0 +1,181 @@
+"""What tests of core share: an empty folder to run in, settings without a machine, and plugins made on the spot."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+from jira_ci_core import Pipeline, Settings, cli, plugins
+from jira_ci_core.loader import Loaded, load
+from jira_ci_core.secrets import Secrets
+from jira_ci_core.sources import Sources, read_sources
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory: no file of settings and no repository but those a test makes."""
+    where = tmp_path / "work"
+    where.mkdir()
+    monkeypatch.chdir(where)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path))
+    return where
+
+
+@pytest.fixture
+def least() -> dict[str, str]:
+    """The least that a run needs where no CI is known: settings and nothing else. Each test has a copy of its own."""
+    return {
+        "PATH": os.environ["PATH"],
+        "GIT_CEILING_DIRECTORIES": os.environ["GIT_CEILING_DIRECTORIES"],
+        "PLUGIN_PROJECT": "MYT",
+        "PLUGIN_INSTANCE": "acme",
+        "PLUGIN_ISSUEKEYS": "MYT-1",
+        "PLUGIN_PIPELINE": "acme/shop",
+        "PLUGIN_RUN_NUMBER": "7",
+        "PLUGIN_LINK": "https://ci.example/run/7",
+        "PLUGIN_STATE": "successful",
+    }
+
+
+@pytest.fixture
+def drone() -> dict[str, str]:
+    """A Drone run whose commit names MYT-1, with the settings it needs."""
+    return {
+        "PATH": os.environ["PATH"],
+        "GIT_CEILING_DIRECTORIES": os.environ["GIT_CEILING_DIRECTORIES"],
+        "PLUGIN_PROJECT": "MYT",
+        "PLUGIN_INSTANCE": "acme",
+        "DRONE": "true",
+        "DRONE_BUILD_NUMBER": "42",
+        "DRONE_BUILD_LINK": "https://ci.example/acme/shop/42",
+        "DRONE_BUILD_STATUS": "success",
+        "DRONE_BRANCH": "main",
+        "DRONE_COMMIT_SHA": "8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f0a9b",
+        "DRONE_COMMIT_MESSAGE": "[MYT-1] Let people pay",
+        "DRONE_REPO": "acme/shop",
+        "DRONE_REPO_LINK": "https://git.example/acme/shop",
+    }
+
+
+@pytest.fixture
+def settings_of() -> Callable[..., Settings]:
+    """Core's settings, checked, by their names: `settings_of(environment_name="prod")`."""
+
+    def make(**values: str) -> Settings:
+        given = {"project": "MYT", "instance": "acme", **values}
+        return Settings.model_validate(given)
+
+    return make
+
+
+@pytest.fixture
+def pipeline_of() -> Callable[..., Pipeline]:
+    """A run with a few facts."""
+
+    def make(**facts: Any) -> Pipeline:
+        return Pipeline.model_validate({"ci": "Drone", **facts})
+
+    return make
+
+
+@pytest.fixture
+def loaded() -> Callable[..., Loaded]:
+    """Checked settings and started plugins, from an environment and flags."""
+
+    def make(environ: Mapping[str, str], **flags: str) -> Loaded:
+        return load(read_sources(environ, flags), Secrets())
+
+    return make
+
+
+@pytest.fixture
+def started() -> Callable[..., plugins.Plugins]:
+    """Plugins that answer, chosen by settings: `started(disable_plugins="http")`."""
+
+    def make(**choice: str) -> plugins.Plugins:
+        made = plugins.Plugins(plugins.PluginChoice.model_validate(choice))
+        assert not made.start(Sources({}))
+        return made
+
+    return make
+
+
+@dataclass(frozen=True)
+class Called:
+    """What a call of the command line printed and answered."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def text(self) -> str:
+        return self.out + self.err
+
+
+@pytest.fixture
+def jira_ci(capsys: pytest.CaptureFixture[str]) -> Callable[..., Called]:
+    """The command line, called in this process: `jira_ci("report", "--dry-run", environ={…})`."""
+
+    def call(*arguments: str, environ: Mapping[str, str] | None = None) -> Called:
+        capsys.readouterr()
+        code = cli.call(arguments, environ or {})
+        return Called(int(code), *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
+    """Installs a distribution with one plugin, as a package manager would: `install("tags", code)`."""
+    site = tmp_path / "site-packages"
+    site.mkdir()
+    monkeypatch.syspath_prepend(str(site))
+    modules = []
+
+    def make(
+        name: str, code: str, *, target: str = "", distribution: str = "acme-jira", version: str = "1.2.3"
+    ) -> str:
+        module = f"plugin_of_a_test_{next(_numbers)}"
+        modules.append(module)
+        (site / f"{module}.py").write_text(dedent(code), encoding="utf-8")
+        info = site / f"{distribution.replace('-', '_')}-{version}.dist-info"
+        info.mkdir(exist_ok=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
+        points = info / "entry_points.txt"
+        before = points.read_text() if points.exists() else "[jira_ci]\n"
+        points.write_text(f"{before}{name} = {module}{f':{target}' if target else ''}\n")
+        return module
+
+    yield make
+    for module in modules:
+        sys.modules.pop(module, None)
+
+
+@pytest.fixture
+def not_installed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Makes packages that are installed here look as if they were not."""
+    everything = plugins.entry_points
+
+    def hide(*names: str) -> None:
+        monkeypatch.setattr(
+            plugins,
+            "entry_points",
+            lambda **selection: [point for point in everything(**selection) if point.name not in names],
+        )
+
+    return hide

@@ -1,0 +1,115 @@
+"""What people see: one line at a time, without secrets and without what a terminal or a CI would obey."""
+
+from __future__ import annotations
+
+import io
+import logging
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jira_ci_core.console import Console, harmless
+from jira_ci_core.errors import Problem
+from jira_ci_core.secrets import Secrets
+
+
+@pytest.fixture
+def console():
+    secrets = Secrets()
+    secrets.add("hunter2222")
+    return Console(secrets, io.StringIO(), io.StringIO())
+
+
+def shown(console):
+    return console._err.getvalue()
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_a_line_is_one_line_that_nobody_obeys(text):
+    line = harmless(text)
+    assert "\n" not in line
+    assert "\r" not in line
+    assert "\x1b" not in line
+    assert len(line.splitlines()) <= 1
+    assert not line.startswith("::")
+    assert "##vso[" not in line.lower()
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_a_harmless_line_stays_as_it_is(text):
+    assert harmless(harmless(text)) == harmless(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("two\nlines", "two lines"),
+        ("two \r\n\t lines", "two lines"),
+        ("two   words", "two   words"),
+        ("\x1b[31mred\x07", "\\x1b[31mred\\x07"),
+        ("\x9b31m", "\\x9b31m"),
+        ("a\u202egnp", "a\\x202egnp"),
+        ("::set-output name=a::b", ": :set-output name=a::b"),
+        ("x ##vso[task.setvariable]", "x ## vso[task.setvariable]"),
+        ("##[error]", "## [error]"),
+        ("##teamcity[message]", "## teamcity[message]"),
+        ("## heading", "## heading"),
+        ("zażółć 修复 🎉", "zażółć 修复 🎉"),
+    ],
+)
+def test_a_line_is_shown_as(text, line):
+    assert harmless(text) == line
+
+
+def test_a_long_run_of_spaces_costs_no_time():
+    began = time.perf_counter()
+    harmless("x" + " " * 200_000 + "x")
+    assert time.perf_counter() - began < 2
+
+
+def test_a_record_of_the_log_is_a_line_with_its_level(console):
+    logger = logging.Logger("x")
+    logger.addHandler(console)
+    logger.info("told %s", "so")
+    logger.warning("odd")
+    logger.error("bad")
+    logger.debug("small")
+    logger.critical("huge")
+    assert shown(console).splitlines() == ["told so", "warning: odd", "error: bad", "debug: small", "huge"]
+
+
+def test_a_record_that_cannot_be_formatted_is_shown_as_it_is(console):
+    console.emit(logging.LogRecord("x", logging.INFO, "x", 1, "%d of %d", ("one",), None))
+    assert shown(console) == "%d of %d\n"
+
+
+def test_no_secret_is_shown_anywhere(console):
+    console.line("key hunter2222")
+    console.text("a hunter2222\nb hunter2222")
+    console.problems([Problem("hunter2222", "hunter2222", "hunter2222")])
+    console.output('{"key": "hunter2222"}')
+    assert "hunter2222" not in shown(console) + console._out.getvalue()
+    assert console._out.getvalue() == '{"key": "[secret]"}\n'
+
+
+def test_a_problem_has_three_parts(console):
+    console.problems([Problem("it broke", "it was old", "buy another")])
+    assert shown(console).splitlines() == ["error: it broke", "  why: it was old", "  do:  buy another"]
+
+
+def test_what_the_terminal_cannot_show_is_written_with_backslashes():
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    Console(Secrets(), stream).line("zażółć \udcff")
+    assert stream.buffer.getvalue() == b"za\\u017c\\xf3\\u0142\\u0107 \\udcff\n"
+
+
+def test_where_nobody_reads_any_more_nothing_breaks():
+    class Gone(io.StringIO):
+        def write(self, text):
+            raise BrokenPipeError
+
+    Console(Secrets(), Gone()).line("hello")
+    closed = io.StringIO()
+    closed.close()
+    Console(Secrets(), closed).line("hello")

@@ -1,0 +1,146 @@
+"""Who a run is: its pipeline, its number, its environments, and the address that Jira links to."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jira_ci_core import Kind, SettingsError
+from jira_ci_core.identity import (
+    LONGEST_ID,
+    branch_url,
+    commit_url,
+    environment_id,
+    link,
+    pipeline_identity,
+    run_number,
+    stable_id,
+)
+
+
+class TestThePipeline:
+    def test_pipeline_names_it_before_ci_and_the_repository_do(self, settings_of, pipeline_of):
+        run = pipeline_of(id="acme/shop/build", name="shop", repository="acme/shop", url="https://ci.example/1")
+        named = pipeline_identity(run, settings_of(pipeline="mine"))
+        assert (named.id, named.name) == ("mine", "mine")
+        of_ci = pipeline_identity(run, settings_of())
+        assert (of_ci.id, of_ci.name) == ("acme/shop/build", "shop")
+        of_repository = pipeline_identity(run.model_copy(update={"id": None, "name": None}), settings_of())
+        assert (of_repository.id, of_repository.name) == ("acme/shop", "acme/shop")
+
+    @pytest.mark.parametrize(("ci", "who"), [("Drone", "Drone"), ("none", "no CI was recognised")])
+    def test_without_any_of_them_it_is_an_error_that_names_pipeline(self, settings_of, pipeline_of, ci, who):
+        with pytest.raises(SettingsError, match="PIPELINE is not set") as raised:
+            pipeline_identity(pipeline_of(ci=ci, url="https://ci.example/1"), settings_of())
+        assert who in raised.value.problems[0].why
+        assert "PIPELINE" in raised.value.problems[0].remedy
+
+    def test_a_long_id_is_cut_and_stays_different_from_others(self, settings_of, pipeline_of):
+        long = "a" * 300
+        first = pipeline_identity(pipeline_of(id=long + "1", url="https://ci.example/1"), settings_of())
+        second = pipeline_identity(pipeline_of(id=long + "2", url="https://ci.example/1"), settings_of())
+        assert len(first.id) == len(second.id) == LONGEST_ID
+        assert first.id != second.id
+
+
+class TestTheNumber:
+    def test_run_number_is_believed_first(self, settings_of, pipeline_of):
+        assert run_number(pipeline_of(number="5"), settings_of(run_number="9"), Kind.BUILD) == 9
+        assert run_number(pipeline_of(number="5"), settings_of(run_number="0"), Kind.DEPLOYMENT) == 0
+
+    @pytest.mark.parametrize(
+        ("text", "number"),
+        [("42", 42), ("#42", 42), ("build-42", 42), ("v1.2.17", 1217), ("20240115.3", 202401153), ("9" * 18, 10**18 - 1)],
+    )
+    @pytest.mark.parametrize("kind", Kind)
+    def test_digits_in_it_count(self, settings_of, pipeline_of, text, number, kind):
+        assert run_number(pipeline_of(number=text), settings_of(), kind) == number
+
+    @pytest.mark.parametrize(
+        "text", ["release", "8a7b6c5d", "3f2504e0-4f89-11d3-9a0c-0305e82c3301", "9" * 30, "1" * 5000, "٣", "\0"]
+    )
+    def test_without_a_countable_one_a_build_has_a_stable_number_and_a_deployment_has_none(
+        self, settings_of, pipeline_of, text
+    ):
+        run = pipeline_of(number=text)
+        first = run_number(run, settings_of(), Kind.BUILD)
+        assert first == run_number(run, settings_of(), Kind.BUILD)
+        assert 0 <= first < 2**53
+        with pytest.raises(SettingsError, match="RUN_NUMBER is not set") as raised:
+            run_number(run, settings_of(), Kind.DEPLOYMENT)
+        assert "has no order" in raised.value.problems[0].why
+
+    def test_the_stable_number_never_changes_from_release_to_release(self, settings_of, pipeline_of):
+        assert run_number(pipeline_of(number="release"), settings_of(), Kind.BUILD) == 2899709031232611
+
+    @pytest.mark.parametrize("kind", Kind)
+    def test_without_any_it_is_an_error_that_names_run_number(self, settings_of, pipeline_of, kind):
+        with pytest.raises(SettingsError, match="RUN_NUMBER is not set"):
+            run_number(pipeline_of(), settings_of(), kind)
+
+    @given(text=st.text(min_size=1))
+    def test_whatever_it_looks_like_jira_takes_it(self, settings_of, pipeline_of, text):
+        assert 0 <= run_number(pipeline_of(number=text), settings_of(), Kind.BUILD) < 2**63
+
+    def test_many_digits_before_a_letter_cost_no_time(self, settings_of, pipeline_of):
+        began = time.perf_counter()
+        run_number(pipeline_of(number="1" * 60 + "a"), settings_of(), Kind.BUILD)
+        assert time.perf_counter() - began < 2
+
+
+class TestTheLink:
+    def test_it_is_link_then_the_run_then_the_commit(self, settings_of, pipeline_of):
+        run = pipeline_of(url="https://ci.example/1", commit_url="https://git.example/c")
+        assert link(run, settings_of(link="https://a.example")) == "https://a.example"
+        assert link(run, settings_of()) == "https://ci.example/1"
+        assert link(run.model_copy(update={"url": None}), settings_of()) == "https://git.example/c"
+
+    def test_an_address_that_is_none_is_passed_over(self, settings_of, pipeline_of):
+        run = pipeline_of(url="ci/run/1", commit_url="https://git.example/c")
+        assert link(run, settings_of()) == "https://git.example/c"
+
+    def test_without_any_it_is_an_error_that_names_link(self, settings_of, pipeline_of):
+        with pytest.raises(SettingsError, match="LINK is not set") as raised:
+            link(pipeline_of(url="javascript:alert(1)"), settings_of())
+        assert "LINK" in raised.value.problems[0].remedy
+
+
+class TestCommitAndBranch:
+    def test_their_addresses_are_made_from_the_repository(self, pipeline_of):
+        run = pipeline_of(repository_url="https://git.example/acme/shop/", sha="abc", branch="feature/x")
+        assert commit_url(run) == "https://git.example/acme/shop/commit/abc"
+        assert branch_url(run) == "https://git.example/acme/shop/tree/feature/x"
+
+    def test_bitbucket_has_others(self, pipeline_of):
+        run = pipeline_of(repository_url="https://bitbucket.org/acme/shop", sha="abc", branch="x")
+        assert commit_url(run) == "https://bitbucket.org/acme/shop/commits/abc"
+        assert branch_url(run) == "https://bitbucket.org/acme/shop/branch/x"
+
+    def test_the_address_that_ci_gives_is_believed(self, pipeline_of):
+        assert commit_url(pipeline_of(commit_url="https://x.example", repository_url="https://y.example", sha="a")) == (
+            "https://x.example"
+        )
+
+    def test_without_a_repository_there_is_none(self, pipeline_of):
+        assert commit_url(pipeline_of(sha="abc")) is None
+        assert branch_url(pipeline_of(branch="x")) is None
+        assert branch_url(pipeline_of(repository_url="https://y.example")) is None
+
+
+class TestTheIdOfAnEnvironment:
+    @pytest.mark.parametrize("name", ["Prod EU", "prod eu", " PROD \t EU "])
+    def test_it_does_not_change_with_case_or_white_space(self, name):
+        assert environment_id(name) == "prod eu"
+
+    @given(st.text(min_size=1).filter(lambda text: text.strip()))
+    def test_making_it_twice_is_making_it_once(self, name):
+        once = environment_id(name)
+        assert environment_id(once) == once or name.lower().lower() != name.lower()
+        assert 1 <= len(once) <= LONGEST_ID
+
+    @given(st.text(min_size=1, max_size=600))
+    def test_an_id_fits_and_is_stable(self, text):
+        assert stable_id(stable_id(text)) == stable_id(text)
+        assert 1 <= len(stable_id(text)) <= LONGEST_ID

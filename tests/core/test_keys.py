@@ -1,0 +1,176 @@
+"""What an issue key is, and where one is found in a text."""
+
+from __future__ import annotations
+
+import string
+import time
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+from jira_ci_core import find_keys, is_issue_key, is_project_key
+from jira_ci_core.builtin.keys import jira_ci_extract_issue_keys
+from jira_ci_core.keys import LOOK_ALIKES, project_of
+
+WORD = string.ascii_letters + string.digits
+
+project_keys = st.from_regex(r"[A-Z][A-Z0-9_]{1,9}", fullmatch=True)
+plain_project_keys = st.from_regex(r"[A-Z][A-Z0-9]{1,9}", fullmatch=True).filter(lambda key: key not in LOOK_ALIKES)
+numbers = st.integers(1, 10**12).map(str)
+# Whatever stands around a key, as long as what touches it is no ASCII letter or digit.
+separated = st.one_of(
+    st.just(""),
+    st.tuples(st.text(), st.characters(exclude_characters=WORD, codec="utf-8")).map("".join),
+    st.tuples(
+        st.text(), st.sampled_from(["_", "-", ".", "/", "[", "(", ":", ",", '"', "'", "🚀", "👩‍💻", "é", "修", "ё", "ſ", "\u212a"])
+    ).map("".join),
+)
+
+
+def mixed_case(draw, text):
+    return "".join(draw(st.sampled_from([letter.lower(), letter.upper()])) for letter in text)
+
+
+@given(st.data(), project_keys, numbers, separated, separated)
+def test_a_planted_key_is_found_in_any_surroundings_that_separate_it(data, project, number, before, after):
+    key = f"{project}-{number}"
+    written = mixed_case(data.draw, key)
+    assert key in list(find_keys(before + written + after[::-1], [project]))
+
+
+@given(plain_project_keys, numbers, separated, separated)
+def test_any_project_finds_a_planted_upper_case_key_too(project, number, before, after):
+    assert f"{project}-{number}" in list(find_keys(f"{before}{project}-{number}{after[::-1]}", ["*"]))
+
+
+@given(project_keys, numbers, st.sampled_from(WORD), st.sampled_from(["before", "after"]))
+def test_no_key_is_found_inside_a_longer_word(project, number, letter, side):
+    assume(not (side == "after" and letter.isdigit()))
+    text = f"{letter}{project}-{number}" if side == "before" else f"{project}-{number}{letter}"
+    assume(not project.partition("_")[2] or side == "after")
+    assert list(find_keys(text, [project])) == []
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8")))
+@example("ſHA-1 mYt-1 MYT-٣ MYT-１")
+def test_whatever_is_found_is_a_key_of_a_wanted_project(text):
+    for key in find_keys(text, ["MYT", "MY_T", "T1"]):
+        assert is_issue_key(key)
+        assert key == key.upper()
+        assert project_of(key) in ("MYT", "MY_T", "T1")
+        assert key in text.upper()
+
+
+@given(st.text(alphabet="MYTmyt_-0123 .X"))
+def test_normalising_twice_is_normalising_once(text):
+    once = list(find_keys(text, ["MYT", "MY_T"]))
+    assert list(find_keys(" ".join(once), ["MYT", "MY_T"])) == once
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("XMYT-1", []),
+        ("9MYT-1", []),
+        ("MYT-1abc", []),
+        ("MYT-0", []),
+        ("MYT-01", []),
+        ("MYT-", []),
+        ("MYT-1.5", ["MYT-1"]),
+        ("修复MYT-59问题", ["MYT-59"]),
+        ("éMYT-1", ["MYT-1"]),
+        ("MYT-1é", ["MYT-1"]),
+        ("fix-MYT-11", ["MYT-11"]),
+        ("fix_MYT-11", ["MYT-11"]),
+        ("MYT-11_login", ["MYT-11"]),
+        ("MYT-61.2-fix", ["MYT-61"]),
+        ("feature/myt-42-thing", ["MYT-42"]),
+        ("[MYT-1] (MYT-2) 'MYT-3' \"MYT-4\" MYT-5, MYT-6: 🎉MYT-7🎉", [f"MYT-{number}" for number in range(1, 8)]),
+        ("MYT-1 MYT-1", ["MYT-1", "MYT-1"]),
+        ("MYT-1-2", ["MYT-1"]),
+        ("MYT–1", []),
+        ("MYT-٣", []),
+        ("MYT-1MYT-2", []),
+        ("https://acme.atlassian.net/browse/MYT-9?focus=1", ["MYT-9"]),
+        ("", []),
+    ],
+)
+def test_a_key_of_a_listed_project_is(text, found):
+    assert list(find_keys(text, ["MYT"])) == found
+
+
+@pytest.mark.parametrize(
+    ("text", "projects", "found"),
+    [
+        ("MY_T-1", ["TT", "MY_T"], ["MY_T-1"]),
+        ("MY_TT-1", ["TT"], ["TT-1"]),
+        ("MY_TT-1", ["TT", "MY_TT"], ["MY_TT-1"]),
+        ("A_MY_T-1", ["MY_T"], ["MY_T-1"]),
+        ("my_t-1", ["my_t"], ["MY_T-1"]),
+        ("SHA-256", ["SHA"], ["SHA-256"]),
+        ("SHA-256", ["*", "sha"], ["SHA-256"]),
+        ("ABC-1 abc-2", ["*"], ["ABC-1"]),
+        ("MY_T-1", ["*"], []),
+        ("A-1", ["*"], []),
+        ("MYT-1 abc-2 myt-3", ["*", "MYT"], ["MYT-1", "MYT-3"]),
+        ("MYT-1", [], []),
+    ],
+)
+def test_the_longest_listed_project_that_fits_wins_and_a_star_takes_the_plain_form(text, projects, found):
+    assert list(find_keys(text, projects)) == found
+
+
+@pytest.mark.parametrize(
+    "text", ["UTF-8", "SHA-256", "ISO-8601", "RFC-2616", "CVE-2024-1234", "COVID-19", "SHA1-1", "AES-128", "PEP-8"]
+)
+def test_a_well_known_look_alike_is_no_key_where_any_project_will_do(text):
+    assert list(find_keys(text, ["*"])) == []
+
+
+@pytest.mark.parametrize("project", ["MY", "my", "M1", "MY_T", "A_"])
+def test_a_project_key_is(project):
+    assert is_project_key(project)
+
+
+@pytest.mark.parametrize("project", ["", "M", "1MY", "_MY", "MÝT", "MY-T", "MY T", "MY\n", "*", "\u212aY"])
+def test_a_project_key_is_not(project):
+    assert not is_project_key(project)
+
+
+@pytest.mark.parametrize("key", ["", "MYT", "MYT-", "MYT-0", "MYT-01", "M-1", "MYT-1 ", "MYT-1\n", "MYT-1a", "MYT-٣"])
+def test_an_issue_key_is_not(key):
+    assert not is_issue_key(key)
+
+
+HOSTILE = {
+    "letters": "A" * 200_000,
+    "digits": "MYT-" + "1" * 200_000 + "x",
+    "hyphens": "MYT-" * 50_000,
+    "underscores": "MY_" * 60_000,
+    "almost keys": "MYT-1x" * 40_000,
+}
+
+
+@pytest.mark.parametrize("projects", [["*"], ["MYT", "MY_T"]], ids=["any", "listed"])
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_text_of_two_hundred_thousand_characters_costs_no_time(text, projects):
+    began = time.perf_counter()
+    list(find_keys(text, projects))
+    assert time.perf_counter() - began < 2
+
+
+def test_the_three_places_are_searched_in_their_order_and_each_says_its_name(settings_of, pipeline_of):
+    pipeline = pipeline_of(
+        pull_request_title="MYT-3 and MYT-3", message="Pay\n\nbody MYT-2\n\nRefs: MYT-1", branch="myt-4-pay"
+    )
+    found = [(key.key, key.source) for key in jira_ci_extract_issue_keys(pipeline, settings_of())]
+    assert found == [
+        ("MYT-3", "pull request title"),
+        ("MYT-2", "commit message"),
+        ("MYT-1", "commit message"),
+        ("MYT-4", "branch"),
+    ]
+
+
+def test_a_run_without_any_text_holds_no_key(settings_of, pipeline_of):
+    assert jira_ci_extract_issue_keys(pipeline_of(), settings_of()) == []

@@ -1,0 +1,244 @@
+"""Making the builds and deployments that are reported, and choosing the keys that are sent."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jira_ci_core import Build, Deployment, FoundKey, Kind, SettingsError, State
+from jira_ci_core.clock import Clock
+from jira_ci_core.jira import entity_payload
+from jira_ci_core.ranking import MOST_KEYS, cut_at_most, find_issue_keys, rank
+from jira_ci_core.reports import hint_at_deployment, kind_of, make_reports, make_site
+from jira_ci_sandbox import contract
+
+FACTS = {
+    "number": "42",
+    "url": "https://ci.example/42",
+    "id": "acme/shop/build",
+    "name": "shop",
+    "branch": "main",
+    "sha": "8a7b6c5",
+    "message": "[MYT-1] Pay\n\nbody",
+    "repository_url": "https://git.example/acme/shop",
+}
+
+
+@pytest.fixture
+def make(started, settings_of, pipeline_of):
+    """The entities that are reported of a run with these facts and settings."""
+    plugins = started()
+
+    def reports(facts=FACTS, *, state=State.SUCCESSFUL, keys=("MYT-1",), **settings):
+        clock = Clock(lambda: 1_700_000_000_123_000_000)
+        made = make_reports(plugins, pipeline_of(**facts), keys, state, settings_of(**settings), clock)
+        for report in made:
+            check = contract.build_problems if isinstance(report.entity, Build) else contract.deployment_problems
+            assert check(entity_payload(report.entity)) == []
+        return [report.entity for report in made]
+
+    return reports
+
+
+class TestABuild:
+    def test_is_what_is_reported_without_an_environment(self, make):
+        [build] = make()
+        assert isinstance(build, Build)
+        assert (build.number, build.sequence) == (42, 1_700_000_000_123)
+        assert (build.name, build.description) == ("shop #42", "[MYT-1] Pay")
+        assert build.url == build.pipeline.url == "https://ci.example/42"
+
+    def test_is_not_turned_into_a_deployment_by_what_ci_knows(self, make):
+        [build] = make(FACTS | {"environment": "prod"})
+        assert isinstance(build, Build)
+
+    def test_refers_to_its_commit_and_branch(self, make):
+        [build] = make()
+        [reference] = build.references
+        assert reference.commit == "8a7b6c5"
+        assert reference.repository_url == "https://git.example/acme/shop"
+        assert (reference.branch, reference.branch_url) == ("main", "https://git.example/acme/shop/tree/main")
+
+    @pytest.mark.parametrize(
+        ("without", "commit", "branch"),
+        [("sha", None, "main"), ("branch", "8a7b6c5", None)],
+    )
+    def test_refers_to_what_is_known(self, make, without, commit, branch):
+        [build] = make({name: fact for name, fact in FACTS.items() if name != without})
+        [reference] = build.references
+        assert (reference.commit, reference.branch) == (commit, branch)
+
+    @pytest.mark.parametrize("address", ["", "/srv/git", "https://[broken", "https://a℀b/c", "not an address"])
+    def test_refers_to_nothing_without_the_address_of_a_repository(self, make, address):
+        assert make(FACTS | {"repository_url": address})[0].references == ()
+
+    def test_refers_to_no_branch_whose_address_is_too_long(self, make):
+        [build] = make(FACTS | {"branch": "b" * 3000})
+        assert build.references[0].branch is None
+
+    def test_refers_to_a_repository_that_is_named_as_git_names_it(self, make):
+        [build] = make(FACTS | {"repository_url": "git@git.example:acme/shop.git"})
+        assert build.references[0].repository_url == "https://git.example/acme/shop"
+
+    @pytest.mark.parametrize(
+        ("facts", "label"),
+        [({}, None), ({"tag": "v1"}, "v1"), ({"version": "1.0"}, "1.0"), ({"tag": "v1", "version": "1.0"}, "v1")],
+    )
+    def test_is_labelled_with_its_tag_or_version(self, make, facts, label):
+        assert make(FACTS | facts)[0].label == label
+
+    def test_is_described_by_the_title_of_its_pull_request_first(self, make):
+        assert make(FACTS | {"pull_request_title": "Pay at last"})[0].description == "Pay at last"
+        assert make({**FACTS, "message": "\n\n  Title \nbody"})[0].description == "Title"
+
+    def test_is_called_by_the_number_that_people_know(self, make):
+        assert make(FACTS | {"number": "20240115.3"})[0].name == "shop #20240115.3"
+        assert make(FACTS, run_number="7")[0].number == 7
+
+
+class TestADeployment:
+    def test_is_what_is_reported_with_an_environment(self, make):
+        [deployment] = make(environment_name="Prod EU")
+        assert isinstance(deployment, Deployment)
+        environment = deployment.environment
+        assert (environment.id, environment.name, environment.type) == ("prod eu", "Prod EU", "production")
+
+    def test_to_an_unknown_environment_keeps_its_name_and_a_stable_id_with_type_unmapped(self, make):
+        environment = make(environment_name="Blue")[0].environment
+        assert (environment.id, environment.name, environment.type) == ("blue", "Blue", "unmapped")
+
+    def test_to_several_environments_is_one_for_each(self, make):
+        made = make(environment_name="prod, qa, Prod")
+        assert [entity.environment.name for entity in made] == ["prod", "qa"]
+        assert len({entity.sequence for entity in made}) == 1
+
+    def test_has_the_id_and_type_that_are_set(self, make):
+        environment = make(environment_name="Blue", environment_id="env-1", environment_type="testing")[0].environment
+        assert (environment.id, environment.name, environment.type) == ("env-1", "Blue", "testing")
+
+    @pytest.mark.parametrize(
+        ("settings", "id", "type"),
+        [
+            ({"environment_id": "e"}, "e", "production"),
+            ({"environment_type": "staging"}, "prod", "staging"),
+            ({"environment_id": "e" * 300}, None, "production"),
+        ],
+    )
+    def test_has_the_rest_from_its_name(self, make, settings, id, type):
+        environment = make(environment_name="Prod", **settings)[0].environment
+        assert environment.type == type
+        assert environment.id == id or (id is None and len(environment.id) == 255)
+
+    def test_cannot_have_one_id_for_several_environments(self, make):
+        with pytest.raises(SettingsError, match="ENVIRONMENT_ID cannot be set here"):
+            make(environment_name="a,b", environment_id="e")
+
+    def test_has_the_same_identity_in_all_its_updates(self, make):
+        first, second = (make(state=state, environment_name="prod")[0] for state in ("in_progress", "successful"))
+        assert (first.pipeline.id, first.environment.id, first.number) == (
+            second.pipeline.id,
+            second.environment.id,
+            second.number,
+        )
+
+    def test_may_have_its_environment_from_a_plugin(self, install, started, settings_of, pipeline_of):
+        install(
+            "regions",
+            """
+            from jira_ci_core import MappedEnvironment, hookimpl
+
+            @hookimpl
+            def jira_ci_map_environment(name):
+                return MappedEnvironment(type="staging", id="region-" + name) if name == "blue" else None
+            """,
+        )
+        made = make_reports(
+            started(), pipeline_of(**FACTS), ("MYT-1",), State.FAILED, settings_of(environment_name="blue,prod"), Clock()
+        )
+        environments = [report.entity.environment for report in made]
+        assert [(one.id, one.type) for one in environments] == [("region-blue", "staging"), ("prod", "production")]
+
+
+class TestTheKind:
+    def test_is_a_build_until_an_environment_is_named(self, settings_of):
+        assert kind_of(settings_of()) is Kind.BUILD
+        assert kind_of(settings_of(environment_name="prod")) is Kind.DEPLOYMENT
+
+    def test_a_hint_says_how_to_report_a_deployment(self, settings_of, pipeline_of, caplog):
+        caplog.set_level(logging.INFO)
+        hint_at_deployment(pipeline_of(environment="prod"), settings_of(environment_name="prod"))
+        hint_at_deployment(pipeline_of(), settings_of())
+        assert not caplog.records
+        hint_at_deployment(pipeline_of(environment="prod"), settings_of())
+        assert "ENVIRONMENT_NAME=prod" in caplog.text
+
+
+class TestTheSite:
+    def test_is_instance_or_the_cloud_id(self, settings_of):
+        assert make_site(settings_of()).url == "https://acme.atlassian.net"
+        cloud_id = "a436116f-02ce-4520-8fbb-7301462a1674"
+        site = make_site(settings_of(cloud_id=cloud_id).model_copy(update={"instance": None}))
+        assert (site.url, site.cloud_id) == (None, cloud_id)
+
+    def test_without_either_it_is_an_error_that_names_instance(self, settings_of):
+        with pytest.raises(SettingsError, match="INSTANCE is not set"):
+            make_site(settings_of().model_copy(update={"instance": None}))
+
+
+def found(key, source, plugin=""):
+    return FoundKey(key=key, source=source, plugin=plugin)
+
+
+class TestTheKeysThatAreSent:
+    def test_they_are_in_the_order_of_their_sources_then_of_the_plugins_names(self):
+        keys = [
+            found("MYT-1", "tags", "zebra"),
+            found("MYT-2", "branch"),
+            found("MYT-3", "fragments", "ant"),
+            found("MYT-4", "commit message"),
+            found("MYT-5", "pull request title"),
+            found("MYT-6", "commit message"),
+        ]
+        assert [key.key[-1] for key in rank(keys)] == ["5", "4", "6", "2", "3", "1"]
+
+    @given(st.lists(st.builds(found, st.sampled_from(["MYT-1", "myt-1", "A1-2", "B_-3"]), st.sampled_from(["branch", "commit message", "x"]), st.sampled_from("ab"))))
+    def test_ranking_twice_is_ranking_once_and_no_key_is_there_twice(self, keys):
+        ranked = rank(keys)
+        assert rank(ranked) == ranked
+        assert sorted({key.key for key in keys}) == sorted(key.key for key in ranked)
+
+    def test_a_key_is_kept_where_it_ranks_highest(self):
+        [key] = rank([found("MYT-1", "branch"), found("myt-1", "pull request title")])
+        assert (key.key, key.source) == ("MYT-1", "pull request title")
+
+    def test_issuekeys_replaces_the_search_and_project_does_not_filter_it(self, started, settings_of, pipeline_of):
+        keys = find_issue_keys(started(), pipeline_of(message="MYT-1"), settings_of(issuekeys="other-9,myt-2"))
+        assert [(key.key, key.source) for key in keys] == [("OTHER-9", "ISSUEKEYS"), ("MYT-2", "ISSUEKEYS")]
+
+    def test_a_plugin_s_key_of_another_project_is_dropped(self, started, settings_of, pipeline_of, install):
+        install(
+            "files",
+            """
+            from jira_ci_core import FoundKey, hookimpl
+
+            @hookimpl
+            def jira_ci_extract_issue_keys():
+                return [FoundKey(key=key, source="a file") for key in ("other-1", "myt-9", "MY_T-1")]
+            """,
+        )
+        plugins, run = started(), pipeline_of(message="MYT-1")
+        assert [key.key for key in find_issue_keys(plugins, run, settings_of())] == ["MYT-1", "MYT-9"]
+        every = find_issue_keys(plugins, run, settings_of(project="*"))
+        assert [key.key for key in every] == ["MYT-1", "OTHER-1", "MYT-9", "MY_T-1"]
+        assert every[1].plugin == "files"
+
+    def test_more_than_jira_takes_are_cut_with_a_warning_that_says_how_many(self, caplog):
+        keys = [found(f"MYT-{number}", "branch") for number in range(1, MOST_KEYS + 8)]
+        assert len(cut_at_most(keys)) == MOST_KEYS
+        assert "507 issue keys were found and Jira takes 500: the last 7 are dropped" in caplog.text
+
+    def test_as_many_as_jira_takes_are_not_cut(self, caplog):
+        assert len(cut_at_most(found(f"MYT-{number}", "x") for number in range(1, MOST_KEYS + 1))) == MOST_KEYS
+        assert not caplog.records

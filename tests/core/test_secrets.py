@@ -1,0 +1,84 @@
+"""Values that must never be printed."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode, urlsafe_b64encode
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+from jira_ci_core.secrets import MASK, Secrets
+
+credentials = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=8, max_size=60)
+any_secret = st.text(st.characters(codec="utf-8"), min_size=8, max_size=40).filter(lambda text: len(text.strip()) >= 8)
+
+
+def hiding(*values):
+    secrets = Secrets()
+    for value in values:
+        secrets.add(value)
+    return secrets
+
+
+@given(any_secret, st.text(), st.text())
+@example('pa"ss\\word', "", "")
+@example("pässwörd", "", "")
+@example("two\nlines\tof it", "", "")
+def test_a_secret_is_masked_as_it_is_percent_encoded_and_in_json(secret, before, after):
+    secrets = hiding(secret)
+    for form in (
+        secret,
+        quote(secret),
+        quote(secret, safe=""),
+        quote_plus(secret),
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        repr(secret)[1:-1],
+    ):
+        assert form not in secrets.redact(form)
+        # Whatever stands around it, it cannot survive; unless the surroundings spell it once more themselves.
+        if form not in before + after:
+            assert MASK in secrets.redact(before + form + after)
+
+
+@given(credentials, st.binary(max_size=5), st.binary(max_size=5), st.sampled_from([b64encode, urlsafe_b64encode]))
+def test_a_secret_is_masked_in_base64_at_any_offset(secret, before, after, encode):
+    encoded = encode(before + secret.encode() + after).decode()
+    redacted = hiding(secret).redact(encoded)
+    assert MASK in redacted
+    # Nothing is left that a part of the secret could be decoded from, but for what shares a character with it.
+    rest = redacted.replace(MASK, "").rstrip("=")
+    assert len(rest) <= (len(before) + len(after) + 2) * 8 / 6 + 4
+
+
+@given(credentials, credentials)
+def test_a_secret_that_holds_another_is_masked_whole(first, second):
+    assume(first != second)
+    assert hiding(first, first + second).redact(f"<{first + second}>") == f"<{MASK}>"
+
+
+@given(st.text())
+def test_a_text_without_a_secret_is_left_alone(text):
+    assume("correct-horse" not in text)
+    assert Secrets().redact(text) == text
+    assert hiding("correct-horse-battery").redact("staple") == "staple"
+
+
+def test_a_value_too_short_to_be_a_credential_blots_out_nothing():
+    assert hiding("", "a", "abc").redact("abc of a") == "abc of a"
+
+
+def test_the_password_in_an_address_is_a_secret_too():
+    secrets = hiding("http://user:hunter22@proxy.example:3128")
+    assert secrets.redact("user hunter22 at http://user:hunter22@proxy.example:3128") == f"user {MASK} at {MASK}"
+
+
+@pytest.mark.parametrize("url", ["http://[broken", "http://proxy.example", "://", "http://u:p@x"])
+def test_an_address_without_a_usable_password_is_a_secret_as_it_is(url):
+    assert hiding(url).redact(f"<{url}>") in (f"<{MASK}>", f"<{url}>")
+
+
+def test_the_white_space_around_a_secret_does_not_matter():
+    assert hiding("  hunter2222\n").redact("it is hunter2222.") == f"it is {MASK}."

@@ -1,0 +1,132 @@
+"""Which state is shown, and when an update is left out."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from jira_ci_core import Kind, SettingsError, State
+from jira_ci_core.builtin.states import WORDS, jira_ci_map_state
+from jira_ci_core.states import decide_state
+
+SEEN = {
+    State.SUCCESSFUL: "success, successful, succeeded, passed, ok, SucceededWithIssues",
+    State.FAILED: "failure, failed, error, errored, unstable, timedout, broken, timed_out, timed out",
+    State.CANCELLED: "cancelled, canceled, killed, aborted, stopped, terminated, skipped",
+    State.IN_PROGRESS: "running, in_progress, started, building, in-progress, In Progress",
+    State.PENDING: "pending, waiting, queued, scheduled, blocked, created",
+    State.ROLLED_BACK: "rollback, rolled_back, Rolled Back",
+}
+
+
+@pytest.fixture
+def decide(started, settings_of, pipeline_of):
+    plugins = started()
+
+    def make(kind=Kind.BUILD, *, status=None, publishes_status=True, ci="Drone", **settings):
+        run = pipeline_of(ci=ci, status=status, publishes_status=publishes_status)
+        return decide_state(plugins, run, kind, settings_of(**settings))
+
+    return make
+
+
+@pytest.mark.parametrize(("state", "word"), [(state, word) for state, words in SEEN.items() for word in words.split(", ")])
+def test_a_word_of_a_ci_means(state, word):
+    assert jira_ci_map_state(word) is jira_ci_map_state(f" {word.upper()} ") is state
+
+
+@pytest.mark.parametrize("word", ["", "great", "not_successful", "success!", "un successful"])
+def test_a_word_that_no_table_knows_means_nothing(word):
+    assert jira_ci_map_state(word) is None
+
+
+def test_no_word_means_two_states():
+    words = [word for words in WORDS.values() for word in words]
+    assert len(words) == len(set(words))
+
+
+class TestWithoutState:
+    def test_what_ci_says_is_shown(self, decide):
+        assert decide(status="SUCCESS").state is State.SUCCESSFUL
+        assert decide(status="failure").state is State.FAILED
+
+    def test_nothing_yet_is_in_progress_where_this_ci_does_say(self, decide):
+        assert decide(status=None).state is State.IN_PROGRESS
+        assert decide(status="").state is State.IN_PROGRESS
+
+    def test_a_word_nobody_knows_is_shown_as_unknown_with_a_warning(self, decide, caplog):
+        assert decide(status="great").state is State.UNKNOWN
+        assert "Drone says 'great', which no table knows" in caplog.text
+
+    def test_a_build_that_ci_calls_rolled_back_is_unknown_and_a_deployment_is_rolled_back(self, decide):
+        assert decide(status="rollback").state is State.UNKNOWN
+        assert decide(Kind.DEPLOYMENT, status="rollback").state is State.ROLLED_BACK
+
+    @pytest.mark.parametrize(
+        ("ci", "why"), [("Jenkins", "Jenkins does not say"), ("none", "no CI was"), ("git checkout", "no CI was recognised")]
+    )
+    def test_a_ci_that_says_none_needs_it_as_success_is_never_assumed(self, decide, ci, why):
+        with pytest.raises(SettingsError, match="STATE is not set") as raised:
+            decide(ci=ci, publishes_status=False)
+        assert why in raised.value.problems[0].why
+        assert "never assumed" in raised.value.problems[0].why
+        assert "STATE" in raised.value.problems[0].remedy
+
+
+class TestWithState:
+    @pytest.mark.parametrize("status", ["failure", "killed", "ABORTED", "errored"])
+    def test_a_failed_run_is_never_shown_as_successful(self, decide, status):
+        skipped = decide(status=status, state="ok").skipped
+        assert f"Drone says {status}" in skipped
+        assert "STATE_POLICY=force" in skipped
+
+    @pytest.mark.parametrize("status", ["failure", "killed"])
+    def test_it_is_shown_all_the_same_where_that_is_forced(self, decide, status):
+        decision = decide(status=status, state="successful", state_policy="force")
+        assert (decision.state, decision.skipped) == (State.SUCCESSFUL, None)
+
+    @pytest.mark.parametrize("status", ["success", "running", "", None, "great", "rollback", "pending"])
+    def test_in_every_other_case_it_is_shown(self, decide, status):
+        decision = decide(status=status, state="success")
+        assert (decision.state, decision.skipped) == (State.SUCCESSFUL, None)
+
+    @pytest.mark.parametrize("word", ["failed", "in_progress", "cancelled", "pending", "unknown"])
+    def test_a_state_other_than_successful_is_shown_whatever_ci_says(self, decide, word):
+        for status in ("success", "failure"):
+            decision = decide(status=status, state=word)
+            assert (decision.state, decision.skipped) == (word, None)
+
+    def test_it_is_enough_where_ci_says_none(self, decide):
+        assert decide(ci="none", publishes_status=False, state="Passed").state is State.SUCCESSFUL
+
+    def test_a_word_nobody_knows_is_an_error_that_lists_the_words(self, decide):
+        with pytest.raises(SettingsError, match="STATE cannot be 'great'") as raised:
+            decide(state="great")
+        for words in WORDS.values():
+            for word in words:
+                assert word in raised.value.problems[0].remedy
+
+    def test_rolled_back_needs_an_environment(self, decide):
+        with pytest.raises(SettingsError, match="STATE cannot be 'rolled_back' here") as raised:
+            decide(state="rolled_back")
+        assert "ENVIRONMENT_NAME" in raised.value.problems[0].remedy
+        assert decide(Kind.DEPLOYMENT, state="rolled_back").state is State.ROLLED_BACK
+
+
+def test_a_plugins_word_is_asked_before_the_table(started, settings_of, pipeline_of, install, caplog):
+    caplog.set_level(logging.DEBUG)
+    install(
+        "words",
+        """
+        from jira_ci_core import State, hookimpl
+
+        @hookimpl
+        def jira_ci_map_state(status, kind):
+            return {"green": State.SUCCESSFUL, "success": State.UNKNOWN}.get(status)
+        """,
+    )
+    plugins, settings = started(), settings_of()
+    for status, state in {"green": "successful", "success": "unknown", "failed": "failed"}.items():
+        run = pipeline_of(status=status, publishes_status=True)
+        assert decide_state(plugins, run, Kind.BUILD, settings).state == state
+    assert decide_state(plugins, run, Kind.BUILD, settings_of(state="green")).skipped

@@ -1,0 +1,135 @@
+"""Addresses: which are web addresses, which are loopback, which origin one belongs to, how to show one."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jira_ci_core.urls import LONGEST_URL, browsable, is_loopback, origin, web_url
+from jira_ci_sandbox import contract
+
+anything = st.one_of(
+    st.text(), st.text(alphabet="htps:/@[]?#%.a1 \n\\é℀"), st.text().map("https://".__add__), st.text().map("git@".__add__)
+)
+
+
+@given(anything)
+def test_every_web_address_is_one_that_jira_takes(text):
+    try:
+        url = web_url(text)
+    except ValueError:
+        return
+    assert list(contract.url("url", url)) == []
+    assert url.isascii()
+
+
+@given(anything)
+def test_making_a_web_address_twice_is_making_it_once(text):
+    try:
+        url = web_url(text)
+    except ValueError:
+        return
+    assert web_url(url) == url
+
+
+@given(anything)
+def test_a_remote_is_shown_as_a_web_address_or_not_at_all(text):
+    shown = browsable(text)
+    assert shown is None or web_url(shown) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        (" https://ci.example/run/1 \n", "https://ci.example/run/1"),
+        ("https://ci.example/größe?a=b c#d", "https://ci.example/gr%C3%B6%C3%9Fe?a=b%20c#d"),
+        ("https://ci.example/%20", "https://ci.example/%20"),
+        ("http://[::1]:8080/x", "http://[::1]:8080/x"),
+    ],
+)
+def test_a_web_address_is_percent_encoded_where_it_has_to_be(text, url):
+    assert web_url(text) == url
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "ci.example/run",
+        "/run/1",
+        "ftp://ci.example",
+        "javascript:alert(1)",
+        "https://",
+        "https://:80/",
+        "https://a:99999",
+        "https://a:0",
+        "https://a:b",
+        "https://[::1",
+        "https://-a.example",
+        "https://a b/",
+        "https://a_b.example/",
+    ],
+)
+def test_it_is_no_web_address(text):
+    with pytest.raises(ValueError, match="not an absolute"):
+        web_url(text)
+
+
+def test_an_address_longer_than_jira_takes_is_none():
+    longest = "https://a.example/".ljust(LONGEST_URL, "x")
+    assert web_url(longest) == longest
+    with pytest.raises(ValueError, match="longer than 2000"):
+        web_url(longest + "x")
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("HTTPS://Acme.Example:443/x?y#z", "https://acme.example"),
+        ("http://acme.example:80", "http://acme.example"),
+        ("https://acme.example:8443/", "https://acme.example:8443"),
+        ("https://user:pass@acme.example/", "https://acme.example"),
+        ("http://[::1]:8080/", "http://[::1]:8080"),
+        ("ssh://acme.example", None),
+        ("acme.example", None),
+        ("https://[::1", None),
+    ],
+)
+def test_the_origin_of_an_address_is(url, found):
+    assert origin(url) == found
+
+
+@pytest.mark.parametrize("url", ["http://localhost:1", "http://127.0.0.1", "http://127.8.9.1/x", "http://[::1]/", "http://a.localhost"])
+def test_this_machine_is_loopback(url):
+    assert is_loopback(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://localhost.example", "http://127.0.0.1.example", "http://10.0.0.1", "http://notlocalhost", "mailto:x"]
+)
+def test_another_machine_is_not_loopback(url):
+    assert not is_loopback(url)
+
+
+@pytest.mark.parametrize(
+    ("remote", "shown"),
+    [
+        ("git@host.example:org/repo.git", "https://host.example/org/repo"),
+        ("host.example:org/repo", "https://host.example/org/repo"),
+        ("ssh://git@host.example/org/repo", "https://host.example/org/repo"),
+        ("ssh://git@host.example:2222/org/repo.git", "https://host.example/org/repo"),
+        ("git+ssh://host.example/org/repo", "https://host.example/org/repo"),
+        ("git://host.example/org/repo.git/", "https://host.example/org/repo"),
+        ("https://user:token@host.example/org/repo.git", "https://host.example/org/repo"),
+        ("http://host.example:3000/org/repo", "http://host.example:3000/org/repo"),
+        ("/srv/git/repo.git", None),
+        ("../repo", None),
+        ("file:///srv/repo", None),
+        ("https://host.example", None),
+        ("https://[broken/org/repo", None),
+        ("https://a℀b.example/org/repo", None),
+        ("", None),
+    ],
+)
+def test_a_remote_is_shown_without_credentials(remote, shown):
+    assert browsable(remote) == shown

@@ -1,0 +1,208 @@
+"""What end-to-end tests need beyond a local Jira: other servers, plugins of strangers, and how errors must look."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import sys
+import threading
+import urllib.parse
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from jira_ci_core.cli import call
+from jira_ci_sandbox.client import Sandbox
+
+
+@pytest.fixture
+def in_process(step: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Steps run in this process, for tables of cases in which a process of their own would add nothing but time."""
+    done = type(step).__call__.__globals__["Done"]
+
+    def run(*arguments: str, environ: Mapping[str, str | None] | None = None, **plugin: object) -> Any:
+        variables = {"PATH": os.environ["PATH"], "HOME": str(step.folder), **step.environ, **(environ or {})}
+        variables |= {f"PLUGIN_{name.upper()}": str(value) for name, value in plugin.items() if value is not None}
+        capsys.readouterr()
+        with monkeypatch.context() as patch:
+            patch.chdir(step.folder)
+            code = call(arguments, {name: value for name, value in variables.items() if value is not None})
+        return done(int(code), *capsys.readouterr())
+
+    monkeypatch.setattr(step, "run", run)
+
+
+def encodings(secret: str) -> set[str]:
+    """A secret as it is, and as it looks in base64, in hexadecimal, percent-encoded and in JSON."""
+    data = secret.encode()
+    inner = {
+        encode(b"x" * offset + data + b"x" * (-(offset + len(data)) % 3)).decode()[4:-4]
+        for offset in range(3)
+        for encode in (base64.b64encode, base64.urlsafe_b64encode)
+    }
+    return {secret, urllib.parse.quote(secret, safe=""), json.dumps(secret)[1:-1], *inner}
+
+
+@pytest.fixture
+def secrets(jira: Sandbox) -> list[str]:
+    """The credentials that no output may hold; tests add the tokens and passwords of their own."""
+    return [jira.client_secret, jira.connect_key]
+
+
+@pytest.fixture
+def clean(secrets: list[str]) -> Callable[[Any], Any]:
+    """Checks of whatever a step printed that it holds no secret in any form, and no traceback."""
+
+    def check(done: Any) -> Any:
+        assert "Traceback" not in done.text
+        for secret in secrets:
+            assert [form for form in encodings(secret) if form in done.text] == []
+        return done
+
+    return check
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The errors of a step that failed: what happened, why, and what to do, each over all of them."""
+
+    what: str
+    why: str
+    do: str
+    count: int
+
+
+@pytest.fixture
+def failed(clean: Callable[[Any], Any]) -> Callable[..., Failure]:
+    """Checks that a step failed with this exit code and with errors of three parts, and answers those."""
+
+    def check(done: Any, code: int) -> Failure:
+        clean(done)
+        assert done.code == code, done.text
+        parts = re.findall(r"^error: (.+)\n  why: (.+)\n  do:  (.+)$", done.err, re.MULTILINE)
+        assert parts, done.err
+        assert len(parts) == len(re.findall("^error: ", done.err, re.MULTILINE)), done.err
+        return Failure(*("\n".join(column) for column in zip(*parts, strict=True)), count=len(parts))
+
+    return check
+
+
+@dataclass(frozen=True)
+class Received:
+    """One request as a listener received it."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+Answer = tuple[int, Mapping[str, str], bytes]
+
+
+@dataclass
+class Listener:
+    """A server on loopback that keeps what it receives, and answers by a function."""
+
+    answer: Callable[[Received], Answer]
+    received: list[Received] = field(default_factory=list)
+    answered: list[bytes] = field(default_factory=list)
+    url: str = ""
+
+
+@pytest.fixture
+def listen() -> Iterator[Callable[..., Listener]]:
+    """Starts a server: `listen()` answers 200 and nothing to whatever it is asked."""
+    servers: list[ThreadingHTTPServer] = []
+
+    def start(answer: Callable[[Received], Answer] = lambda received: (200, {}, b"")) -> Listener:
+        listener = Listener(answer)
+
+        class Handler(BaseHTTPRequestHandler):
+            def handle_any(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                received = Received(self.command, self.path, dict(self.headers), body)
+                listener.received.append(received)
+                status, headers, content = listener.answer(received)
+                listener.answered.append(content)
+                self.send_response(status)
+                for name, value in {**headers, "Content-Length": str(len(content)), "Connection": "close"}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(content)
+                self.close_connection = True
+
+            do_GET = do_POST = do_PUT = do_DELETE = do_CONNECT = handle_any  # noqa: N815
+
+            def log_message(self, *arguments: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        listener.url = f"http://127.0.0.1:{server.server_port}"
+        return listener
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def passing_on(listen: Callable[..., Listener], jira: Sandbox) -> Callable[[], Listener]:
+    """Starts a server that hands everything to the local Jira and keeps what that answers; also a proxy."""
+
+    def answer(received: Received) -> Answer:
+        target = received.target if received.target.startswith("http") else jira.url + received.target
+        headers = {name: value for name, value in received.headers.items() if name.lower() != "host"}
+        with requests.Session() as session:
+            session.trust_env = False
+            response = session.request(
+                received.method, target, headers=headers, data=received.body, allow_redirects=False, timeout=30
+            )
+        return response.status_code, {"Content-Type": response.headers.get("Content-Type", "")}, response.content
+
+    return lambda: listen(answer)
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port on which nobody listens."""
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+@pytest.fixture
+def install(tmp_path: Path, step: Any) -> Iterator[Callable[..., None]]:
+    """Installs a stranger's plugin for this step: `install("name", source)`; `target` is what its entry point names.
+
+    It is a module and the metadata of its distribution, in a folder that the step's PYTHONPATH holds.
+    """
+    folder = tmp_path / "plugins"
+    folder.mkdir()
+    step.environ["PYTHONPATH"] = str(folder)
+    path, modules = list(sys.path), set(sys.modules)
+
+    def make(name: str, source: str, target: str = "") -> None:
+        module = f"stranger_{name}"
+        (folder / f"{module}.py").write_text(source)
+        info = folder / f"{module}-1.2.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: stranger-{name}\nVersion: 1.2\n")
+        (info / "entry_points.txt").write_text(f"[jira_ci]\n{name} = {module}{target}\n")
+
+    yield make
+    sys.path[:] = path
+    for name in set(sys.modules) - modules:
+        if name.startswith("stranger_"):
+            del sys.modules[name]

@@ -1,0 +1,232 @@
+"""What is remembered, and how a file of it is opened."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jira_ci_sandbox import store as store_module
+from jira_ci_sandbox.errors import SandboxError
+from jira_ci_sandbox.faults import fault_from_json
+from jira_ci_sandbox.store import MIGRATIONS, Credential, Store, Update
+
+KEY = {"pipelineId": "pipeline", "buildNumber": 1}
+
+
+class Clock:
+    """A clock that moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(clock: Clock) -> Iterator[Store]:
+    opened = Store(clock=clock)
+    yield opened
+    opened.close()
+
+
+def update(sequence: int = 1, **changes: Any) -> Update:
+    values = {"kind": "builds", "key": KEY, "entity": {"n": sequence}, "issue_keys": ("DEMO-1",), "properties": {}}
+    return Update(**(values | {"sequence": sequence} | changes))
+
+
+def stored(store: Store) -> Any:
+    found = store.entity("builds", KEY)
+    return found and found.entity["n"]
+
+
+def outcomes(store: Store) -> list[str]:
+    return [entry.outcome for entry in store.history()]
+
+
+def test_higher_sequence_replaces_and_lower_or_equal_is_kept_as_stale(store: Store) -> None:
+    store.record([update(5), update(5, entity={"n": "again"}), update(4), update(6)])
+    assert stored(store) == 6
+    assert outcomes(store) == ["applied", "stale", "stale", "applied"]
+
+
+def test_entities_of_different_kinds_and_keys_do_not_meet(store: Store) -> None:
+    store.record([update(5), update(1, kind="deployments"), update(1, key={**KEY, "buildNumber": 2})])
+    assert outcomes(store) == ["applied"] * 3
+    assert len(store.entities("builds")) == 2
+
+
+def test_entity_is_readable_after_its_delay_and_the_one_before_until_then(store: Store, clock: Clock) -> None:
+    store.record([update(1)])
+    store.record([update(2)], delay=5)
+    assert stored(store) == 1
+    clock.now += 4.9
+    assert stored(store) == 1
+    clock.now += 0.1
+    assert stored(store) == 2
+
+
+def test_sequence_counts_before_it_is_readable(store: Store) -> None:
+    store.record([update(2)], delay=60)
+    store.record([update(1)])
+    assert outcomes(store) == ["applied", "stale"]
+
+
+def test_entities_are_found_by_issue(store: Store) -> None:
+    other = update(1, key={**KEY, "buildNumber": 2}, issue_keys=("DEMO-2", "DEMO-3"))
+    store.record([update(1), other])
+    assert [found.key for found in store.entities("builds", "DEMO-3")] == [other.key]
+    assert store.entities("builds", "DEMO-4") == []
+
+
+def test_deleted_entity_is_gone_and_can_come_back_with_any_sequence(store: Store) -> None:
+    store.record([update(7), update(8)])
+    store.delete("builds", KEY)
+    assert stored(store) is None
+    store.record([update(1)])
+    assert stored(store) == 1
+    assert outcomes(store) == ["deleted", "deleted", "applied"]
+
+
+@pytest.mark.parametrize(("up_to", "left"), [(7, 8), (8, None), (9, None)])
+def test_delete_spares_what_is_newer(store: Store, up_to: int, left: int | None) -> None:
+    store.record([update(7), update(8)])
+    store.delete("builds", KEY, up_to)
+    assert stored(store) == left
+
+
+def test_delete_by_properties_asks_for_all_of_them(store: Store) -> None:
+    both = update(1, properties={"a": "1", "b": "2"})
+    one = update(1, key={**KEY, "buildNumber": 2}, properties={"a": "1"})
+    store.record([both, one])
+    store.delete_by_properties("builds", {"a": "1", "b": "2"})
+    assert [found.key for found in store.entities("builds")] == [one.key]
+
+
+def test_failed_write_leaves_nothing_behind(store: Store) -> None:
+    with pytest.raises(TypeError):
+        store.record([update(1), update(2, entity={"n": object()})])
+    assert store.history() == []
+
+
+def test_token_ends_with_its_time_its_credential_or_on_demand(store: Store, clock: Clock) -> None:
+    store.add_credential(Credential("key", "connect"), "secret")
+    for token, expires_at in (("short", 1010), ("long", 1020)):
+        store.add_token(token, "key", expires_at)
+    clock.now = 1010
+    assert store.credential_by_token("short") is None
+    assert store.credential_by_token("long") == Credential("key", "connect")
+    store.revoke("key")
+    assert store.credential_by_token("long") is None
+    assert store.credential_by_secret("secret") is None
+
+
+def test_expired_tokens_are_forgotten_when_the_next_is_issued(store: Store, clock: Clock) -> None:
+    store.add_credential(Credential("key", "connect"), "secret")
+    store.add_token("old", "key", 1001)
+    clock.now = 1002
+    store.add_token("new", "key", 2000)
+    clock.now = 0
+    assert store.credential_by_token("old") is None
+
+
+def test_name_of_a_credential_is_taken_once(store: Store) -> None:
+    store.add_credential(Credential("key", "connect"), "one")
+    with pytest.raises(ValueError, match="named key already"):
+        store.add_credential(Credential("key", "connect"), "two")
+
+
+def test_fault_is_taken_as_often_as_planned_and_in_order(store: Store) -> None:
+    store.add_fault(fault_from_json({"action": "html", "match": "token"}))
+    store.add_fault(fault_from_json({"action": "empty", "match": "any", "count": 2}))
+    taken = [store.take_fault(path) for path in ("/rest/x", "/token", "/token", "/token")]
+    assert [fault and fault.action for fault in taken] == ["empty", "html", "empty", None]
+    assert store.faults() == []
+
+
+def test_log_keeps_the_last_requests_only(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store_module, "LOG_LENGTH", 2)
+    for number in range(4):
+        entry = {"received_at": 0, "method": "GET", "path": str(number), "query": "", "status": 200}
+        store.log({**entry, "credential": None, "headers": {}, "body": "null"})
+    assert [request["path"] for request in store.requests()] == ["2", "3"]
+
+
+def test_file_keeps_everything(tmp_path: Path) -> None:
+    for sequence in (1, 2):
+        opened = Store(tmp_path / "jira.db")
+        opened.record([update(sequence)])
+        opened.close()
+    reopened = Store(tmp_path / "jira.db")
+    assert stored(reopened) == 2
+    reopened.close()
+
+
+def test_secrets_are_not_in_the_file(tmp_path: Path) -> None:
+    from jira_ci_sandbox.control import mint
+
+    opened = Store(tmp_path / "jira.db")
+    secrets = [mint(opened, "oauth", "a")["client_secret"], mint(opened, "connect", "b")["connect_key"]]
+    opened.close()
+    content = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"connect" in content
+    assert not [secret for secret in secrets if secret.encode() in content]
+
+
+def test_new_file_has_the_newest_schema(tmp_path: Path) -> None:
+    Store(tmp_path / "jira.db").close()
+    with sqlite3.connect(tmp_path / "jira.db") as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+
+
+def test_older_file_is_brought_up_to_date_and_keeps_its_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = Store(tmp_path / "jira.db")
+    opened.record([update(1)])
+    opened.close()
+    steps = (*MIGRATIONS, "CREATE TABLE later (id INTEGER); INSERT INTO later VALUES (1);")
+    monkeypatch.setattr(store_module, "MIGRATIONS", steps)
+    for _ in range(2):
+        reopened = Store(tmp_path / "jira.db")
+        assert stored(reopened) == 1
+        reopened.close()
+    with sqlite3.connect(tmp_path / "jira.db") as connection:
+        assert connection.execute("SELECT count(*) FROM later").fetchone() == (1,)
+
+
+def test_failed_migration_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store(tmp_path / "jira.db").close()
+    with monkeypatch.context() as patched:
+        patched.setattr(store_module, "MIGRATIONS", (*MIGRATIONS, "CREATE TABLE later (id); nonsense;"))
+        with pytest.raises(SandboxError, match="nonsense"):
+            Store(tmp_path / "jira.db")
+    Store(tmp_path / "jira.db").close()
+
+
+def test_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "jira.db") as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(SandboxError, match="version 99") as caught:
+        Store(tmp_path / "jira.db")
+    assert "Upgrade jira-ci-sandbox" in caught.value.remedy
+
+
+def test_file_in_a_missing_folder_is_an_error_with_a_remedy(tmp_path: Path) -> None:
+    with pytest.raises(SandboxError, match="cannot be used") as caught:
+        Store(tmp_path / "missing" / "jira.db")
+    assert "unable to open" in caught.value.why
+
+
+def test_file_that_is_no_database_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("not a database " * 100)
+    with pytest.raises(SandboxError, match="not a database"):
+        Store(tmp_path / "notes.txt")
+    assert (tmp_path / "notes.txt").read_text() == "not a database " * 100

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import sys
@@ -88,13 +89,14 @@ class SettingsCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Find out which plugins there are, and then which flags."""
-        from jira_ci_core.loader import choose_plugins
+        from jira_ci_core.loader import choose_plugins, hide_secrets
 
         early = [*declared(PluginChoice, CORE), CONFIG]
         sources = read_sources(ctx.obj.environ, _early_flags(args, early))
         plugins = choose_plugins(sources)
         ctx.meta["sources"], ctx.meta["plugins"] = sources, plugins
         everything = (*CORE_SETTINGS, *NETWORK_SETTINGS, *plugins.settings)
+        hide_secrets(everything, sources, ctx.obj.secrets)
         only = tuple(setting for model in self._models for setting in declared(model, CORE))
         self._settings = only or everything
         self.params = self.params[: self._own] + [_option(setting) for setting in self._settings if not setting.secret]
@@ -118,10 +120,14 @@ CORE_SETTINGS = declared(Settings, CORE)
 NETWORK_SETTINGS = declared(NetworkSettings, CORE)
 
 
-@click.group(cls=Cli, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Cli, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="jira-ci-core", prog_name="jira-ci")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Tell Jira about builds and deployments."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+        ctx.exit(ExitCode.SETTINGS)
 
 
 @cli.command(cls=SettingsCommand)
@@ -209,7 +215,10 @@ def call(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 def _run(arguments: Sequence[str], context: Context) -> int:
     try:
         # Not standalone, click hands over the exit code that a command asked for.
-        exit_code = cli.main(list(arguments), prog_name="jira-ci", standalone_mode=False, obj=context)
+        # A copy, since plugins add commands to it.
+        group = copy.copy(cli)
+        group.commands = dict(cli.commands)
+        exit_code = group.main(list(arguments), prog_name="jira-ci", standalone_mode=False, obj=context)
         return exit_code if isinstance(exit_code, int) else ExitCode.OK
     except JiraCiError as error:
         context.console.problems(error.problems)

@@ -203,7 +203,7 @@ class Plugins:
                     return
 
     def _failed(self, plugin: Installed, reason: str) -> None:
-        self._installed[plugin.name] = replace(plugin, state="failed", reason=reason, hooks=(), settings=())
+        self._installed[plugin.name] = replace(plugin, state="failed", reason=reason, hooks=())
         self.failures.append(_failure(plugin, "", reason))
 
     def _start(self, plugin: Installed, sources: Sources) -> list[Problem]:

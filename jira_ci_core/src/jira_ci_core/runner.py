@@ -58,12 +58,13 @@ def run(
 def report(loaded: Loaded, *, dry_run: bool = False, clock: Clock = PROCESS_CLOCK) -> Ending:
     """Tell the whole story once, from checked settings to the receipt."""
     plugins, settings = loaded.plugins, loaded.settings
-    delivery = Delivery(loaded, make_site(settings), dry_run=dry_run)
+    site = make_site(settings)
 
     pipeline = read_pipeline(loaded)
     hint_at_deployment(pipeline, settings)
     keys = find_issue_keys(plugins, pipeline, settings)
     decision = decide_state(plugins, pipeline, kind_of(settings), settings)
+    delivery = Delivery(loaded, site, dry_run=dry_run)
 
     skipped = decision.skipped if keys else "no issue key was found"
     if skipped:

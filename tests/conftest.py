@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+
 from jira_ci_sandbox.client import Sandbox
 
 JIRA_CI = Path(sys.executable).with_name("jira-ci")
@@ -160,8 +161,14 @@ def checkout(tmp_path: Path) -> Callable[..., Path]:
         where = folder or tmp_path / "step"
         where.mkdir(exist_ok=True)
         commit = ["-c", "user.name=A", "-c", "user.email=a@example.com", "commit", "-q", "--allow-empty", "-m", message]
-        for command in (["init", "-q", "-b", branch], commit, *([["remote", "add", "origin", remote]] if remote else [])):
-            subprocess.run(["git", *command], cwd=where, check=True, env={"PATH": os.environ["PATH"], "HOME": str(where)})
+        for command in (
+            ["init", "-q", "-b", branch],
+            commit,
+            *([["remote", "add", "origin", remote]] if remote else []),
+        ):
+            subprocess.run(
+                ["git", *command], cwd=where, check=True, env={"PATH": os.environ["PATH"], "HOME": str(where)}
+            )
         return where
 
     return make

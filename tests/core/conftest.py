@@ -13,6 +13,7 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+
 from jira_ci_core import Pipeline, Settings, cli, plugins
 from jira_ci_core.loader import Loaded, load
 from jira_ci_core.secrets import Secrets
@@ -147,9 +148,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     monkeypatch.syspath_prepend(str(site))
     modules = []
 
-    def make(
-        name: str, code: str, *, target: str = "", distribution: str = "acme-jira", version: str = "1.2.3"
-    ) -> str:
+    def make(name: str, code: str, *, target: str = "", distribution: str = "acme-jira", version: str = "1.2.3") -> str:
         module = f"plugin_of_a_test_{next(_numbers)}"
         modules.append(module)
         (site / f"{module}.py").write_text(dedent(code), encoding="utf-8")

@@ -7,6 +7,7 @@ import os
 import subprocess
 
 import pytest
+
 from jira_ci_core.builtin.checkout import jira_ci_read_pipeline
 from jira_ci_core.checkout import filled_from_checkout, read_checkout
 
@@ -28,7 +29,9 @@ def git(folder):
     def run(*arguments):
         command = ["git", "-c", "user.name=A", "-c", "user.email=a@example.com", *arguments]
         environ = {"PATH": os.environ["PATH"], "HOME": str(folder)}
-        return subprocess.run(command, cwd=folder, env=environ, check=True, capture_output=True, text=True).stdout.strip()
+        return subprocess.run(
+            command, cwd=folder, env=environ, check=True, capture_output=True, text=True
+        ).stdout.strip()
 
     return run
 
@@ -81,7 +84,8 @@ def test_the_commit_that_ci_names_is_read_and_not_the_one_checked_out(repository
 
 
 @pytest.mark.parametrize(
-    "sha", ["0" * 40, "nonsense", "HEAD..HEAD", "^HEAD", "--output=stolen", "--all", "-1", "a\0b", "x" * 300_000],
+    "sha",
+    ["0" * 40, "nonsense", "HEAD..HEAD", "^HEAD", "--output=stolen", "--all", "-1", "a\0b", "x" * 300_000],
     ids=lambda sha: ascii(sha)[:20],
 )
 def test_a_commit_that_is_not_there_says_nothing_and_does_nothing(repository, environ, sha):
@@ -151,7 +155,9 @@ class TestFilling:
         elsewhere = checkout("[MYT-7] Elsewhere", folder=tmp_path / "elsewhere")
         assert filled_from_checkout(pipeline_of(workspace=str(elsewhere)), environ).message == "[MYT-7] Elsewhere"
 
-    @pytest.mark.parametrize("workspace", ["/nowhere/at/all", "a\0b", "x" * 5000, ""], ids=lambda path: ascii(path)[:20])
+    @pytest.mark.parametrize(
+        "workspace", ["/nowhere/at/all", "a\0b", "x" * 5000, ""], ids=lambda path: ascii(path)[:20]
+    )
     def test_it_is_read_right_here_where_there_is_no_such_folder(self, repository, environ, pipeline_of, workspace):
         assert filled_from_checkout(pipeline_of(workspace=workspace), environ).message == MESSAGE
 

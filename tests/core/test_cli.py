@@ -9,6 +9,7 @@ import os
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+
 from jira_ci_core import cli
 from jira_ci_core.settings import NetworkSettings, Settings
 from jira_ci_core.sources import declared, flag
@@ -200,7 +201,11 @@ class TestReport:
         [
             ({"PLUGIN_STATE": "great"}, 2, "STATE cannot be 'great'"),
             ({}, 2, "there are no credentials"),
-            ({"DRONE_COMMIT_MESSAGE": "x", "PLUGIN_ON_NO_ISSUE": "fail", "PLUGIN_AUTH": ""}, 2, "there are no credentials"),
+            (
+                {"DRONE_COMMIT_MESSAGE": "x", "PLUGIN_ON_NO_ISSUE": "fail", "PLUGIN_AUTH": ""},
+                2,
+                "there are no credentials",
+            ),
             ({"PLUGIN_CONNECT_KEY": "two words"}, 2, "CONNECT_KEY cannot be what it is"),
         ],
     )
@@ -235,7 +240,9 @@ class TestReport:
             """,
         )
         before = logging.getLogger().level, list(logging.getLogger().handlers)
-        loud = jira_ci("report", "--dry-run", "--log-level=debug", environ=drone | {"PLUGIN_CLIENT_SECRET": "hunter2222"})
+        loud = jira_ci(
+            "report", "--dry-run", "--log-level=debug", environ=drone | {"PLUGIN_CLIENT_SECRET": "hunter2222"}
+        )
         assert "debug: a whisper of [secret]" in loud.err
         assert "whisper" not in jira_ci("report", "--dry-run", environ=drone).err
         assert (logging.getLogger().level, list(logging.getLogger().handlers)) == before
@@ -329,23 +336,116 @@ def test_main_exits_with_the_code(least, monkeypatch, capsys):
     assert "PROJECT is not set" in capsys.readouterr().err
 
 
-VARIABLES = """
-DRONE DRONE_BUILD_NUMBER DRONE_BUILD_LINK DRONE_BUILD_STATUS DRONE_REPO DRONE_REPO_LINK DRONE_STAGE_NAME DRONE_BRANCH
-DRONE_COMMIT_BRANCH DRONE_SOURCE_BRANCH DRONE_TARGET_BRANCH DRONE_TAG DRONE_SEMVER DRONE_PULL_REQUEST DRONE_DEPLOY_TO
-DRONE_PULL_REQUEST_TITLE DRONE_COMMIT_SHA DRONE_COMMIT_BEFORE DRONE_COMMIT_MESSAGE DRONE_COMMIT_LINK DRONE_WORKSPACE
-HARNESS_PIPELINE_ID HARNESS_ACCOUNT_ID HARNESS_ORG_ID HARNESS_BUILD_ID CI_BUILD_LINK CI_BUILD_STATUS CI_COMMIT_MESSAGE
-CI GITHUB_ACTIONS GITHUB_RUN_NUMBER GITHUB_REF_NAME GITHUB_REPOSITORY GITHUB_SERVER_URL GITHUB_RUN_ID GITHUB_EVENT_PATH
-GITLAB_CI CI_PIPELINE_IID CI_PIPELINE_URL CI_JOB_STATUS CI_COMMIT_REF_NAME CI_PROJECT_PATH CI_PROJECT_URL
-CI_ENVIRONMENT_NAME JENKINS_URL BUILD_NUMBER BUILD_URL BRANCH_NAME GIT_COMMIT GIT_URL JOB_NAME TAG_NAME
-""".split()
+VARIABLES = [
+    "DRONE",
+    "DRONE_BUILD_NUMBER",
+    "DRONE_BUILD_LINK",
+    "DRONE_BUILD_STATUS",
+    "DRONE_REPO",
+    "DRONE_REPO_LINK",
+    "DRONE_STAGE_NAME",
+    "DRONE_BRANCH",
+    "DRONE_COMMIT_BRANCH",
+    "DRONE_SOURCE_BRANCH",
+    "DRONE_TARGET_BRANCH",
+    "DRONE_TAG",
+    "DRONE_SEMVER",
+    "DRONE_PULL_REQUEST",
+    "DRONE_DEPLOY_TO",
+    "DRONE_PULL_REQUEST_TITLE",
+    "DRONE_COMMIT_SHA",
+    "DRONE_COMMIT_BEFORE",
+    "DRONE_COMMIT_MESSAGE",
+    "DRONE_COMMIT_LINK",
+    "DRONE_WORKSPACE",
+    "HARNESS_PIPELINE_ID",
+    "HARNESS_ACCOUNT_ID",
+    "HARNESS_ORG_ID",
+    "HARNESS_BUILD_ID",
+    "CI_BUILD_LINK",
+    "CI_BUILD_STATUS",
+    "CI_COMMIT_MESSAGE",
+    "CI",
+    "GITHUB_ACTIONS",
+    "GITHUB_RUN_NUMBER",
+    "GITHUB_REF_NAME",
+    "GITHUB_REPOSITORY",
+    "GITHUB_SERVER_URL",
+    "GITHUB_RUN_ID",
+    "GITHUB_EVENT_PATH",
+    "GITLAB_CI",
+    "CI_PIPELINE_IID",
+    "CI_PIPELINE_URL",
+    "CI_JOB_STATUS",
+    "CI_COMMIT_REF_NAME",
+    "CI_PROJECT_PATH",
+    "CI_PROJECT_URL",
+    "CI_ENVIRONMENT_NAME",
+    "JENKINS_URL",
+    "BUILD_NUMBER",
+    "BUILD_URL",
+    "BRANCH_NAME",
+    "GIT_COMMIT",
+    "GIT_URL",
+    "JOB_NAME",
+    "TAG_NAME",
+]
 OURS = [f"{prefix}{name.upper()}" for prefix in ("PLUGIN_", "JIRA_CI_") for one in EVERY_SETTING for name in one.names]
 NASTY = [
     *("", " ", "null", "<+x>", "<+pipeline.<+x>.y>", "<+", "true", "false", "0", "-1", "1.5", "1e9", "٣", "9" * 25),
-    *("9" * 5000, "1" * 40 + "a", "MYT-1", "myt", "*", "MYT,", "success", "FAILURE", "rollback", "great", "prod", "a,b,,c"),
-    *("https://ci.example/1", "HTTPS://CI.example", "http://ci.example", "https://[::1", "https://a℀b/c", "git@h.example:a/b"),
-    *("https://user:pass@h.example/a/b.git", "javascript:alert(1)", "//x", "refs/heads/x", "refs/tags/v1", "--output=x"),
-    *("a\nb", "\x1b[31m", "\x00", "\u202e", "👩\u200d👩" * 200, "é" * 3000, "x" * 20_000, " " * 20_000, "caf\udce9 MYT-3"),
-    *("\udcff\udcfe", "::set-output name=x::y", "##vso[task]", "/", "/etc/passwd", ".", "warn", "fail", "debug", "a436116f"),
+    *(
+        "9" * 5000,
+        "1" * 40 + "a",
+        "MYT-1",
+        "myt",
+        "*",
+        "MYT,",
+        "success",
+        "FAILURE",
+        "rollback",
+        "great",
+        "prod",
+        "a,b,,c",
+    ),
+    *(
+        "https://ci.example/1",
+        "HTTPS://CI.example",
+        "http://ci.example",
+        "https://[::1",
+        "https://a℀b/c",
+        "git@h.example:a/b",
+    ),
+    *(
+        "https://user:pass@h.example/a/b.git",
+        "javascript:alert(1)",
+        "//x",
+        "refs/heads/x",
+        "refs/tags/v1",
+        "--output=x",
+    ),
+    *(
+        "a\nb",
+        "\x1b[31m",
+        "\x00",
+        "\u202e",
+        "👩\u200d👩" * 200,
+        "é" * 3000,
+        "x" * 20_000,
+        " " * 20_000,
+        "caf\udce9 MYT-3",
+    ),
+    *(
+        "\udcff\udcfe",
+        "::set-output name=x::y",
+        "##vso[task]",
+        "/",
+        "/etc/passwd",
+        ".",
+        "warn",
+        "fail",
+        "debug",
+        "a436116f",
+    ),
     *("a436116f02ce45208fbb7301462a1674", "acme", "acme.atlassian.net", "http://localhost:1", "production", "unmapped"),
 ]
 values = st.one_of(

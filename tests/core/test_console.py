@@ -9,6 +9,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from jira_ci_core.console import Console, harmless
 from jira_ci_core.errors import Problem
 from jira_ci_core.secrets import Secrets

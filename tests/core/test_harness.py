@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from jira_ci_core.builtin.harness import jira_ci_read_pipeline as read
 
 RUN = {

@@ -7,6 +7,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from jira_ci_core import Kind, SettingsError
 from jira_ci_core.identity import (
     LONGEST_ID,
@@ -52,7 +53,14 @@ class TestTheNumber:
 
     @pytest.mark.parametrize(
         ("text", "number"),
-        [("42", 42), ("#42", 42), ("build-42", 42), ("v1.2.17", 1217), ("20240115.3", 202401153), ("9" * 18, 10**18 - 1)],
+        [
+            ("42", 42),
+            ("#42", 42),
+            ("build-42", 42),
+            ("v1.2.17", 1217),
+            ("20240115.3", 202401153),
+            ("9" * 18, 10**18 - 1),
+        ],
     )
     @pytest.mark.parametrize("kind", Kind)
     def test_digits_in_it_count(self, settings_of, pipeline_of, text, number, kind):

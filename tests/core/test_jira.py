@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
+
 from jira_ci_core import (
     Build,
     Deployment,
@@ -22,9 +24,17 @@ from jira_ci_core import (
     State,
 )
 from jira_ci_core.identity import stable_id
-from jira_ci_core.jira import LONGEST_TEXT, bulk_request, cut, entity_payload, is_html, moved, read_answer, reading_problem
+from jira_ci_core.jira import (
+    LONGEST_TEXT,
+    bulk_request,
+    cut,
+    entity_payload,
+    is_html,
+    moved,
+    read_answer,
+    reading_problem,
+)
 from jira_ci_sandbox import contract
-from pydantic import ValidationError
 
 texts = st.text(st.characters(codec="utf-8"), min_size=1, max_size=600)
 ids = texts.map(stable_id)
@@ -86,7 +96,8 @@ BUILD = Build(
     pipeline=PipelineIdentity(id="acme/shop", name="shop", url="https://ci.example/42"),
 )
 DEPLOYMENT = Deployment(
-    **BUILD.model_dump(exclude={"kind", "references"}), environment=Environment(id="prod", name="Prod", type="production")
+    **BUILD.model_dump(exclude={"kind", "references"}),
+    environment=Environment(id="prod", name="Prod", type="production"),
 )
 SITE = Site(url="https://acme.atlassian.net")
 BUILD_KEY = {"pipelineId": "acme/shop", "buildNumber": 42}
@@ -222,7 +233,19 @@ class TestTheRequest:
 FAMILY = "👩\u200d👩\u200d👧\u200d👦"
 ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
 # Each is one character to whoever reads it.
-CHARACTERS = ["e\u0301", "🏽".join(["👍", ""]), "🇩🇪", "❤\ufe0f", "1\ufe0f\u20e3", FAMILY, ENGLAND, "\u1112\u1161\u11ab", "ก\u0e33"[:1] + "\u0e34", "a", "修"]
+CHARACTERS = [
+    "e\u0301",
+    "🏽".join(["👍", ""]),
+    "🇩🇪",
+    "❤\ufe0f",
+    "1\ufe0f\u20e3",
+    FAMILY,
+    ENGLAND,
+    "\u1112\u1161\u11ab",
+    "ก\u0e33"[:1] + "\u0e34",
+    "a",
+    "修",
+]
 
 
 class TestCutting:
@@ -342,9 +365,32 @@ class TestA202:
         assert why in problem.why
         assert problem.remedy
 
-    @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(
-        st.sampled_from(["acceptedBuilds", "rejectedBuilds", "key", "errors", "message", "unknownIssueKeys",
-                         "unknownAssociations", "associationType", "values", "pipelineId", "buildNumber"]), inner)))
+    @given(
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.text(),
+            lambda inner: (
+                st.lists(inner)
+                | st.dictionaries(
+                    st.sampled_from(
+                        [
+                            "acceptedBuilds",
+                            "rejectedBuilds",
+                            "key",
+                            "errors",
+                            "message",
+                            "unknownIssueKeys",
+                            "unknownAssociations",
+                            "associationType",
+                            "values",
+                            "pipelineId",
+                            "buildNumber",
+                        ]
+                    ),
+                    inner,
+                )
+            ),
+        )
+    )
     def test_of_any_shape_is_read_without_an_exception(self, answer):
         assert len(read_answer([report()], 202, JSON, json.dumps(answer)).outcomes) == 1
 

@@ -8,6 +8,7 @@ import time
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+
 from jira_ci_core import find_keys, is_issue_key, is_project_key
 from jira_ci_core.builtin.keys import jira_ci_extract_issue_keys
 from jira_ci_core.keys import LOOK_ALIKES, project_of
@@ -22,7 +23,10 @@ separated = st.one_of(
     st.just(""),
     st.tuples(st.text(), st.characters(exclude_characters=WORD, codec="utf-8")).map("".join),
     st.tuples(
-        st.text(), st.sampled_from(["_", "-", ".", "/", "[", "(", ":", ",", '"', "'", "🚀", "👩‍💻", "é", "修", "ё", "ſ", "\u212a"])
+        st.text(),
+        st.sampled_from(
+            ["_", "-", ".", "/", "[", "(", ":", ",", '"', "'", "🚀", "👩‍💻", "é", "修", "ё", "ſ", "\u212a"]
+        ),
     ).map("".join),
 )
 

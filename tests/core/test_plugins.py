@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 import pytest
+
 from jira_ci_core import Kind, PluginError, SettingsError, State
 from jira_ci_core.builtin import states as states_builtin
 from jira_ci_core.hookspecs import CONTRACT_VERSION
@@ -406,9 +407,7 @@ class TestAnswers:
         ],
     )
     @pytest.mark.parametrize("policy", ["fail", "warn"])
-    def test_a_wrong_one_is_named(
-        self, made, install, settings_of, pipeline_of, caplog, hook, answer, reason, policy
-    ):
+    def test_a_wrong_one_is_named(self, made, install, settings_of, pipeline_of, caplog, hook, answer, reason, policy):
         name, arguments = hook.rstrip(")").split("(")
         install(
             "bad",
@@ -482,7 +481,13 @@ class TestAnswers:
         assert "I was told" in caplog.text
 
     def test_an_error_that_is_explained_already_stays_as_it_is(self, made, install, keys_of):
-        install("strict", KEYS.format(number=1).replace("return", "from jira_ci_core import SettingsError\n    raise SettingsError('TAG is not set', 'it is needed', 'set it')\n    return"))
+        install(
+            "strict",
+            KEYS.format(number=1).replace(
+                "return",
+                "from jira_ci_core import SettingsError\n    raise SettingsError('TAG is not set', 'it is needed', 'set it')\n    return",
+            ),
+        )
         with pytest.raises(SettingsError, match="TAG is not set"):
             keys_of(made())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from jira_ci_core import read_facts
 from jira_ci_core.readers import commit_before, short_ref
 

@@ -7,6 +7,7 @@ import logging
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from jira_ci_core import Build, Deployment, FoundKey, Kind, SettingsError, State
 from jira_ci_core.clock import Clock
 from jira_ci_core.jira import entity_payload
@@ -155,7 +156,12 @@ class TestADeployment:
             """,
         )
         made = make_reports(
-            started(), pipeline_of(**FACTS), ("MYT-1",), State.FAILED, settings_of(environment_name="blue,prod"), Clock()
+            started(),
+            pipeline_of(**FACTS),
+            ("MYT-1",),
+            State.FAILED,
+            settings_of(environment_name="blue,prod"),
+            Clock(),
         )
         environments = [report.entity.environment for report in made]
         assert [(one.id, one.type) for one in environments] == [("region-blue", "staging"), ("prod", "production")]
@@ -203,7 +209,16 @@ class TestTheKeysThatAreSent:
         ]
         assert [key.key[-1] for key in rank(keys)] == ["5", "4", "6", "2", "3", "1"]
 
-    @given(st.lists(st.builds(found, st.sampled_from(["MYT-1", "myt-1", "A1-2", "B_-3"]), st.sampled_from(["branch", "commit message", "x"]), st.sampled_from("ab"))))
+    @given(
+        st.lists(
+            st.builds(
+                found,
+                st.sampled_from(["MYT-1", "myt-1", "A1-2", "B_-3"]),
+                st.sampled_from(["branch", "commit message", "x"]),
+                st.sampled_from("ab"),
+            )
+        )
+    )
     def test_ranking_twice_is_ranking_once_and_no_key_is_there_twice(self, keys):
         ranked = rank(keys)
         assert rank(ranked) == ranked

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 import pytest
+
 from jira_ci_core import Deployment, PluginError, SettingsError, run
 from jira_ci_core.clock import Clock
 from jira_ci_core.jira import bulk_request
@@ -146,7 +147,7 @@ class TestSkipping:
 class TestDelivering:
     def test_what_is_accepted_ends_well_and_is_told(self, drone, deliver_with, install, caplog):
         caplog.set_level(logging.INFO)
-        deliver_with('Receipt.for_all(reports, Result.ACCEPTED)')
+        deliver_with("Receipt.for_all(reports, Result.ACCEPTED)")
         install("tells", TELLS)
         ending = run(drone | {"PLUGIN_DISABLE_PLUGINS": "http"})
         assert (ending.how, ending.exit_code) == (How.DELIVERED, 0)
@@ -158,7 +159,7 @@ class TestDelivering:
         assert "told of Drone: 1, None" in caplog.text
 
     def test_what_is_queued_ends_well(self, drone, deliver_with):
-        deliver_with('Receipt.for_all(reports, Result.QUEUED)')
+        deliver_with("Receipt.for_all(reports, Result.QUEUED)")
         ending = run(drone | {"PLUGIN_DISABLE_PLUGINS": "http"})
         assert ending.exit_code == 0
         assert "is queued for acme.atlassian.net" in lines_of(ending)[-1]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr, ValidationError
+
 from jira_ci_core import HttpsUrl, Names, PluginSettings, RefusedError, Secret, Settings
 from jira_ci_core.settings import PluginChoice, holds_secret
 from jira_ci_core.sources import Sources, declared, resolve
-from pydantic import SecretStr, ValidationError
 
 CORE = declared(Settings, "core")
 NEEDED = {"PLUGIN_PROJECT": "MYT"}
@@ -185,7 +186,9 @@ class TestAnAddressThatCredentialsMayBeSentTo:
     def test_is_taken(self, text, url):
         assert Addresses(api_url=text).api_url == url
 
-    @pytest.mark.parametrize("text", ["http://gateway.example", "HTTP://gateway.example", "https://a:b@x.example", "x y"])
+    @pytest.mark.parametrize(
+        "text", ["http://gateway.example", "HTTP://gateway.example", "https://a:b@x.example", "x y"]
+    )
     def test_is_refused(self, text):
         with pytest.raises(ValidationError):
             Addresses(api_url=text)
@@ -205,7 +208,8 @@ class TestACredential:
         assert "k3y" not in repr(Addresses(connect_key="k3y"))
 
     @pytest.mark.parametrize(
-        ("annotation", "secret"), [(SecretStr, True), (Secret | None, True), (list[SecretStr], True), (str | None, False)]
+        ("annotation", "secret"),
+        [(SecretStr, True), (Secret | None, True), (list[SecretStr], True), (str | None, False)],
     )
     def test_is_known_by_its_type(self, annotation, secret):
         assert holds_secret(annotation) is secret

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from jira_ci_core import DeliveryError, PluginError, Receipt, SettingsError, Site
 from jira_ci_core.delivery import Delivery
 
@@ -118,9 +119,7 @@ class TestAuth:
 
 
 class TestNoneComplete:
-    @pytest.mark.parametrize(
-        ("given", "missing"), [("client_id", "CLIENT_SECRET"), ("client_secret", "CLIENT_ID")]
-    )
+    @pytest.mark.parametrize(("given", "missing"), [("client_id", "CLIENT_SECRET"), ("client_secret", "CLIENT_ID")])
     def test_with_one_half_given_it_is_an_error_that_names_the_missing_half(self, refused, given, missing):
         problem = refused(**{given: "an-id-0001"})
         assert problem.what == f"{missing} is not set"
@@ -200,14 +199,19 @@ class TestADeliveryThatNeedsNoCredential:
 
     @pytest.mark.parametrize("error", ["DeliveryError", "SignInError"])
     def test_its_own_error_is_what_became_of_all(self, loaded, least, install, error):
-        install("queue", self.QUEUE.format(body=f"from jira_ci_core import {error}\n        raise {error}('no', 'a', 'b')"))
+        install(
+            "queue", self.QUEUE.format(body=f"from jira_ci_core import {error}\n        raise {error}('no', 'a', 'b')")
+        )
         receipt = Delivery(loaded(least | {"PLUGIN_DISABLE_PLUGINS": "http"}), SITE).deliver((1, 2))
-        assert [(outcome.result, outcome.problems[0].what) for outcome in receipt.outcomes] == [("not_delivered", "no")] * 2
+        assert [(outcome.result, outcome.problems[0].what) for outcome in receipt.outcomes] == [
+            ("not_delivered", "no")
+        ] * 2
 
 
 class TestSigningInWithAPluginThatFails:
     @pytest.mark.parametrize(
-        ("answer", "reason"), [("7", "answered int, not Connection"), ("1 / 0", "ZeroDivisionError"), ("exit(3)", "SystemExit")]
+        ("answer", "reason"),
+        [("7", "answered int, not Connection"), ("1 / 0", "ZeroDivisionError"), ("exit(3)", "SystemExit")],
     )
     def test_it_is_named(self, loaded, least, install, answer, reason):
         install("theirs", THEIRS.format(answer=answer), target="Theirs")
@@ -216,7 +220,11 @@ class TestSigningInWithAPluginThatFails:
         assert reason in raised.value.problems[0].why
 
     def test_later_too(self, loaded, least, install):
-        install("theirs", THEIRS.format(answer="__import__('jira_ci_core').Connection('a', 'b', lambda r: 1 / 0, lambda: 1 / 0)"), target="Theirs")
+        install(
+            "theirs",
+            THEIRS.format(answer="__import__('jira_ci_core').Connection('a', 'b', lambda r: 1 / 0, lambda: 1 / 0)"),
+            target="Theirs",
+        )
         connection, http = Delivery(loaded(least | THEIR_KEY), SITE).connection()
         with pytest.raises(PluginError, match="plugin theirs failed in auth"):
             connection.auth(None)

@@ -8,6 +8,7 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from jira_ci_core import PluginSettings, Secret, SettingsError, setting
 from jira_ci_core.loader import load
 from jira_ci_core.secrets import Secrets
@@ -29,7 +30,9 @@ class Demo(PluginSettings):
     project: str = setting("none", help="a harmless one", project_file=True, aliases=("old_project",))
     environment_name: str | None = setting(None, help="one that a change under test may not set")
     connect_key: Secret | None = setting(None, help="a secret", aliases=("token",))
-    output_file: str | None = setting(None, help="one that reads a raw variable", reads=("GITHUB_OUTPUT", "OTHER_OUTPUT"))
+    output_file: str | None = setting(
+        None, help="one that reads a raw variable", reads=("GITHUB_OUTPUT", "OTHER_OUTPUT")
+    )
     count: int = setting(1, help="a number")
 
 
@@ -115,7 +118,9 @@ class TestTheOrderOfTheSources:
 
 
 class TestWhatCountsAsNotSet:
-    @pytest.mark.parametrize("empty", ["", "  ", "\n", "null", " null ", "<+pipeline.variables.x>", "a <+b> c", "<+a.<+b>.c>"])
+    @pytest.mark.parametrize(
+        "empty", ["", "  ", "\n", "null", " null ", "<+pipeline.variables.x>", "a <+b> c", "<+a.<+b>.c>"]
+    )
     def test_it_falls_through_to_the_next_source(self, empty):
         assert value_of("project", {"PLUGIN_PROJECT": empty, "JIRA_CI_PROJECT": "next"}) == "next"
         assert value_of("project", {"JIRA_CI_PROJECT": "next"}, project=empty) == "next"
@@ -189,9 +194,7 @@ class TestSecrets:
             value_of("connect_key", {"PLUGIN_CONNECT_KEY_FILE": path})
 
     def test_a_file_that_cannot_be_read_is_told_with_all_else_that_is_wrong(self):
-        model, problems = resolve(
-            Demo, DEMO, Sources({"PLUGIN_CONNECT_KEY_FILE": "nowhere", "PLUGIN_COUNT": "many"})
-        )
+        model, problems = resolve(Demo, DEMO, Sources({"PLUGIN_CONNECT_KEY_FILE": "nowhere", "PLUGIN_COUNT": "many"}))
         assert model is None
         assert len(problems) >= 1
 
@@ -270,7 +273,9 @@ class TestTheFileNamedByConfig:
         assert "JIRA_CI_CONFIG" in problem.remedy
 
     def test_an_unknown_name_in_it_is_a_warning_with_the_nearest_name(self, caplog):
-        check_names(DEMO, Sources({}, config={"enviroment-name": "x", "environment_name": "y"}, config_name="ours.toml"))
+        check_names(
+            DEMO, Sources({}, config={"enviroment-name": "x", "environment_name": "y"}, config_name="ours.toml")
+        )
         assert [record.getMessage() for record in caplog.records] == [
             "enviroment-name in ours.toml is not known; did you mean environment-name?",
             "environment_name in ours.toml is not known; did you mean environment-name?",
@@ -286,7 +291,7 @@ class TestTheFileOfTheProject:
         assert value_of("project") == "own"
 
     @pytest.mark.parametrize(
-        "content", ['[tool.other]\nx = 1', '[project]\nname = "jira-ci-user"', 'tool = "jira-ci"', "# broken ["]
+        "content", ["[tool.other]\nx = 1", '[project]\nname = "jira-ci-user"', 'tool = "jira-ci"', "# broken ["]
     )
     def test_a_pyproject_without_that_table_says_nothing(self, folder, content):
         (folder / "pyproject.toml").write_text(content)
@@ -319,7 +324,9 @@ class TestTheFileOfTheProject:
         made = loaded(least).settings
         assert (made.project, made.pipeline) == (("DEMO",), "mine")
 
-    @pytest.mark.parametrize(("name", "near"), [("projekt", "; did you mean project?"), ("qqqq", ""), ("run_number", "")])
+    @pytest.mark.parametrize(
+        ("name", "near"), [("projekt", "; did you mean project?"), ("qqqq", ""), ("run_number", "")]
+    )
     def test_an_unknown_name_in_it_is_an_error(self, folder, least, name, near):
         (folder / "jira-ci.toml").write_text(f'{name} = "x"')
         [problem] = problems_of(least)
@@ -359,9 +366,13 @@ class TestNamesThatNobodyDeclared:
         check_names(DEMO, Sources({"PLUGIN_ENVIROMENT_NAME": "", "PLUGIN_PROJEKT": "null"}))
         assert not caplog.records
 
-    def test_a_credential_whose_package_is_not_installed_is_known_all_the_same(self, caplog, loaded, least, not_installed):
+    def test_a_credential_whose_package_is_not_installed_is_known_all_the_same(
+        self, caplog, loaded, least, not_installed
+    ):
         not_installed("oauth", "connect")
-        loaded(least | {"PLUGIN_CLIENT_ID": "an-id", "PLUGIN_CLIENT_SECRET_FILE": __file__, "PLUGIN_CONNECT_KEY": "k3y"})
+        loaded(
+            least | {"PLUGIN_CLIENT_ID": "an-id", "PLUGIN_CLIENT_SECRET_FILE": __file__, "PLUGIN_CONNECT_KEY": "k3y"}
+        )
         assert not [record for record in caplog.records if "is not known" in record.getMessage()]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 import pytest
+
 from jira_ci_core import Kind, SettingsError, State
 from jira_ci_core.builtin.states import WORDS, jira_ci_map_state
 from jira_ci_core.states import decide_state
@@ -30,7 +31,9 @@ def decide(started, settings_of, pipeline_of):
     return make
 
 
-@pytest.mark.parametrize(("state", "word"), [(state, word) for state, words in SEEN.items() for word in words.split(", ")])
+@pytest.mark.parametrize(
+    ("state", "word"), [(state, word) for state, words in SEEN.items() for word in words.split(", ")]
+)
 def test_a_word_of_a_ci_means(state, word):
     assert jira_ci_map_state(word) is jira_ci_map_state(f" {word.upper()} ") is state
 
@@ -63,7 +66,8 @@ class TestWithoutState:
         assert decide(Kind.DEPLOYMENT, status="rollback").state is State.ROLLED_BACK
 
     @pytest.mark.parametrize(
-        ("ci", "why"), [("Jenkins", "Jenkins does not say"), ("none", "no CI was"), ("git checkout", "no CI was recognised")]
+        ("ci", "why"),
+        [("Jenkins", "Jenkins does not say"), ("none", "no CI was"), ("git checkout", "no CI was recognised")],
     )
     def test_a_ci_that_says_none_needs_it_as_success_is_never_assumed(self, decide, ci, why):
         with pytest.raises(SettingsError, match="STATE is not set") as raised:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from jira_ci_core.urls import LONGEST_URL, browsable, is_loopback, origin, web_url
 from jira_ci_sandbox import contract
 
 anything = st.one_of(
-    st.text(), st.text(alphabet="htps:/@[]?#%.a1 \n\\é℀"), st.text().map("https://".__add__), st.text().map("git@".__add__)
+    st.text(),
+    st.text(alphabet="htps:/@[]?#%.a1 \n\\é℀"),
+    st.text().map("https://".__add__),
+    st.text().map("git@".__add__),
 )
 
 
@@ -99,13 +103,16 @@ def test_the_origin_of_an_address_is(url, found):
     assert origin(url) == found
 
 
-@pytest.mark.parametrize("url", ["http://localhost:1", "http://127.0.0.1", "http://127.8.9.1/x", "http://[::1]/", "http://a.localhost"])
+@pytest.mark.parametrize(
+    "url", ["http://localhost:1", "http://127.0.0.1", "http://127.8.9.1/x", "http://[::1]/", "http://a.localhost"]
+)
 def test_this_machine_is_loopback(url):
     assert is_loopback(url)
 
 
 @pytest.mark.parametrize(
-    "url", ["http://localhost.example", "http://127.0.0.1.example", "http://10.0.0.1", "http://notlocalhost", "mailto:x"]
+    "url",
+    ["http://localhost.example", "http://127.0.0.1.example", "http://10.0.0.1", "http://notlocalhost", "mailto:x"],
 )
 def test_another_machine_is_not_loopback(url):
     assert not is_loopback(url)

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 import requests
+
 from jira_ci_core.cli import call
 from jira_ci_sandbox.client import Sandbox
 

@@ -25,9 +25,7 @@ def head(folder):
 
 
 def test_a_plain_checkout_is_enough_with_number_and_state(plain, jira, checkout):
-    folder = checkout(
-        "Let people pay\n\nJira: myt-8", branch="feature/MYT-9", remote="git@git.example:acme/shop.git"
-    )
+    folder = checkout("Let people pay\n\nJira: myt-8", branch="feature/MYT-9", remote="git@git.example:acme/shop.git")
     done = plain(**GIVEN)
     assert done.code == 0, done.text
     [build] = jira.builds()
@@ -129,7 +127,11 @@ class TestFilling:
         assert build["issueKeys"] == ["MYT-55", "MYT-56"]
         assert build["references"][0]["commit"] == {"id": head(folder), "repositoryUri": "https://git.example/a/b"}
         origins = done.json["pipeline"]["origins"]
-        assert (origins["message"], origins["branch"], origins["number"]) == ("checkout", "checkout", "HARNESS_BUILD_ID")
+        assert (origins["message"], origins["branch"], origins["number"]) == (
+            "checkout",
+            "checkout",
+            "HARNESS_BUILD_ID",
+        )
 
     def test_the_checkout_of_the_workspace_is_meant(self, harness_oauth, jira, checkout, tmp_path):
         where = checkout("MYT-57", folder=tmp_path / "workspace")

@@ -101,8 +101,12 @@ class TestDryRun:
         assert jira.requests() == []
 
     @pytest.mark.usefixtures("in_process")
-    def test_a_reader_or_extractor_runs_in_it_and_nobody_is_told_that_it_was_reported(self, harness, install, monkeypatch):
-        install("teller", "from jira_ci_core import hookimpl\n\n@hookimpl\ndef jira_ci_reported():\n    raise OSError\n")
+    def test_a_reader_or_extractor_runs_in_it_and_nobody_is_told_that_it_was_reported(
+        self, harness, install, monkeypatch
+    ):
+        install(
+            "teller", "from jira_ci_core import hookimpl\n\n@hookimpl\ndef jira_ci_reported():\n    raise OSError\n"
+        )
         monkeypatch.syspath_prepend(harness.environ["PYTHONPATH"])
         done = harness("--dry-run")
         assert done.code == 0, done.text
@@ -250,7 +254,6 @@ class TestDoctor:
             ({"environ": {"PLUGIN_INSTANCE": None}}, "site", "INSTANCE", 2),
             ({"client_secret": "null"}, "credentials", "CLIENT_SECRET", 2),
             ({"client_secret": "wrong-secret"}, "sign-in and permission", "CLIENT_SECRET", 1),
-            ({"cloud_id": "0" * 32}, "sign-in and permission", "CLOUD_ID", 1),
             ({"instance": "https://jira.invalid"}, "sign-in and permission", "INSTANCE", 1),
             ({"ca_bundle": "missing.pem"}, "sign-in and permission", "CA_BUNDLE", 2),
         ],

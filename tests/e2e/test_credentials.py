@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-BASIC = '''
+BASIC = """
 from jira_ci_core import BearerAuth, Connection, PluginSettings, Secret, SignIn, hookimpl, setting
 
 class Basic:
@@ -24,7 +24,7 @@ class Basic:
     def connect(self, http):
         auth = BearerAuth(self.settings.basic_token.get_secret_value)
         return Connection(self.settings.basic_url, self.settings.basic_url, auth, auth.renew)
-'''
+"""
 
 
 def kinds_used(jira):

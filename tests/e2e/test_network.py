@@ -8,6 +8,7 @@ import shutil
 import subprocess
 
 import pytest
+
 from jira_ci_sandbox.client import Sandbox
 
 
@@ -168,7 +169,9 @@ class TestProxies:
         assert jira.requests() == []
 
     @pytest.mark.usefixtures("in_process")
-    def test_a_proxys_password_is_used_and_never_shown(self, harness_oauth, passing_on, clean, failed, secrets, free_port):
+    def test_a_proxys_password_is_used_and_never_shown(
+        self, harness_oauth, passing_on, clean, failed, secrets, free_port
+    ):
         secrets.append("proxy-password-1")
         proxy = passing_on()
         variable = {"HTTP_PROXY": proxy.url.replace("http://", "http://me:proxy-password-1@")}

@@ -6,6 +6,7 @@ import time
 from datetime import datetime
 
 import pytest
+
 from jira_ci_core import run
 
 PULL_REQUEST = {
@@ -143,7 +144,9 @@ def test_an_update_that_comes_too_late_is_ignored(harness_oauth, jira):
     from jira_ci_core.clock import Clock
 
     harness_oauth()
-    ending = run(harness_oauth.environ | {"PLUGIN_STATE": "failed", "PLUGIN_STATE_POLICY": "force"}, clock=Clock(lambda: 1))
+    ending = run(
+        harness_oauth.environ | {"PLUGIN_STATE": "failed", "PLUGIN_STATE_POLICY": "force"}, clock=Clock(lambda: 1)
+    )
     assert ending.exit_code == 0
     assert [build["state"] for build in jira.builds()] == ["successful"]
     assert [update["outcome"] for update in jira.updates()] == ["applied", "stale"]

@@ -213,7 +213,12 @@ class TestSecretsFromFiles:
 
     @pytest.mark.parametrize(
         ("content", "said"),
-        [(None, "cannot be read"), (b"", "holds no credential"), (b"\xff", "cannot be read"), (b"x" * 70000, "holds no")],
+        [
+            (None, "cannot be read"),
+            (b"", "holds no credential"),
+            (b"\xff", "cannot be read"),
+            (b"x" * 70000, "holds no"),
+        ],
     )
     def test_a_file_without_a_credential_is_an_error(self, harness, jira, failed, content, said):
         if content is not None:
@@ -293,7 +298,9 @@ class TestRefusedValues:
         assert jira.requests() == []
 
     def test_all_of_them_are_told_at_once(self, harness_oauth, jira, failed):
-        failure = failed(harness_oauth(project="M", instance="my org", client_secret="a b", api_url="http://x.example"), 2)
+        failure = failed(
+            harness_oauth(project="M", instance="my org", client_secret="a b", api_url="http://x.example"), 2
+        )
         assert failure.count == 4
         assert jira.requests() == []
 

@@ -120,7 +120,9 @@ class TestWhoARunIs:
     def test_digits_in_a_number_that_is_no_integer_count(self, harness_oauth, jira, number, expected, environment):
         done = harness_oauth(environment_name=environment, environ={"HARNESS_BUILD_ID": number})
         assert done.code == 0, done.text
-        stored = [one.get("buildNumber", one.get("deploymentSequenceNumber")) for one in jira.builds() + jira.deployments()]
+        stored = [
+            one.get("buildNumber", one.get("deploymentSequenceNumber")) for one in jira.builds() + jira.deployments()
+        ]
         assert stored == [expected]
 
     def test_a_build_whose_number_has_no_order_gets_a_stable_one(self, harness_oauth, jira):

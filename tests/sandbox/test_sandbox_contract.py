@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -128,7 +128,12 @@ WRONG: list[tuple[str, str, Any, str]] = [
     ("deployment", "associations.0.values", [""], "is empty"),
     ("deployment", "associations.0.values", MISSING, "required"),
     ("deployment", "associations.0.values", ["DEMO-1"] * 501, "at most 500"),
-    ("deployment", "associations", [{"associationType": "issueKeys", "values": ["D-1"] * 251}] * 2, "502 values in all"),
+    (
+        "deployment",
+        "associations",
+        [{"associationType": "issueKeys", "values": ["D-1"] * 251}] * 2,
+        "502 values in all",
+    ),
     ("deployment", "issueKeys", ["DEMO-1"], "only one of the two"),
 ]
 
@@ -213,7 +218,8 @@ RIGHT: list[tuple[str, str, Any]] = [
 
 
 @pytest.mark.parametrize(
-    ("kind", "path", "value"), [(k, *rest) for kinds, *rest in RIGHT for k in (PROBLEMS if kinds == "both" else [kinds])]
+    ("kind", "path", "value"),
+    [(k, *rest) for kinds, *rest in RIGHT for k in (PROBLEMS if kinds == "both" else [kinds])],
 )
 def test_value_at_the_edge_of_a_rule_is_right(kind: str, path: str, value: Any, entities: dict[str, Any]) -> None:
     assert PROBLEMS[kind](changed(entities[kind], path, value)) == []
@@ -255,7 +261,7 @@ def test_text_is_measured_in_characters(length: int) -> None:
 @given(
     st.datetimes(
         min_value=datetime(1, 1, 2),
-        timezones=st.sampled_from([timezone.utc]),
+        timezones=st.sampled_from([UTC]),
     ),
     st.sampled_from(["Z", "+00:00", "-23:59", "+14:00"]),
 )

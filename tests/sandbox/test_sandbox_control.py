@@ -29,7 +29,9 @@ def test_change_needs_a_header_that_a_form_cannot_send(
     assert "X-Sandbox" in answer.json()["errorMessages"][0]
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "localhost.evil.example", "127.0.0.1.evil", "8.8.8.8"])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:80", "localhost.evil.example", "127.0.0.1.evil", "8.8.8.8"]
+)
 @pytest.mark.parametrize("path", ["/", "/browse/DEMO-1", "/_sandbox/requests", "/_sandbox/entities"])
 def test_name_that_only_points_here_is_refused(sandbox: Sandbox, host: str, path: str) -> None:
     answer = requests.get(sandbox.url + path, headers={"Host": host, "X-Sandbox": "1"}, timeout=20)
@@ -92,7 +94,9 @@ def test_credentials_get_names_of_their_own(sandbox: Sandbox) -> None:
     ],
 )
 def test_credential_that_makes_no_sense_is_refused(sandbox: Sandbox, body: Any, words: str) -> None:
-    answer = control(sandbox, "POST", "credentials", {"X-Sandbox": "1"}, data=body if body is None else json.dumps(body))
+    answer = control(
+        sandbox, "POST", "credentials", {"X-Sandbox": "1"}, data=body if body is None else json.dumps(body)
+    )
     assert answer.status_code == 400
     assert words in answer.json()["errorMessages"][0]
 

@@ -332,7 +332,11 @@ def test_gating_status_of_a_deployment(jira: Any, deployment: Any) -> None:
     address = jira.deployment_address() + "/gating-status"
     answer = jira.call("GET", address).json()
     assert answer["gatingStatus"] == "awaiting"
-    assert (answer["pipelineId"], answer["environmentId"], answer["deploymentSequenceNumber"]) == ("pipeline", "prod", 1)
+    assert (answer["pipelineId"], answer["environmentId"], answer["deploymentSequenceNumber"]) == (
+        "pipeline",
+        "prod",
+        1,
+    )
     done = deployment(updateSequenceNumber=2, state="successful")
     del done["commands"]
     jira.bulk("deployments", done)

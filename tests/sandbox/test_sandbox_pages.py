@@ -67,9 +67,7 @@ def test_issue_that_heard_something_last_comes_first(oauth: Any, build: Any) -> 
     assert links.index("/browse/DEMO-2") < links.index("/browse/DEMO-1")
 
 
-def test_first_page_says_how_many_issues_it_leaves_out(
-    oauth: Any, build: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_first_page_says_how_many_issues_it_leaves_out(oauth: Any, build: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "MOST_ISSUES", 2)
     oauth.bulk("builds", build(issueKeys=["DEMO-1", "DEMO-2", "DEMO-3"]))
     assert "1 older issues are not listed" in page(oauth.sandbox).text

@@ -23,7 +23,6 @@ from jira_ci_sandbox import server as server_module
 from jira_ci_sandbox.client import Sandbox
 from jira_ci_sandbox.commands import sandbox as command
 from jira_ci_sandbox.errors import SandboxError
-from jira_ci_sandbox.server import Ready
 
 COMMAND = [sys.executable, "-m", "jira_ci_sandbox", "--port", "0", "--format", "json"]
 ON_POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals and processes of POSIX")

@@ -188,7 +188,9 @@ def test_new_file_has_the_newest_schema(tmp_path: Path) -> None:
         assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
 
 
-def test_older_file_is_brought_up_to_date_and_keeps_its_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_older_file_is_brought_up_to_date_and_keeps_its_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     opened = Store(tmp_path / "jira.db")
     opened.record([update(1)])
     opened.close()

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -145,15 +146,10 @@ def report(ctx: click.Context, /, dry_run: bool, format: str, **flags: str | Non
     from jira_ci_core.loader import load
 
     console: Console = ctx.obj.console
-    try:
-        sources: Sources = replace(ctx.meta["sources"], flags=_given(flags))
-        loaded = load(sources, ctx.obj.secrets, ctx.meta["plugins"])
-        _set_level(loaded.settings.log_level)
-        ending = runner.report(loaded, dry_run=dry_run)
-    except JiraCiError as error:
-        if format == "json":
-            console.output(telling.error_as_json(error.exit_code, error.problems))
-        raise
+    sources: Sources = replace(ctx.meta["sources"], flags=_given(flags))
+    loaded = load(sources, ctx.obj.secrets, ctx.meta["plugins"])
+    _set_level(loaded.settings.log_level)
+    ending = runner.report(loaded, dry_run=dry_run)
     if format == "json":
         console.output(telling.as_json(ending))
     else:
@@ -213,21 +209,19 @@ def call(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _run(arguments: Sequence[str], context: Context) -> int:
+    # A copy, since plugins add commands to it.
+    group = copy.copy(cli)
+    group.commands = dict(cli.commands)
     try:
         # Not standalone, click hands over the exit code that a command asked for.
-        # A copy, since plugins add commands to it.
-        group = copy.copy(cli)
-        group.commands = dict(cli.commands)
         exit_code = group.main(list(arguments), prog_name="jira-ci", standalone_mode=False, obj=context)
         return exit_code if isinstance(exit_code, int) else ExitCode.OK
     except JiraCiError as error:
-        context.console.problems(error.problems)
-        return error.exit_code
+        return _failed(arguments, context, error.exit_code, error.problems)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "jira-ci"
         problem = Problem(error.format_message(), "that is not how the command is called", f"see {command} --help")
-        context.console.problems([problem])
-        return ExitCode.SETTINGS
+        return _failed(arguments, context, ExitCode.SETTINGS, [problem])
     except click.ClickException as error:
         # Of a command that a plugin added: its words are its own.
         context.console.text(f"error: {error.format_message()}")
@@ -236,9 +230,20 @@ def _run(arguments: Sequence[str], context: Context) -> int:
         context.console.line("interrupted")
         return 130
     except Exception as error:
-        why = f"{type(error).__name__}: {error}"
-        context.console.problems([Problem("jira-ci itself failed", why, "this is a bug; please report it")])
-        return ExitCode.JIRA
+        problem = Problem(
+            "jira-ci itself failed", f"{type(error).__name__}: {error}", "this is a bug; please report it"
+        )
+        return _failed(arguments, context, ExitCode.JIRA, [problem])
+
+
+def _failed(arguments: Sequence[str], context: Context, exit_code: ExitCode, problems: Sequence[Problem]) -> ExitCode:
+    """Tell of an error; to programs as well, where they asked to be told."""
+    if "--format=json" in arguments or ("--format", "json") in pairwise(arguments):
+        from jira_ci_core.telling import error_as_json
+
+        context.console.output(error_as_json(exit_code, problems))
+    context.console.problems(problems)
+    return exit_code
 
 
 def _set_level(level: str) -> None:

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from jira_ci_core.builtin import github, gitlab, jenkins
 
 GITHUB = {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,64 @@ class Done:
     @property
     def text(self) -> str:
         return self.out + self.err
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What a CI tells a step of one run, written down from the vendor's documentation, and what is to be read from it.
+
+    The files are `core/environments/*.toml`, one a CI. A run's variables and facts are those of the file with its own
+    on top; an empty one takes one away.
+    """
+
+    reader: str
+    """The file, and the built-in plugin: `github`."""
+    run: str
+    """`push`, `pull_request`, `tag`, `deployment`, `rerun`, `failure`, or what else is worth knowing."""
+    ci: str
+    known_by: str
+    environ: Mapping[str, str]
+    facts: Mapping[str, Any]
+    event: Mapping[str, Any] = field(default_factory=dict)
+    """What is in the file of the event, where this CI has one."""
+    shown_as: str | None = None
+    """The state of its status; None where this CI publishes none."""
+    new_run: bool = False
+    """Whether a rerun is a run of its own here."""
+
+    def variables(self, folder: Path) -> dict[str, str]:
+        """The environment, with the file of the event, where there is one, in this folder."""
+        if not self.event:
+            return dict(self.environ)
+        file = folder / "event.json"
+        file.write_text(json.dumps(self.event))
+        return {**self.environ, "GITHUB_EVENT_PATH": str(file)}
+
+    def other(self, run: str) -> Recorded:
+        """Another run of the same CI."""
+        return next(one for one in recorded_runs() if (one.reader, one.run) == (self.reader, run))
+
+
+@functools.cache
+def recorded_runs() -> list[Recorded]:
+    """All of them."""
+    runs = []
+    for file in sorted(Path(__file__).parent.glob("core/environments/*.toml")):
+        of_ci = tomllib.loads(file.read_text(encoding="utf-8"))
+        for name, run in of_ci["runs"].items():
+            both = {
+                part: {key: value for key, value in {**of_ci[part], **run.pop(part, {})}.items() if value != ""}
+                for part in ("environ", "facts")
+            }
+            runs.append(Recorded(file.stem, name, of_ci["ci"], of_ci["known_by"], **both, **run))
+    return runs
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that takes `recorded` is about every recorded run, one that takes `recorded_push` about a push to each CI."""
+    runs = {"recorded": recorded_runs, "recorded_push": lambda: [run for run in recorded_runs() if run.run == "push"]}
+    for argument in runs.keys() & set(metafunc.fixturenames):
+        metafunc.parametrize(argument, runs[argument](), ids=lambda run: f"{run.reader}: {run.run}")
 
 
 class Step:

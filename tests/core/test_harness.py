@@ -65,10 +65,10 @@ def test_a_push_says():
 )
 @pytest.mark.parametrize("unset", ["", "null", "<+pipeline.x>"])
 def test_a_fact_comes_from_the_first_variable_that_is_set(field, variables, unset):
-    environ = {"HARNESS_PIPELINE_ID": "checkout", **{name: f"from-{name}" for name in variables}}
-    for name in variables:
+    environ = {"HARNESS_PIPELINE_ID": "checkout", **{name: f"c0ffee{place}" for place, name in enumerate(variables)}}
+    for place, name in enumerate(variables):
         run = read(environ)
-        assert getattr(run, field) == f"from-{name}"
+        assert getattr(run, field) == f"c0ffee{place}"
         assert run.origins[field] == name
         environ[name] = unset
     assert getattr(read(environ), field) is None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jira_ci_core import read_facts
-from jira_ci_core.readers import commit_before, short_ref
+from jira_ci_core import When, commit_before, read_facts, reader, short_ref
 
 TABLE = {"number": ("BUILD_ID", "BUILD_NUMBER"), "branch": ("BRANCH",)}
 
@@ -62,3 +61,86 @@ def test_the_commit_before_is_known_only_where_it_is_another_one(before, sha, kn
 )
 def test_a_branch_is_shown_without_its_prefix_and_no_other_ref_is_one(ref, branch):
     assert short_ref(ref) == branch
+
+
+@pytest.mark.parametrize(
+    ("source", "fact", "origin"),
+    [
+        ("{A}/{B}", "1/2", "A, B"),
+        ("{A}/{C}", None, None),
+        (When("A", "[0-9]", "number"), "number", "A"),
+        (When("A", "[a-z]", "letter"), None, None),
+        (When("D", "tag/(.+)"), "V1", "D"),
+        (When("D", "TAG/(.+)"), "V1", "D"),
+        (When("D", "tag/(.*)x?", "{B}-{1}"), "2-V1", "D, B"),
+        (When("A", "1", "{B}"), "2", "B"),
+        (When("C", "(?:start)?", "{B}"), "2", "B"),
+        (When("C", "(.*)"), None, None),
+    ],
+)
+def test_a_source_is_a_variable_or_several_or_a_part_of_one(source, fact, origin):
+    environ = {"A": "1", "B": "2", "C": "", "D": "tag/V1"}
+    assert read_facts(environ, {"branch": (source,)}) == (
+        {"branch": fact} if fact else {},
+        {"branch": origin} if origin else {},
+    )
+
+
+ACME = reader(
+    "Acme CI",
+    {"number": ("ACME_RUN",), "status": ("ACME_STATUS",), "branch": ("ACME_BRANCH",), "tag": ("ACME_TAG",)},
+    known_by=("ACME=yes", "ACME_RUN and ACME_SITE"),
+    identity=("ACME_SITE", "ACME_JOB"),
+)
+
+
+@pytest.mark.parametrize(
+    ("environ", "sign"),
+    [
+        ({"ACME": "YES"}, "ACME"),
+        ({"ACME_RUN": "1", "ACME_SITE": "x"}, "ACME_RUN, ACME_SITE"),
+        ({"ACME": "no", "ACME_RUN": "1"}, None),
+        ({"ACME_RUN": "1", "ACME_SITE": "null"}, None),
+        ({}, None),
+    ],
+)
+def test_one_sign_of_a_ci_is_enough_and_all_of_its_parts_are_needed(environ, sign):
+    run = ACME(environ)
+    assert (run and run.origins["ci"]) == sign
+
+
+def test_a_reader_made_from_a_table_is_a_hook_of_a_plugin(install, started):
+    install(
+        "acme",
+        """
+        from jira_ci_core import hookimpl, reader
+
+        jira_ci_read_pipeline = hookimpl(
+            reader("Acme CI", {"number": ("ACME_RUN",)}, known_by=("ACME_RUN",), identity=("ACME_RUN",))
+        )
+        """,
+    )
+    run = started().first("read_pipeline", environ={"ACME_RUN": "7", "DRONE": "true"})
+    assert (run.ci, run.number, run.id, run.publishes_status) == ("Acme CI", "7", "7", False)
+
+
+def test_its_identity_is_made_of_what_is_set():
+    assert ACME({"ACME": "yes", "ACME_SITE": "a", "ACME_JOB": "b"}).id == "a/b"
+    assert ACME({"ACME": "yes", "ACME_SITE": "", "ACME_JOB": "b"}).id == "b"
+    assert ACME({"ACME": "yes"}).id is None
+
+
+@pytest.mark.parametrize(
+    ("environ", "branch", "tag"),
+    [
+        ({"ACME_BRANCH": "refs/heads/x"}, "x", None),
+        ({"ACME_BRANCH": "refs/tags/v1"}, None, "v1"),
+        ({"ACME_BRANCH": "refs/tags/"}, None, None),
+        ({"ACME_BRANCH": "v1", "ACME_TAG": "v1"}, None, "v1"),
+        ({"ACME_BRANCH": "main", "ACME_TAG": "v1"}, "main", "v1"),
+        ({"ACME_BRANCH": "refs/pull/7/merge"}, None, None),
+    ],
+)
+def test_a_tag_in_the_place_of_a_branch_is_no_branch(environ, branch, tag):
+    run = ACME({"ACME": "yes", **environ})
+    assert (run.branch, run.tag) == (branch, tag)

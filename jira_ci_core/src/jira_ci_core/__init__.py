@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from jira_ci_core.checkout import read_checkout
 from jira_ci_core.errors import DeliveryError, ExitCode, JiraCiError, PluginError, Problem, SettingsError, SignInError
 from jira_ci_core.hookspecs import CONTRACT_VERSION, hookimpl
 from jira_ci_core.identity import environment_id
@@ -26,7 +27,7 @@ from jira_ci_core.models import (
     Site,
     State,
 )
-from jira_ci_core.readers import read_facts
+from jira_ci_core.readers import Source, Table, When, commit_before, read_facts, reader, short_ref
 from jira_ci_core.runner import Ending, run
 from jira_ci_core.settings import HttpsUrl, Names, PluginSettings, RefusedError, Secret, Settings, setting
 from jira_ci_core.urls import origin
@@ -81,8 +82,12 @@ __all__ = [
     "SignIn",
     "SignInError",
     "Site",
+    "Source",
     "State",
+    "Table",
+    "When",
     "answer_error",
+    "commit_before",
     "environment_id",
     "find_keys",
     "hookimpl",
@@ -90,7 +95,10 @@ __all__ = [
     "is_project_key",
     "json_answer",
     "origin",
+    "read_checkout",
     "read_facts",
+    "reader",
     "run",
     "setting",
+    "short_ref",
 ]

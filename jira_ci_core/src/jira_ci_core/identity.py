@@ -95,6 +95,9 @@ def branch_url(pipeline: Pipeline) -> str | None:
     """Where the branch is shown, as far as that can be known."""
     if not (pipeline.repository_url and pipeline.branch):
         return None
+    if "/_git/" in pipeline.repository_url:
+        # Azure Repos.
+        return f"{pipeline.repository_url}?version=GB{pipeline.branch}"
     return f"{pipeline.repository_url.rstrip('/')}/{'branch' if _is_bitbucket(pipeline) else 'tree'}/{pipeline.branch}"
 
 
@@ -112,7 +115,7 @@ def stable_id(text: str) -> str:
 
 
 def _is_bitbucket(pipeline: Pipeline) -> bool:
-    return (pipeline.repository_url or "").startswith("https://bitbucket.org/")
+    return (pipeline.repository_url or "").startswith(("https://bitbucket.org/", "http://bitbucket.org/"))
 
 
 def _who(pipeline: Pipeline) -> str:

@@ -112,6 +112,8 @@ class Pipeline(Model):
     repository_url: str | None = None
     environment: str | None = None
     """The environment that CI itself says this run deploys to."""
+    environment_type: EnvironmentType | None = None
+    """What CI itself says that environment is for."""
     version: str | None = None
     workspace: str | None = None
     """The folder the repository is checked out in."""

@@ -37,7 +37,9 @@ T = TypeVar("T")
 
 # In call order: each is asked only after all plugins of others.
 BUILT_IN = (
-    *("harness", "drone", "github", "gitlab", "jenkins", "checkout"),
+    # Harness and Woodpecker imitate Drone; the last of them are known by variables that others may set as well.
+    *("harness", "woodpecker", "drone", "github", "gitlab", "azure", "bitbucket", "buildkite", "circleci", "travis"),
+    *("appveyor", "codebuild", "teamcity", "jenkins", "cloudbuild", "checkout"),
     *("keys", "patterns", "states", "environments", "http"),
 )
 

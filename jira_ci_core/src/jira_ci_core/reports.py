@@ -70,7 +70,7 @@ def make_reports(
     common = {
         "number": number,
         "sequence": sequence,
-        "name": f"{identity.name} #{pipeline.number or number}",
+        "name": f"{identity.name} #{number if settings.run_number is not None else pipeline.number or number}",
         "description": _first_line(pipeline.pull_request_title or pipeline.message or ""),
         "label": pipeline.tag or pipeline.version or None,
         "url": identity.url,
@@ -83,11 +83,11 @@ def make_reports(
         return (Report(site=site, entity=Build.model_validate({**common, "references": _references(pipeline)})),)
     return tuple(
         Report(site=site, entity=Deployment.model_validate({**common, "environment": environment}))
-        for environment in _environments(plugins, settings)
+        for environment in _environments(plugins, pipeline, settings)
     )
 
 
-def _environments(plugins: Plugins, settings: Settings) -> list[Environment]:
+def _environments(plugins: Plugins, pipeline: Pipeline, settings: Settings) -> list[Environment]:
     names = settings.environment_name
     if settings.environment_id and len(names) > 1:
         raise SettingsError(
@@ -101,9 +101,17 @@ def _environments(plugins: Plugins, settings: Settings) -> list[Environment]:
         if settings.environment_type is None or settings.environment_id is None:
             mapped = plugins.first("map_environment", name=name, settings=settings)
         id = settings.environment_id or (mapped.id if mapped else None) or environment_id(name)
-        type = settings.environment_type or (mapped.type if mapped else EnvironmentType.UNMAPPED)
+        type = (
+            settings.environment_type
+            or (pipeline.environment_type if _is_of_ci(name, pipeline) else None)
+            or (mapped.type if mapped else EnvironmentType.UNMAPPED)
+        )
         found.setdefault(id, Environment(id=stable_id(id), name=name, type=type))
     return list(found.values())
+
+
+def _is_of_ci(name: str, pipeline: Pipeline) -> bool:
+    return pipeline.environment is not None and environment_id(name) == environment_id(pipeline.environment)
 
 
 def _references(pipeline: Pipeline) -> tuple[Reference, ...]:

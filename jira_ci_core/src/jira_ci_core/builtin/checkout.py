@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from jira_ci_core import Pipeline, hookimpl
-from jira_ci_core.checkout import read_checkout
+from jira_ci_core import Pipeline, hookimpl, read_checkout
 
 
 @hookimpl(trylast=True)

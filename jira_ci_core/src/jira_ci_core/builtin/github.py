@@ -12,78 +12,72 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jira_ci_core import Pipeline, hookimpl, read_facts
-from jira_ci_core.readers import commit_before
+from jira_ci_core import Table, When, hookimpl, reader
 
 log = logging.getLogger(__name__)
 
-TABLE = {
+# `github.event.…` is in the file of the event; GitHub's own expressions have the same names.
+TABLE: Table = {
+    # The same in every attempt (GITHUB_RUN_ATTEMPT).
     "number": ("GITHUB_RUN_NUMBER",),
+    "url": ("{GITHUB_SERVER_URL}/{GITHUB_REPOSITORY}/actions/runs/{GITHUB_RUN_ID}",),
     "name": ("GITHUB_WORKFLOW",),
-    "branch": ("GITHUB_HEAD_REF", "GITHUB_REF_NAME"),
+    # GITHUB_REF_NAME is a tag's name on a tag, and 7/merge on a pull request.
+    "branch": (
+        "GITHUB_HEAD_REF",
+        When("GITHUB_REF", "refs/heads/(.+)"),
+        When("GITHUB_REF_TYPE", "branch", "{GITHUB_REF_NAME}"),
+    ),
+    "source_branch": ("GITHUB_HEAD_REF",),
     "target_branch": ("GITHUB_BASE_REF",),
-    "sha": ("GITHUB_SHA",),
+    "tag": (When("GITHUB_REF", "refs/tags/(.+)"), When("GITHUB_REF_TYPE", "tag", "{GITHUB_REF_NAME}")),
+    "pull_request": (
+        "github.event.pull_request.number",
+        When("GITHUB_REF", "refs/pull/([0-9]+)/.+"),
+        When("GITHUB_REF_NAME", "([0-9]+)/merge"),
+    ),
+    "pull_request_title": ("github.event.pull_request.title",),
+    # On a pull request GITHUB_SHA is a merge commit of GitHub's own.
+    "sha": ("github.event.pull_request.head.sha", "GITHUB_SHA"),
+    # All zeros on a new branch.
+    "commit_before": ("github.event.before",),
+    "message": ("github.event.head_commit.message", "github.event.merge_group.head_commit.message"),
     "repository": ("GITHUB_REPOSITORY",),
+    "repository_url": ("{GITHUB_SERVER_URL}/{GITHUB_REPOSITORY}",),
+    "environment": ("github.event.deployment.environment",),
+    "version": (When("GITHUB_REF", "refs/tags/(.+)"), When("GITHUB_REF_TYPE", "tag", "{GITHUB_REF_NAME}")),
     "workspace": ("GITHUB_WORKSPACE",),
 }
 
-# What the event says, where the variables do not. On a pull request GITHUB_SHA is a merge commit of GitHub's own.
-EVENT = {
-    "pull_request": ("pull_request", "number"),
-    "pull_request_title": ("pull_request", "title"),
-    "sha": ("pull_request", "head", "sha"),
-    "message": ("head_commit", "message"),
-    "commit_before": ("before",),
-}
 
-# Fixed from the first release: a change would split the history in Jira.
-IDENTITY = "GITHUB_REPOSITORY", "GITHUB_WORKFLOW"
-
-
-@hookimpl(trylast=True)
-def jira_ci_read_pipeline(environ: Mapping[str, str]) -> Pipeline | None:
-    """The run, where `GITHUB_ACTIONS=true` says that this is GitHub."""
-    if environ.get("GITHUB_ACTIONS", "").lower() != "true":
-        return None
-    facts, origins = read_facts(environ, TABLE)
-    event = _event(environ)
-    for field, path in EVENT.items():
-        value = _at(event, path)
-        if value:
-            facts[field], origins[field] = str(value), f"{'.'.join(path)} of the event"
-    if environ.get("GITHUB_REF_TYPE") == "tag" and "GITHUB_HEAD_REF" not in origins.values():
-        facts["tag"], origins["tag"] = facts.pop("branch", ""), origins.pop("branch", "")
-    identity = [name for name in IDENTITY if environ.get(name)]
-    facts["id"], origins["id"] = "/".join(environ[name] for name in identity), ", ".join(identity)
-    server, repository, run = (environ.get(f"GITHUB_{name}") for name in ("SERVER_URL", "REPOSITORY", "RUN_ID"))
-    if server and repository:
-        facts["repository_url"] = f"{server}/{repository}"
-        origins["repository_url"] = "GITHUB_SERVER_URL, GITHUB_REPOSITORY"
-        if run:
-            facts["url"] = f"{server}/{repository}/actions/runs/{run}"
-            origins["url"] = "GITHUB_SERVER_URL, GITHUB_REPOSITORY, GITHUB_RUN_ID"
-    known = {name: value for name, value in facts.items() if value}
-    known["commit_before"] = commit_before(known.get("commit_before"), known.get("sha")) or ""
-    known = {name: value for name, value in known.items() if value}
-    return Pipeline.model_validate(
-        {**known, "ci": "GitHub Actions", "origins": {name: place for name, place in origins.items() if name in known}}
-    )
-
-
-def _event(environ: Mapping[str, str]) -> object:
+def event(environ: Mapping[str, str]) -> dict[str, str]:
+    """What the table asks of the file of the event, by the names that GitHub's own expressions have."""
     path = environ.get("GITHUB_EVENT_PATH")
     if not path:
-        return None
+        return {}
     try:
-        return json.loads(Path(path).read_bytes())
+        content = json.loads(Path(path).read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         log.warning(
             "the file of the event (GITHUB_EVENT_PATH) cannot be read, so title and message may be missing: %s", error
         )
-        return None
+        return {}
+    names = [source for sources in TABLE.values() for source in sources if isinstance(source, str)]
+    return {name: _at(content, name.split(".")[2:]) for name in names if name.startswith("github.event.")}
 
 
-def _at(event: Any, path: tuple[str, ...]) -> str | int | None:
+def _at(content: Any, path: list[str]) -> str:
     for name in path:
-        event = event.get(name) if isinstance(event, dict) else None
-    return event if isinstance(event, (str, int)) and not isinstance(event, bool) else None
+        content = content.get(name) if isinstance(content, dict) else None
+    return str(content) if isinstance(content, (str, int)) and not isinstance(content, bool) else ""
+
+
+jira_ci_read_pipeline = hookimpl(trylast=True)(
+    reader(
+        "GitHub Actions",
+        TABLE,
+        known_by=("GITHUB_ACTIONS=true",),
+        identity=("GITHUB_REPOSITORY", "GITHUB_WORKFLOW"),
+        more=event,
+    )
+)

@@ -5,56 +5,46 @@ https://docs.gitlab.com/ci/variables/predefined_variables/
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from jira_ci_core import Table, When, hookimpl, reader
 
-from jira_ci_core import Pipeline, hookimpl, read_facts
-from jira_ci_core.readers import commit_before
-
-TABLE = {
+TABLE: Table = {
+    # CI_PIPELINE_ID counts over all projects of the server.
     "number": ("CI_PIPELINE_IID",),
     "url": ("CI_PIPELINE_URL",),
+    # `running` in the script; how it ended in after_script.
     "status": ("CI_JOB_STATUS",),
-    "id": ("CI_PROJECT_PATH",),
     "name": ("CI_PIPELINE_NAME", "CI_PROJECT_PATH"),
-    "branch": (
-        "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME",
-        "CI_EXTERNAL_PULL_REQUEST_SOURCE_BRANCH_NAME",
-        "CI_COMMIT_BRANCH",
-        "CI_COMMIT_REF_NAME",
-    ),
+    # CI_COMMIT_REF_NAME is the tag's name on a tag.
+    "branch": ("CI_COMMIT_BRANCH", "CI_COMMIT_REF_NAME"),
+    "source_branch": ("CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", "CI_EXTERNAL_PULL_REQUEST_SOURCE_BRANCH_NAME"),
     "target_branch": ("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "CI_EXTERNAL_PULL_REQUEST_TARGET_BRANCH_NAME"),
     "tag": ("CI_COMMIT_TAG",),
     "pull_request": ("CI_MERGE_REQUEST_IID", "CI_EXTERNAL_PULL_REQUEST_IID"),
     "pull_request_title": ("CI_MERGE_REQUEST_TITLE",),
-    "sha": ("CI_COMMIT_SHA",),
+    # In a merged results pipeline CI_COMMIT_SHA is a merge commit of GitLab's own, as is the message.
+    "sha": ("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", "CI_EXTERNAL_PULL_REQUEST_SOURCE_BRANCH_SHA", "CI_COMMIT_SHA"),
     # The second is all zeros on merge requests.
     "commit_before": ("CI_MERGE_REQUEST_DIFF_BASE_SHA", "CI_COMMIT_BEFORE_SHA"),
-    "message": ("CI_COMMIT_MESSAGE",),
+    "message": (When("CI_MERGE_REQUEST_EVENT_TYPE", "(?:detached)?", "{CI_COMMIT_MESSAGE}"),),
+    "commit_url": (
+        "{CI_PROJECT_URL}/-/commit/{CI_MERGE_REQUEST_SOURCE_BRANCH_SHA}",
+        "{CI_PROJECT_URL}/-/commit/{CI_COMMIT_SHA}",
+    ),
     "repository": ("CI_PROJECT_PATH",),
     "repository_url": ("CI_PROJECT_URL",),
-    "environment": ("CI_ENVIRONMENT_NAME",),
+    # A job that stops, verifies or prepares an environment deploys nothing to it.
+    "environment": (When("CI_ENVIRONMENT_ACTION", "(?:start)?", "{CI_ENVIRONMENT_NAME}"),),
+    "environment_type": (
+        When("CI_ENVIRONMENT_TIER", "production", "production"),
+        When("CI_ENVIRONMENT_TIER", "staging", "staging"),
+        When("CI_ENVIRONMENT_TIER", "testing", "testing"),
+        When("CI_ENVIRONMENT_TIER", "development", "development"),
+        When("CI_ENVIRONMENT_TIER", "other", "unmapped"),
+    ),
     "version": ("CI_COMMIT_TAG",),
     "workspace": ("CI_PROJECT_DIR",),
 }
 
-
-@hookimpl(trylast=True)
-def jira_ci_read_pipeline(environ: Mapping[str, str]) -> Pipeline | None:
-    """The run, where `GITLAB_CI=true` says that this is GitLab."""
-    if environ.get("GITLAB_CI", "").lower() != "true":
-        return None
-    facts, origins = read_facts(environ, TABLE)
-    if "tag" in facts:
-        # On a tag the ref's name is the tag's.
-        facts.pop("branch", None)
-    if environ.get("CI_ENVIRONMENT_ACTION", "start") not in ("", "start"):
-        # A job that stops, verifies or prepares an environment deploys nothing to it.
-        facts.pop("environment", None)
-    before = commit_before(facts.pop("commit_before", None), facts.get("sha"))
-    if before:
-        facts["commit_before"] = before
-    if "repository_url" in facts and "sha" in facts:
-        facts["commit_url"] = f"{facts['repository_url']}/-/commit/{facts['sha']}"
-        origins["commit_url"] = "CI_PROJECT_URL, CI_COMMIT_SHA"
-    known = {name: place for name, place in origins.items() if name in facts}
-    return Pipeline.model_validate({**facts, "ci": "GitLab", "publishes_status": True, "origins": known})
+jira_ci_read_pipeline = hookimpl(trylast=True)(
+    reader("GitLab", TABLE, known_by=("GITLAB_CI=true",), identity=("CI_PROJECT_PATH",))
+)

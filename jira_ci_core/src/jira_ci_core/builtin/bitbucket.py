@@ -1,0 +1,37 @@
+"""Reads a Bitbucket Pipelines step.
+
+https://support.atlassian.com/bitbucket-cloud/docs/variables-and-secrets/
+"""
+
+from __future__ import annotations
+
+from jira_ci_core import Table, When, hookimpl, reader
+
+TABLE: Table = {
+    "number": ("BITBUCKET_BUILD_NUMBER",),
+    "url": ("{BITBUCKET_GIT_HTTP_ORIGIN}/addon/pipelines/home#!/results/{BITBUCKET_BUILD_NUMBER}",),
+    # Only in after-script.
+    "status": (When("BITBUCKET_EXIT_CODE", "0", "success"), When("BITBUCKET_EXIT_CODE", ".+", "failed")),
+    "name": ("BITBUCKET_REPO_FULL_NAME",),
+    # Not on tags; on a pull request its source.
+    "branch": ("BITBUCKET_BRANCH",),
+    "source_branch": ("BITBUCKET_BRANCH",),
+    "target_branch": ("BITBUCKET_PR_DESTINATION_BRANCH",),
+    "tag": ("BITBUCKET_TAG",),
+    "pull_request": ("BITBUCKET_PR_ID",),
+    "sha": ("BITBUCKET_COMMIT",),
+    "repository": ("BITBUCKET_REPO_FULL_NAME",),
+    "repository_url": ("BITBUCKET_GIT_HTTP_ORIGIN",),
+    "environment": ("BITBUCKET_DEPLOYMENT_ENVIRONMENT",),
+    "version": ("BITBUCKET_TAG",),
+    "workspace": ("BITBUCKET_CLONE_DIR",),
+}
+
+jira_ci_read_pipeline = hookimpl(trylast=True)(
+    reader(
+        "Bitbucket Pipelines",
+        TABLE,
+        known_by=("BITBUCKET_BUILD_NUMBER",),
+        identity=("BITBUCKET_REPO_FULL_NAME",),
+    )
+)

@@ -1,0 +1,43 @@
+"""Reads a Buildkite job.
+
+https://buildkite.com/docs/pipelines/configure/environment-variables
+"""
+
+from __future__ import annotations
+
+from jira_ci_core import Table, When, hookimpl, reader
+
+TABLE: Table = {
+    "number": ("BUILDKITE_BUILD_NUMBER",),
+    "url": ("BUILDKITE_BUILD_URL",),
+    # Only in hooks that run after the command.
+    "status": (
+        When("BUILDKITE_JOB_CANCELLED", "true", "cancelled"),
+        When("BUILDKITE_COMMAND_EXIT_STATUS", "0", "success"),
+        When("BUILDKITE_COMMAND_EXIT_STATUS", ".+", "failed"),
+    ),
+    "name": ("BUILDKITE_PIPELINE_NAME", "BUILDKITE_PIPELINE_SLUG"),
+    # A tag's name on a tag; on a pull request its source.
+    "branch": ("BUILDKITE_BRANCH",),
+    "source_branch": ("BUILDKITE_BRANCH",),
+    "target_branch": ("BUILDKITE_PULL_REQUEST_BASE_BRANCH",),
+    "tag": ("BUILDKITE_TAG",),
+    # `false` outside a pull request.
+    "pull_request": ("BUILDKITE_PULL_REQUEST",),
+    # May be the word HEAD.
+    "sha": ("BUILDKITE_COMMIT",),
+    "message": ("BUILDKITE_MESSAGE",),
+    "repository_url": ("BUILDKITE_REPO",),
+    "environment": ("BUILDKITE_GITHUB_DEPLOYMENT_ENVIRONMENT",),
+    "version": ("BUILDKITE_TAG",),
+    "workspace": ("BUILDKITE_BUILD_CHECKOUT_PATH",),
+}
+
+jira_ci_read_pipeline = hookimpl(trylast=True)(
+    reader(
+        "Buildkite",
+        TABLE,
+        known_by=("BUILDKITE=true",),
+        identity=("BUILDKITE_ORGANIZATION_SLUG", "BUILDKITE_PIPELINE_SLUG"),
+    )
+)

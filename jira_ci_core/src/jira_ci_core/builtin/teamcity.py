@@ -1,0 +1,26 @@
+"""Reads a TeamCity build.
+
+https://www.jetbrains.com/help/teamcity/predefined-build-parameters.html
+"""
+
+from __future__ import annotations
+
+from jira_ci_core import Table, hookimpl, reader
+
+# Branch, message and repository are parameters of the server's: they come from the checkout.
+TABLE: Table = {
+    # As the build configuration writes it: 42, 1.4.42, release.
+    "number": ("BUILD_NUMBER",),
+    "url": ("BUILD_URL",),
+    "name": ("TEAMCITY_BUILDCONF_NAME",),
+    "sha": ("BUILD_VCS_NUMBER",),
+}
+
+jira_ci_read_pipeline = hookimpl(trylast=True)(
+    reader(
+        "TeamCity",
+        TABLE,
+        known_by=("TEAMCITY_VERSION",),
+        identity=("TEAMCITY_PROJECT_NAME", "TEAMCITY_BUILDCONF_NAME"),
+    )
+)

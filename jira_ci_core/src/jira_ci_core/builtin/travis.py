@@ -1,0 +1,33 @@
+"""Reads a Travis CI job.
+
+https://docs.travis-ci.com/user/environment-variables/#default-environment-variables
+"""
+
+from __future__ import annotations
+
+from jira_ci_core import Table, When, hookimpl, reader
+
+TABLE: Table = {
+    "number": ("TRAVIS_BUILD_NUMBER",),
+    "url": ("TRAVIS_BUILD_WEB_URL",),
+    "status": (When("TRAVIS_TEST_RESULT", "0", "success"), When("TRAVIS_TEST_RESULT", ".+", "failed")),
+    "name": ("TRAVIS_REPO_SLUG",),
+    # A tag's name on a tag, the target on a pull request.
+    "branch": ("TRAVIS_BRANCH",),
+    "source_branch": ("TRAVIS_PULL_REQUEST_BRANCH",),
+    "target_branch": ("TRAVIS_BRANCH",),
+    "tag": ("TRAVIS_TAG",),
+    # `false` outside a pull request.
+    "pull_request": ("TRAVIS_PULL_REQUEST",),
+    # On a pull request TRAVIS_COMMIT is a merge commit, and its message is none that a person wrote.
+    "sha": ("TRAVIS_PULL_REQUEST_SHA", "TRAVIS_COMMIT"),
+    "commit_before": (When("TRAVIS_COMMIT_RANGE", r"([0-9a-f]+)\.{2,3}.*"),),
+    "message": (When("TRAVIS_PULL_REQUEST", "(?:false)?", "{TRAVIS_COMMIT_MESSAGE}"),),
+    "repository": ("TRAVIS_REPO_SLUG",),
+    "version": ("TRAVIS_TAG",),
+    "workspace": ("TRAVIS_BUILD_DIR",),
+}
+
+jira_ci_read_pipeline = hookimpl(trylast=True)(
+    reader("Travis CI", TABLE, known_by=("TRAVIS=true",), identity=("TRAVIS_REPO_SLUG",))
+)

@@ -1,0 +1,192 @@
+"""Every CI, by what its documentation says that a step is told: `environments/` has a file for each."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jira_ci_core import Kind, Pipeline, SettingsError
+from jira_ci_core.identity import link, pipeline_identity, run_number
+from jira_ci_core.loader import choose_plugins
+from jira_ci_core.plugins import BUILT_IN
+from jira_ci_core.sources import Sources
+
+READERS = BUILT_IN[: BUILT_IN.index("checkout")]
+ENVIRONMENTS = Path(__file__).parent / "environments"
+
+
+def module(reader):
+    """The built-in plugin of that name."""
+    return import_module(f"jira_ci_core.builtin.{reader}")
+
+
+KINDS = {"push", "pull_request", "tag", "deployment", "rerun", "failure"}
+
+
+@pytest.fixture(scope="module")
+def plugins():
+    """All plugins, started."""
+    made = choose_plugins(Sources({}))
+    assert not made.start(Sources({}))
+    return made
+
+
+@pytest.fixture
+def read(plugins, recorded, tmp_path):
+    """What the first reader that answers makes of the recorded run."""
+    return plugins.first("read_pipeline", environ=recorded.variables(tmp_path))
+
+
+def test_each_reader_has_runs_of_every_kind_recorded_from_a_page_that_is_named():
+    assert {file.stem for file in ENVIRONMENTS.glob("*.toml")} == set(READERS)
+    for reader in READERS:
+        text = (ENVIRONMENTS / f"{reader}.toml").read_text()
+        assert text.startswith("# https://"), reader
+        assert {kind for kind in KINDS if f"[runs.{kind}]" in text} == KINDS, reader
+
+
+def test_a_run_says(read, recorded):
+    said = read.model_dump(mode="json", exclude={"origins"}, exclude_none=True)
+    assert said == {"ci": recorded.ci, **recorded.facts}
+
+
+def test_a_run_is_known_by_its_own_reader_although_all_are_asked(read, recorded, plugins):
+    assert plugins.answered["read_pipeline"] == recorded.reader
+    assert read.origins["ci"] == recorded.known_by
+
+
+def test_each_fact_names_the_variable_it_came_from(read, recorded):
+    facts = {name for name, value in read if value is not None} - {"origins", "publishes_status"}
+    assert set(read.origins) == facts
+    for origin in read.origins.values():
+        for variable in origin.split(", "):
+            assert variable in recorded.environ or (recorded.event and variable.startswith("github.event."))
+
+
+def test_no_fact_holds_a_password(read):
+    assert "s3cr3t" not in read.model_dump_json()
+
+
+def test_a_status_is_shown_as(read, recorded, plugins, settings_of):
+    settings = settings_of()
+    if recorded.shown_as is None:
+        assert (read.status, read.publishes_status) == (None, False)
+        return
+    assert read.publishes_status
+    state = read.status and plugins.first(
+        "map_state", status=read.status, kind=Kind.BUILD, pipeline=read, settings=settings
+    )
+    # Nothing yet: it has just begun.
+    assert (state or "in_progress") == recorded.shown_as
+
+
+def test_jira_is_told_which_run_it_is(read, recorded, settings_of):
+    settings = settings_of()
+    assert pipeline_identity(read, settings).id == recorded.facts["id"]
+    assert link(read, settings).startswith(read.url[:20])
+    number = run_number(read, settings, Kind.BUILD)
+    assert number == run_number(read, settings, Kind.BUILD)
+    if recorded.facts["number"].isdecimal():
+        assert number == run_number(read, settings, Kind.DEPLOYMENT) == int(recorded.facts["number"])
+
+
+def test_a_rerun_is_the_same_build_unless_the_ci_makes_a_new_run_of_it(plugins, recorded_push, tmp_path, settings_of):
+    rerun = recorded_push.other("rerun")
+    first, again = (plugins.first("read_pipeline", environ=run.variables(tmp_path)) for run in (recorded_push, rerun))
+    settings = settings_of()
+    assert first.id == again.id
+    same = run_number(first, settings, Kind.BUILD) == run_number(again, settings, Kind.BUILD)
+    assert same is not rerun.new_run
+
+
+@pytest.mark.parametrize("reader", ["circleci", "cloudbuild"])
+def test_a_run_without_a_number_has_a_stable_one_as_a_build_and_needs_one_as_a_deployment(reader, settings_of):
+    environ = tomllib.loads((ENVIRONMENTS / f"{reader}.toml").read_text())["environ"]
+    run = module(reader).jira_ci_read_pipeline(environ)
+    assert 0 < run_number(run, settings_of(), Kind.BUILD) < 2**53
+    with pytest.raises(SettingsError, match="RUN_NUMBER is not set"):
+        run_number(run, settings_of(), Kind.DEPLOYMENT)
+    assert run_number(run, settings_of(run_number="57"), Kind.DEPLOYMENT) == 57
+
+
+@pytest.mark.parametrize("content", [None, b"", b"[", b"\xff", b"[]", b'{"pull_request": 1}', b"[" * 100_000])
+def test_an_event_that_says_nothing_takes_nothing_away(tmp_path, content):
+    file = tmp_path / "event.json"
+    if content is not None:
+        file.write_bytes(content)
+    environ = {"GITHUB_ACTIONS": "true", "GITHUB_REF": "refs/heads/main", "GITHUB_EVENT_PATH": str(file)}
+    assert module("github").jira_ci_read_pipeline(environ).branch == "main"
+
+
+def test_the_signs_of_a_ci_that_imitates_another_are_asked_first(plugins):
+    signs = {
+        "HARNESS_PIPELINE_ID": "p",
+        "CI": "woodpecker",
+        "DRONE": "true",
+        "JENKINS_URL": "x",
+        "BUILD_ID": "1",
+        "PROJECT_ID": "p",
+    }
+    for ci in ("HARNESS_PIPELINE_ID", "CI", "DRONE", "JENKINS_URL", "BUILD_ID"):
+        assert plugins.first("read_pipeline", environ=signs).origins["ci"].startswith(ci)
+        del signs[ci]
+
+
+def variables_of(reader):
+    """All variables that a reader asks for."""
+    function = module(reader).jira_ci_read_pipeline
+    signs = re.findall(r"\w+", " ".join(function.known_by))
+    sources = [source for sources in module(reader).TABLE.values() for source in sources]
+    texts = [part for source in sources for part in ([source] if isinstance(source, str) else source[::2])]
+    return sorted({name for text in [*signs, *texts] for name in re.findall("[A-Z_]{4,}", text)})
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
+WORDS = ["", " ", "null", "<+a.<+b>>", "true", "TRUE", "false", "0", "0" * 40, "HEAD", "other", "{1}", "{CI}", "..."]
+REFS = ["refs/heads/", "refs/tags/", "refs/tags/v1", "refs/pull/1/merge", "pr/", "tag/", "branch/"]
+AWKWARD = st.sampled_from([*WORDS, *REFS, ":", "a:b", "https://", "https://a:b@c/d", "git@x:y"])
+EVENT_NAMES = ["pull_request", "head", "sha", "title", "number", "head_commit", "message", "before", "deployment"]
+EVENTS = st.recursive(
+    st.none() | st.booleans() | st.integers() | TEXT,
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(EVENT_NAMES), inner),
+)
+
+
+@pytest.mark.parametrize("reader", READERS)
+@given(data=st.data())
+def test_whatever_the_variables_hold_a_reader_answers_with_facts_that_have_an_origin(reader, data):
+    names = variables_of(reader)
+    sign = {
+        name: word or "set"
+        for condition in module(reader).jira_ci_read_pipeline.known_by[:1]
+        for name, _, word in (part.partition("=") for part in condition.split(" and "))
+    }
+    environ = data.draw(st.dictionaries(st.sampled_from(names), AWKWARD | TEXT)) | sign
+    run = module(reader).jira_ci_read_pipeline(environ)
+    assert isinstance(run, Pipeline)
+    assert set(run.origins) == {name for name, value in run if value is not None} - {"origins", "publishes_status"}
+    for origin in run.origins.values():
+        assert all(environ[variable].strip() for variable in origin.split(", "))
+    assert "" not in {value for _, value in run if isinstance(value, str)}
+
+
+@given(environ=st.dictionaries(TEXT.filter(bool), AWKWARD | TEXT))
+def test_any_environment_whatsoever_makes_no_reader_raise(environ):
+    for reader in READERS:
+        run = module(reader).jira_ci_read_pipeline(environ)
+        assert run is None or run.origins["ci"] in environ
+
+
+@given(content=st.binary() | EVENTS.map(lambda event: json.dumps(event).encode()))
+def test_whatever_the_file_of_the_event_holds_github_answers(tmp_path, content):
+    file = tmp_path / "event.json"
+    file.write_bytes(content)
+    run = module("github").jira_ci_read_pipeline({"GITHUB_ACTIONS": "true", "GITHUB_EVENT_PATH": str(file)})
+    assert run.ci == "GitHub Actions"

@@ -232,7 +232,7 @@ class Plugins:
     def _guarded(self, plugin: Installed, instance: object) -> types.ModuleType:
         """What pluggy registers in place of the plugin: its hook functions, each with the plugin's name on it."""
         guarded = types.ModuleType(plugin.name)
-        for name in dir(instance):
+        for name in plugin.hooks:
             options = self._manager.parse_hookimpl_opts(instance, name)
             if options is not None:
                 is_wrapper = options.get("wrapper") or options.get("hookwrapper")

@@ -126,6 +126,11 @@ class TestCommitAndBranch:
         assert commit_url(run) == "https://bitbucket.org/acme/shop/commits/abc"
         assert branch_url(run) == "https://bitbucket.org/acme/shop/branch/x"
 
+    def test_azure_repos_has_others(self, pipeline_of):
+        run = pipeline_of(repository_url="https://dev.azure.com/acme/Shop/_git/shop", sha="abc", branch="feature/x")
+        assert commit_url(run) == "https://dev.azure.com/acme/Shop/_git/shop/commit/abc"
+        assert branch_url(run) == "https://dev.azure.com/acme/Shop/_git/shop?version=GBfeature/x"
+
     def test_the_address_that_ci_gives_is_believed(self, pipeline_of):
         assert commit_url(pipeline_of(commit_url="https://x.example", repository_url="https://y.example", sha="a")) == (
             "https://x.example"

@@ -132,6 +132,24 @@ class TestADeployment:
         assert environment.type == type
         assert environment.id == id or (id is None and len(environment.id) == 255)
 
+    @pytest.mark.parametrize(
+        ("settings", "type"),
+        [
+            ({"environment_name": "blue"}, "production"),
+            ({"environment_name": "Blue"}, "production"),
+            ({"environment_name": "blue", "environment_id": "e"}, "production"),
+            ({"environment_name": "blue", "environment_type": "testing"}, "testing"),
+            ({"environment_name": "staging"}, "staging"),
+            ({"environment_name": "green"}, "unmapped"),
+        ],
+    )
+    def test_to_the_environment_that_ci_names_is_of_the_type_that_ci_says(self, make, settings, type):
+        [deployment] = make(FACTS | {"environment": "blue", "environment_type": "production"}, **settings)
+        assert deployment.environment.type == type
+
+    def test_is_called_by_the_number_that_settings_give_it(self, make):
+        assert make(FACTS | {"number": "5034460f-c7c4"}, run_number="57")[0].name == "shop #57"
+
     def test_cannot_have_one_id_for_several_environments(self, make):
         with pytest.raises(SettingsError, match="ENVIRONMENT_ID cannot be set here"):
             make(environment_name="a,b", environment_id="e")

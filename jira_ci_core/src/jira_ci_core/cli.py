@@ -178,6 +178,28 @@ def plugins(ctx: click.Context, /, hooks: bool, format: str, **flags: str | None
     ctx.exit(ExitCode.PLUGIN if found.failures else ExitCode.OK)
 
 
+@cli.command(cls=SettingsCommand, models=[Settings])
+@click.option("--format", type=click.Choice(["text", "json"]), default="text", help="json goes to standard output.")
+@click.pass_context
+def explain(ctx: click.Context, /, format: str, **flags: str | None) -> None:
+    """Show which CI was recognised, by which variable, and every fact of this run with where it came from.
+
+    Needs neither PROJECT nor credentials, and sends nothing.
+    """
+    from jira_ci_core import explain
+
+    sources: Sources = replace(ctx.meta["sources"], flags=_given(flags))
+    found: Plugins = ctx.meta["plugins"]
+    for problem in [*found.start(sources), *found.failures]:
+        log.warning("%s: %s", problem.what, problem.why)
+    explanation = explain.explain(sources, found)
+    if format == "json":
+        ctx.obj.console.output(explain.as_json(explanation))
+    else:
+        for line in explain.lines_of(explanation):
+            ctx.obj.console.line(line)
+
+
 @cli.command(cls=SettingsCommand)
 @click.pass_context
 def doctor(ctx: click.Context, /, **flags: str | None) -> None:

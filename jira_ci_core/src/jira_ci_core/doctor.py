@@ -39,7 +39,7 @@ def examine(sources: Sources, plugins: Plugins, secrets: Secrets, console: Conso
     debug = loaded.settings.log_level == "debug"
     logging.getLogger().setLevel(logging.DEBUG if debug else logging.INFO)
     settings = loaded.settings
-    pipeline = examination.step("this run", lambda: read_pipeline(loaded), _recognised)
+    pipeline = examination.step("this run", lambda: read_pipeline(plugins, loaded.environ), _recognised)
     if pipeline is not None:
         kind = kind_of(settings)
         identity = "pipeline and link"

@@ -50,9 +50,9 @@ def run_number(pipeline: Pipeline, settings: Settings, kind: Kind) -> int:
             f"{_who(pipeline)} does not say the number of this run",
             "set RUN_NUMBER to a number that grows from run to run",
         )
-    digits = re.sub(r"[^0-9]", "", pipeline.number).lstrip("0") or "0"
-    if _COUNTING.fullmatch(pipeline.number) and len(digits) <= _MOST_DIGITS and int(digits) <= _LARGEST:
-        return int(digits)
+    counted = countable(pipeline.number)
+    if counted is not None:
+        return counted
     if kind is Kind.DEPLOYMENT:
         raise SettingsError(
             "RUN_NUMBER is not set",
@@ -62,6 +62,14 @@ def run_number(pipeline: Pipeline, settings: Settings, kind: Kind) -> int:
         )
     # 52 bits: as large as a number can be that every JSON reader keeps exact.
     return int.from_bytes(hashlib.sha256(pipeline.number.encode()).digest()[:8]) >> 12
+
+
+def countable(number: str) -> int | None:
+    """The digits in a run's number, where they count something; None where it has no order."""
+    digits = re.sub(r"[^0-9]", "", number).lstrip("0") or "0"
+    if _COUNTING.fullmatch(number) and len(digits) <= _MOST_DIGITS and int(digits) <= _LARGEST:
+        return int(digits)
+    return None
 
 
 def link(pipeline: Pipeline, settings: Settings) -> str:

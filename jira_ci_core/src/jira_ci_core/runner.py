@@ -12,6 +12,7 @@ from jira_ci_core.delivery import Delivery
 from jira_ci_core.errors import ExitCode
 from jira_ci_core.loader import Loaded, load
 from jira_ci_core.models import FoundKey, Pipeline, Receipt, Report, Result
+from jira_ci_core.plugins import Plugins
 from jira_ci_core.ranking import find_issue_keys
 from jira_ci_core.reports import hint_at_deployment, kind_of, make_reports, make_site
 from jira_ci_core.secrets import Secrets
@@ -60,7 +61,7 @@ def report(loaded: Loaded, *, dry_run: bool = False, clock: Clock = PROCESS_CLOC
     plugins, settings = loaded.plugins, loaded.settings
     site = make_site(settings)
 
-    pipeline = read_pipeline(loaded)
+    pipeline = read_pipeline(plugins, loaded.environ)
     hint_at_deployment(pipeline, settings)
     keys = find_issue_keys(plugins, pipeline, settings)
     decision = decide_state(plugins, pipeline, kind_of(settings), settings)
@@ -84,7 +85,7 @@ def report(loaded: Loaded, *, dry_run: bool = False, clock: Clock = PROCESS_CLOC
     return Ending(how, exit_code, pipeline, keys, reports, receipt)
 
 
-def read_pipeline(loaded: Loaded) -> Pipeline:
-    """What CI knows of the run, and the checkout where CI does not."""
-    pipeline: Pipeline = loaded.plugins.first("read_pipeline", environ=loaded.environ) or Pipeline(ci="none")
-    return filled_from_checkout(pipeline, loaded.environ) if loaded.plugins.is_on("checkout") else pipeline
+def read_pipeline(plugins: Plugins, environ: Mapping[str, str]) -> Pipeline:
+    """What CI knows of the run, and the checkout where CI does not. `environ` holds no credential."""
+    pipeline: Pipeline = plugins.first("read_pipeline", environ=environ) or Pipeline(ci="none")
+    return filled_from_checkout(pipeline, environ) if plugins.is_on("checkout") else pipeline

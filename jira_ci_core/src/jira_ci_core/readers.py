@@ -82,8 +82,8 @@ def reader(
             {**facts, "ci": ci, "publishes_status": "status" in table, "origins": {"ci": sign, **known}}
         )
 
-    # For `jira-ci explain`.
-    vars(jira_ci_read_pipeline).update(ci=ci, known_by=known_by)
+    # For `jira-ci explain`, and for whoever checks the documentation.
+    vars(jira_ci_read_pipeline).update(ci=ci, known_by=known_by, identity=identity)
     return jira_ci_read_pipeline
 
 

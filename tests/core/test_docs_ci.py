@@ -1,0 +1,51 @@
+"""`docs/ci.md` says of each CI what its reader does."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+from jira_ci_core.plugins import BUILT_IN
+
+PAGE = (Path(__file__).parents[2] / "docs" / "ci.md").read_text(encoding="utf-8")
+READERS = {name: import_module(f"jira_ci_core.builtin.{name}") for name in BUILT_IN[: BUILT_IN.index("checkout")]}
+
+
+def names(sources):
+    """The variables of sources, without what is made of them."""
+    return [source if isinstance(source, str) else source.variable for source in sources]
+
+
+def test_its_table_is_that_of_the_readers_in_their_order():
+    rows = re.findall(r"^\| ([^|]+) \| `(\w+)` \| (.+?) \| (.+?) \| `(\w+)` \| (.+?) \|$", PAGE, re.MULTILINE)
+    assert [plugin for _, plugin, *_ in rows] == list(READERS)
+    for ci, plugin, known_by, identity, number, status in rows:
+        table, read = READERS[plugin].TABLE, READERS[plugin].jira_ci_read_pipeline
+        assert ci == read.ci
+        assert known_by.replace("`", "") == " or ".join(read.known_by)
+        assert re.findall(r"`(\w+)`", identity) == names(read.identity)
+        assert number == names(table["number"])[0]
+        assert (status == "none") == ("status" not in table)
+
+
+def test_each_ci_has_a_section_with_a_step_and_what_is_known_and_a_recipe_for_several_jobs():
+    sections = dict(re.findall(r"^## (.+?)\n(.+?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
+    for module in READERS.values():
+        read = module.jira_ci_read_pipeline
+        section = sections[read.ci]
+        assert "```" in section
+        assert "jira-ci report" in section
+        assert re.search("Known|is known", section), read.ci
+        assert "PIPELINE" in section or "stage name" in section or "--pipeline" in section, read.ci
+        if "status" not in module.TABLE:
+            assert re.search(r"JIRA_CI_STATE|--state", section), read.ci
+
+
+def test_the_reader_of_its_last_section_works():
+    [code] = re.findall(r"```python\n(.+?)```", PAGE, re.DOTALL)
+    plugin = {}
+    exec(code, plugin)
+    environ = {"ACME_RUN": "7", "ACME_SERVER": "https://ci.example", "ACME_EXIT_CODE": "2", "ACME_PROJECT": "shop"}
+    run = plugin["jira_ci_read_pipeline"](environ)
+    assert (run.number, run.url, run.status, run.id) == ("7", "https://ci.example/runs/7", "failed", "shop")

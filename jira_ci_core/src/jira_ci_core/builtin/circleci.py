@@ -1,6 +1,7 @@
 """Reads a CircleCI job.
 
 https://circleci.com/docs/reference/variables/
+https://circleci.com/docs/guides/toolkit/how-to-find-ids/
 """
 
 from __future__ import annotations

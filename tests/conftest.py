@@ -1,4 +1,4 @@
-"""What tests of several packages share: a local Jira, a git checkout, and a CI step that is run as a process."""
+"""What tests of several packages share: a local Jira, other servers, a git checkout, a CI step run as a process."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from hypothesis import HealthCheck, settings
 
 from jira_ci_sandbox.client import Sandbox
@@ -232,3 +235,82 @@ def checkout(tmp_path: Path) -> Callable[..., Path]:
         return where
 
     return make
+
+
+@dataclass(frozen=True)
+class Received:
+    """One request as a listener received it."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+Answer = tuple[int, Mapping[str, str], bytes]
+
+
+@dataclass
+class Listener:
+    """A server on loopback that keeps what it receives, and answers by a function."""
+
+    answer: Callable[[Received], Answer]
+    received: list[Received] = field(default_factory=list)
+    answered: list[bytes] = field(default_factory=list)
+    url: str = ""
+
+
+@pytest.fixture
+def listen() -> Iterator[Callable[..., Listener]]:
+    """Starts a server: `listen()` answers 200 and nothing to whatever it is asked."""
+    servers: list[ThreadingHTTPServer] = []
+
+    def start(answer: Callable[[Received], Answer] = lambda received: (200, {}, b"")) -> Listener:
+        listener = Listener(answer)
+
+        class Handler(BaseHTTPRequestHandler):
+            def handle_any(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                received = Received(self.command, self.path, dict(self.headers), body)
+                listener.received.append(received)
+                status, headers, content = listener.answer(received)
+                listener.answered.append(content)
+                self.send_response(status)
+                for name, value in {**headers, "Content-Length": str(len(content)), "Connection": "close"}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(content)
+                self.close_connection = True
+
+            do_GET = do_POST = do_PUT = do_DELETE = do_CONNECT = handle_any  # noqa: N815
+
+            def log_message(self, *arguments: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        listener.url = f"http://127.0.0.1:{server.server_port}"
+        return listener
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def passing_on(listen: Callable[..., Listener], jira: Sandbox) -> Callable[[], Listener]:
+    """Starts a server that hands everything to the local Jira and keeps what that answers; also a proxy."""
+
+    def answer(received: Received) -> Answer:
+        target = received.target if received.target.startswith("http") else jira.url + received.target
+        headers = {name: value for name, value in received.headers.items() if name.lower() != "host"}
+        with requests.Session() as session:
+            session.trust_env = False
+            response = session.request(
+                received.method, target, headers=headers, data=received.body, allow_redirects=False, timeout=30
+            )
+        return response.status_code, {"Content-Type": response.headers.get("Content-Type", "")}, response.content
+
+    return lambda: listen(answer)

@@ -281,10 +281,9 @@ class TestTokenEndpoints:
         failed(signed_in(), 1)
         assert jira.requests("bulk") == []
 
-    @pytest.mark.parametrize("status", [201, 400, 403, 404, 405, 429, 500, 503])
-    @pytest.mark.parametrize("body", SHAPES)
-    def test_any_other_status_is_no_token(self, signed_in, jira, failed, status, body):
-        jira.fault("answer", match="token", status=status, body=body)
+    @pytest.mark.parametrize("status", [201, 403, 429, 503])
+    def test_any_other_status_is_no_token(self, signed_in, jira, failed, status):
+        jira.fault("answer", match="token", status=status, body=SHAPES[0])
         failure = failed(signed_in(), 1)
         assert failure.what == f"{jira.url} did not give a token"
         assert f"answered {status}" in failure.why

@@ -230,14 +230,10 @@ class TestWhereSecretsGo:
         assert "moved to /browse/MYT-1" in failure.what
         assert len(jira.requests("bulk")) == 1
 
-    @pytest.mark.parametrize(
-        "cloud_id",
-        ["{url}", "../../../{url}", "@{host}/", "x.{host}", "..", "0" * 33, "0" * 32 + "\n", 7, None, ["0" * 32]],
-    )
+    @pytest.mark.parametrize("cloud_id", ["{url}", "../../../{url}", "@{host}/", "x.{host}"])
     def test_a_tenant_info_that_names_a_host_is_no_cloud_id(self, harness_oauth, jira, listen, failed, cloud_id):
         elsewhere = listen()
-        if isinstance(cloud_id, str):
-            cloud_id = cloud_id.format(url=elsewhere.url, host=elsewhere.url.removeprefix("http://"))
+        cloud_id = cloud_id.format(url=elsewhere.url, host=elsewhere.url.removeprefix("http://"))
         jira.fault("answer", match="tenant", status=200, body={"cloudId": cloud_id, "url": elsewhere.url})
         failure = failed(harness_oauth(), 1)
         assert "did not give the site's cloud id" in failure.what

@@ -104,6 +104,6 @@ def looks_like_jwt(text: str) -> bool:
     head = text.partition(".")[0]
     try:
         header = json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(header, dict) and "alg" in header

@@ -76,7 +76,7 @@ def test_credentials_are_made_on_demand_only() -> None:
 
 
 def is_told_in_three_parts(result: Any) -> bool:
-    said = result.stderr.startswith("Error: ") and "\n  Why: " in result.stderr and "\n  What to do: " in result.stderr
+    said = result.stderr.startswith("error: ") and "\n  why: " in result.stderr and "\n  do:  " in result.stderr
     return bool(said and result.exit_code == 2 and "Traceback" not in result.output)
 
 

@@ -21,7 +21,7 @@ class _Failure(click.ClickException):
     exit_code = 2
 
     def show(self, file: object = None) -> None:
-        click.echo(f"Error: {self.message}", err=True)
+        click.echo(f"error: {self.message}", err=True)
 
 
 def _projects(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:

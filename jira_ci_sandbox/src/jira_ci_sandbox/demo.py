@@ -25,7 +25,11 @@ RUN = {
     "HARNESS_BUILD_ID": "42",
     "DRONE": "true",
     "DRONE_BUILD_STATUS": "SUCCESS",
+    "NO_PROXY": "*",
 }
+
+# What this machine may say of another run, of other settings and of another repository.
+NOT_THE_DEMOS = "PLUGIN_", "JIRA_CI_", "HARNESS_", "DRONE_", "CI_", "GIT_"
 
 STEP_TIMEOUT = 60
 SHOWN_OF_A_SECRET = 6
@@ -46,14 +50,14 @@ def tell(say: Say, *, port: int = 0, serve: bool = False) -> int:
         make_repository(Path(folder))
         say(f'   git commit -m "{COMMIT_MESSAGE}"')
         say("")
-        say("3. A build step signs in with OAuth; without ENVIRONMENT_NAME it updates Builds")
+        say("3. A build step, with OAuth; without ENVIRONMENT_NAME it updates Builds")
         site = {"INSTANCE": jira.url, "PROJECT": "DEMO"}
         build = site | {"API_URL": jira.url, "CLIENT_ID": jira.client_id, "CLIENT_SECRET": jira.client_secret}
         link = {"DRONE_BUILD_LINK": f"{jira.url}/browse/DEMO-1"}
         failed = report(say, Path(folder), build, RUN | link)
         if not failed:
             say("")
-            say("4. A deployment step signs in with the app's Connect key; ENVIRONMENT_NAME makes it Deployments")
+            say("4. A deployment step, with a Connect key; ENVIRONMENT_NAME makes it Deployments")
             deployment = site | {"CONNECT_HOSTNAME": jira.url, "CONNECT_KEY": jira.connect_key}
             failed = report(say, Path(folder), deployment | {"ENVIRONMENT_NAME": "production"}, RUN | link)
         if failed:
@@ -73,10 +77,12 @@ def tell(say: Say, *, port: int = 0, serve: bool = False) -> int:
 
 def make_repository(folder: Path) -> None:
     """Make a git repository with one commit. Raises SandboxError where there is no git."""
-    identity = ["-c", "user.name=Demo", "-c", "user.email=demo@example.com", "-c", "commit.gpgsign=false"]
+    # No signature and no hook that this machine's git is set up for.
+    environ = _machine() | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    identity = ["-c", "user.name=Demo", "-c", "user.email=demo@example.com"]
     for command in (["init", "-q"], [*identity, "commit", "-q", "--allow-empty", "-m", COMMIT_MESSAGE]):
         try:
-            subprocess.run(["git", *command], cwd=folder, check=True, capture_output=True)
+            subprocess.run(["git", *command], cwd=folder, env=environ, check=True, capture_output=True)
         except FileNotFoundError:
             raise SandboxError(
                 "The demo could not make a repository.", "There is no git on the PATH.", "Install git."
@@ -91,11 +97,10 @@ def report(say: Say, folder: Path, settings: Mapping[str, str], run: Mapping[str
     for name, value in settings.items():
         say(f"   PLUGIN_{name}={_shown(name, value)}")
     say("   $ jira-ci report")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PLUGIN_", "JIRA_CI_"))}
     done = subprocess.run(
         [sys.executable, "-m", "jira_ci_core", "report"],
         cwd=folder,
-        env={**kept, **run, **{f"PLUGIN_{name}": value for name, value in settings.items()}},
+        env={**_machine(), **run, **{f"PLUGIN_{name}": value for name, value in settings.items()}},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -116,6 +121,10 @@ def holdings(builds: list[dict[str, Any]], deployments: list[dict[str, Any]]) ->
             if key in one["issueKeys"]:
                 where = f" to {one['environment']['displayName']}" if kind == "deployment" else ""
                 yield f"  {kind:<10}  {one['displayName']}{where}: {one['state']}, {one['url']}"
+
+
+def _machine() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(NOT_THE_DEMOS)}
 
 
 def _shown(name: str, value: str) -> str:

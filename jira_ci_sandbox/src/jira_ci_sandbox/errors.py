@@ -16,4 +16,4 @@ class SandboxError(Exception):
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return f"{self.what}\n  Why: {self.why}\n  What to do: {self.remedy}"
+        return f"{self.what}\n  why: {self.why}\n  do:  {self.remedy}"

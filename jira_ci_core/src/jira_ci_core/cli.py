@@ -107,7 +107,7 @@ class SettingsCommand(click.Command):
         """Options of the command, then every setting with its spellings and default, by who declares it."""
         own = [parameter.get_help_record(ctx) for parameter in self.params[: self._own]]
         with formatter.section("Options"):
-            formatter.write_dl([record for record in [*own, ("--help", "Show this message and exit.")] if record])
+            formatter.write_dl([record for record in [*own, ("-h, --help", "Show this message and exit.")] if record])
         for owner in dict.fromkeys(setting.owner for setting in self._settings):
             with formatter.section("Settings" if owner == CORE else f"Settings of the plugin {owner}"):
                 for setting in self._settings:
@@ -131,7 +131,7 @@ def cli(ctx: click.Context) -> None:
         ctx.exit(ExitCode.SETTINGS)
 
 
-@cli.command(cls=SettingsCommand)
+@cli.command(cls=SettingsCommand, short_help="Update the Builds or Deployments of issues: the CI step.")
 @click.option("--dry-run", is_flag=True, help="Show the keys, where each was found, and the payload; send nothing.")
 @click.option("--format", type=click.Choice(["text", "json"]), default="text", help="json goes to standard output.")
 @click.pass_context
@@ -159,7 +159,7 @@ def report(ctx: click.Context, /, dry_run: bool, format: str, **flags: str | Non
     ctx.exit(ending.exit_code)
 
 
-@cli.command(cls=SettingsCommand, models=[PluginChoice])
+@cli.command(cls=SettingsCommand, models=[PluginChoice], short_help="Show what is installed, and whether it is on.")
 @click.option("--hooks", is_flag=True, help="Show the contract: each hook, its arguments, and who implements it.")
 @click.option("--format", type=click.Choice(["text", "json"]), default="text", help="json goes to standard output.")
 @click.pass_context
@@ -178,7 +178,7 @@ def plugins(ctx: click.Context, /, hooks: bool, format: str, **flags: str | None
     ctx.exit(ExitCode.PLUGIN if found.failures else ExitCode.OK)
 
 
-@cli.command(cls=SettingsCommand, models=[Settings])
+@cli.command(cls=SettingsCommand, models=[Settings], short_help="Show where each fact of this run comes from.")
 @click.option("--format", type=click.Choice(["text", "json"]), default="text", help="json goes to standard output.")
 @click.pass_context
 def explain(ctx: click.Context, /, format: str, **flags: str | None) -> None:
@@ -200,7 +200,7 @@ def explain(ctx: click.Context, /, format: str, **flags: str | None) -> None:
             ctx.obj.console.line(line)
 
 
-@cli.command(cls=SettingsCommand)
+@cli.command(cls=SettingsCommand, short_help="Check settings, credentials and reachability one by one.")
 @click.pass_context
 def doctor(ctx: click.Context, /, **flags: str | None) -> None:
     """Check settings, credentials and reachability one by one, with a remedy for each failure. Reports nothing."""
@@ -241,7 +241,8 @@ def _run(arguments: Sequence[str], context: Context) -> int:
     except JiraCiError as error:
         return _failed(arguments, context, error.exit_code, error.problems)
     except click.UsageError as error:
-        command = error.ctx.command_path if error.ctx else "jira-ci"
+        named = " ".join(["jira-ci", *(word for word in arguments[:1] if word in group.commands)])
+        command = error.ctx.command_path if error.ctx else named
         problem = Problem(error.format_message(), "that is not how the command is called", f"see {command} --help")
         return _failed(arguments, context, ExitCode.SETTINGS, [problem])
     except click.ClickException as error:
@@ -305,6 +306,8 @@ def _help(setting: Declared) -> str:
 
 
 def _shown(default: object) -> str:
-    if default in (None, (), ""):
+    if default in (None, (), "", {}):
         return "none"
+    if isinstance(default, bool):
+        return str(default).lower()
     return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)

@@ -109,7 +109,7 @@ def sandbox(
         raise _Failure(str(error)) from error
 
 
-@click.command()
+@click.command(short_help="Tell the whole story on this machine, with a local Jira.")
 @click.option("--serve", is_flag=True, help="Keep serving afterwards, until Ctrl+C.")
 @click.option("--port", default=0, type=click.IntRange(0, 65535), help="Where the local Jira listens; 0: a free port.")
 @click.pass_context

@@ -520,3 +520,14 @@ def test_whatever_the_environment_is_it_ends_as_documented(
                 assert contract.entity_problems(entity, kind) == []
                 keys = entity.get("issueKeys") or entity["associations"][0]["values"]
                 assert keys == [key.upper() for key in keys]
+
+
+@pytest.mark.parametrize("name", ["on_plugin_error", "plugin_timeout", "config"])
+@pytest.mark.parametrize("command", ["report", "sandbox"])
+def test_a_credential_that_stands_where_it_does_not_belong_is_not_printed_either(jira_ci, name, command):
+    secret = "a-secret-in-the-wrong-place"
+    environ = {f"PLUGIN_{name.upper()}": secret, "PLUGIN_CONNECT_KEY": secret}
+    done = jira_ci(command, environ=environ)
+    assert done.code == 2
+    assert "[secret]" in done.err
+    assert secret not in done.text

@@ -72,8 +72,7 @@ class Cli(click.Group):
             ctx.meta[__name__] = True
             from jira_ci_core.loader import choose_plugins
 
-            sources = read_sources(ctx.obj.environ, {})
-            plugins = choose_plugins(sources)
+            plugins = choose_plugins(sources := _sources(ctx.obj, {}))
             plugins.start(sources)
             plugins.notify("register_commands", cli=self)
 
@@ -93,7 +92,7 @@ class SettingsCommand(click.Command):
         from jira_ci_core.loader import choose_plugins, hide_secrets
 
         early = [*declared(PluginChoice, CORE), CONFIG]
-        sources = read_sources(ctx.obj.environ, _early_flags(args, early))
+        sources = _sources(ctx.obj, _early_flags(args, early))
         plugins = choose_plugins(sources)
         ctx.meta["sources"], ctx.meta["plugins"] = sources, plugins
         everything = (*CORE_SETTINGS, *NETWORK_SETTINGS, *plugins.settings)
@@ -271,6 +270,16 @@ def _failed(arguments: Sequence[str], context: Context, exit_code: ExitCode, pro
 
 def _set_level(level: str) -> None:
     logging.getLogger().setLevel(logging.DEBUG if level == "debug" else logging.INFO)
+
+
+def _sources(context: Context, flags: Mapping[str, str]) -> Sources:
+    """Where settings come from. Whatever is wrong there, or with a plugin, no credential is printed with it."""
+    from jira_ci_core.loader import hide_secrets
+
+    hide_secrets(NETWORK_SETTINGS, Sources(readable(context.environ), {}), context.secrets)
+    sources = read_sources(context.environ, flags)
+    hide_secrets(NETWORK_SETTINGS, sources, context.secrets)
+    return sources
 
 
 def _given(flags: Mapping[str, str | None]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jira_ci_core import cli
+from jira_ci_core.secrets import MASK
 from jira_ci_core.settings import NetworkSettings, Settings
 from jira_ci_core.sources import declared, flag
 from jira_ci_sandbox import contract
@@ -513,7 +514,8 @@ def test_whatever_the_environment_is_it_ends_as_documented(
     if format == "json":
         said = json.loads(out)
         assert said["exit_code"] == code
-        if said.get("request"):
+        # A credential that is the same as what is reported is masked there, too.
+        if said.get("request") and MASK not in out:
             [kind] = {"builds", "deployments"} & said["request"].keys()
             assert contract.request_problems(said["request"], kind) == []
             for entity in said["request"][kind]:

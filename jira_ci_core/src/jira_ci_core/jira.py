@@ -18,9 +18,11 @@ LONGEST_TEXT = 255
 PRODUCT = "jira-ci"
 
 ZERO_WIDTH_JOINER = "\u200d"
-# What belongs to the character before it and is no accent by its category: joiners, the vowels and finals of a
-# Korean syllable, half-width voicing marks, skin tones, the letters in the flags of regions.
-_JOINED = re.compile("[\u200c\u200d\u1160-\u11ff\uff9e\uff9f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")
+# What belongs to the character before it and is no accent by its category: joiners, a vowel of Thai and of Lao, the
+# vowels and finals of a Korean syllable, half-width voicing marks, skin tones, the letters in the flags of regions.
+_JOINED = re.compile(
+    "[\u200c\u200d\u0e33\u0eb3\u1160-\u11ff\ud7b0-\ud7ff\uff9e\uff9f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]"
+)
 
 _COLLECTION = {Kind.BUILD: "builds", Kind.DEPLOYMENT: "deployments"}
 

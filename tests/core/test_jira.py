@@ -233,9 +233,10 @@ class TestTheRequest:
 FAMILY = "👩\u200d👩\u200d👧\u200d👦"
 ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
 # Each is one character to whoever reads it.
+SAMPLES = ["a", "修", "e\u0301", "❤\ufe0f", "1\ufe0f\u20e3", "👍🏽", "🇩🇪", FAMILY, ENGLAND]
+SAMPLES += ["\u1112\u1161\u11ab", "\u1100\ud7b0", "กำ", "ກຳ", "กี่", "ｶﾞ", "நி", "ह\u200c"]
 CHARACTERS = st.one_of(
-    st.sampled_from(["a", "修", "❤\ufe0f", "1\ufe0f\u20e3", "👍🏽", "🇩🇪", FAMILY, ENGLAND]),
-    st.sampled_from(["\u1112\u1161\u11ab", "\u1100\ud7b0", "กำ", "ກຳ", "กี่", "ｶﾞ", "நி", "ह\u200c"]),
+    st.sampled_from(SAMPLES),
     # Any letter with any accents, in any script.
     st.tuples(
         st.characters(categories=["Lu", "Ll", "Nd"]),
@@ -266,6 +267,18 @@ class TestCutting:
         assert kept in wholes
         # And no more is cut than has to be.
         assert len(kept) == max(len(whole) for whole in wholes if len(whole) <= limit)
+
+    @pytest.mark.parametrize("character", SAMPLES)
+    def test_a_character_is_kept_whole_or_not_at_all(self, character):
+        for inside in range(1, len(character)):
+            assert cut(f"x{character}", 1 + inside) == "x"
+        assert cut(f"x{character}y", 1 + len(character)) == f"x{character}"
+
+    @given(st.text("ab🇩", min_size=1), CHARACTERS)
+    def test_no_cut_text_ends_inside_its_last_character(self, before, character):
+        for inside in range(1, len(character)):
+            kept = cut(f"a{before}a{character}", len(before) + 2 + inside)
+            assert kept == f"a{before}a"
 
     @given(st.text(st.characters(categories=["Mn", "Mc", "Me", "Ll"]), min_size=2, max_size=400))
     def test_no_accent_is_cut_off_its_letter(self, text):

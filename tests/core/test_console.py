@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -114,3 +118,29 @@ def test_where_nobody_reads_any_more_nothing_breaks():
     closed = io.StringIO()
     closed.close()
     Console(Secrets(), closed).line("hello")
+
+
+def test_where_standard_output_cannot_be_written_people_are_told_why(console):
+    class Full(io.StringIO):
+        def write(self, text):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    console._out = Full()
+    console.output("{}")
+    console._out = None
+    console.output("{}")
+    assert shown(console).splitlines() == [
+        "warning: standard output cannot be written: No space left on device",
+        "warning: standard output cannot be written: it is closed",
+    ]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("format", ["text", "json"])
+@pytest.mark.parametrize("redirected", [">/dev/full", "2>/dev/full", ">/dev/full 2>&1", ">&-", "2>&-", "| true"])
+def test_the_exit_code_does_not_depend_on_who_reads(least, redirected, format):
+    command = f"{sys.executable} -m jira_ci_core report --dry-run --format {format} {redirected}"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], env=least, capture_output=True, text=True)
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
+    assert done.returncode == 0, done.stderr

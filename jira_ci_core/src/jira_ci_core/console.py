@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import re
 import sys
 from collections.abc import Iterable
@@ -36,8 +37,8 @@ class Console(logging.Handler):
     def __init__(self, secrets: Secrets, err: TextIO | None = None, out: TextIO | None = None) -> None:
         super().__init__()
         self._secrets = secrets
-        self._err = err or sys.stderr
-        self._out = out or sys.stdout
+        self._err: TextIO | None = err or sys.stderr
+        self._out: TextIO | None = out or sys.stdout
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record of the log, as one line."""
@@ -64,12 +65,22 @@ class Console(logging.Handler):
             self.line(f"  do:  {problem.remedy}")
 
     def output(self, text: str) -> None:
-        """Print what a program reads."""
-        self._print(self._out, self._secrets.redact(text))
+        """Print what a program reads; where that cannot be written, people are told."""
+        why = self._print(self._out, self._secrets.redact(text))
+        if why:
+            self.line(f"warning: standard output cannot be written: {why}")
 
-    def _print(self, stream: TextIO, text: str) -> None:
+    def _print(self, stream: TextIO | None, text: str) -> str:
+        """Print, and answer why that failed: how the step ends is worth its exit code all the same."""
+        if stream is None:  # whoever started this process closed it
+            return "it is closed"
         encoding = stream.encoding or "utf-8"
-        # Where nobody reads any more, how the step ends is still worth its exit code.
-        with contextlib.suppress(BrokenPipeError, ValueError):
+        try:
             stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
             stream.flush()
+        except (OSError, ValueError) as error:
+            # What is still to be written would fail once more when Python ends, and change the exit code.
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            return getattr(error, "strerror", None) or str(error)
+        return ""

@@ -53,6 +53,14 @@ def test_what_the_machine_says_of_another_run_and_of_a_proxy_makes_no_difference
     assert log.stdout == "another repository\n"
 
 
+def test_a_step_that_fails_ends_the_demo_with_its_exit_code(step, install):
+    install("broken", "raise OSError('no such luck')")
+    done = step.run("demo")
+    assert done.code == 3
+    assert "plugin broken failed" in done.out
+    assert "What Jira holds" not in done.out
+
+
 def test_no_git_is_an_error_with_a_remedy(step, failed, tmp_path):
     failure = failed(step.run("demo", environ={"PATH": str(tmp_path)}), 2)
     assert "no git" in failure.why
@@ -62,7 +70,7 @@ def test_no_git_is_an_error_with_a_remedy(step, failed, tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="interrupted as POSIX does it")
 def test_with_serve_it_shows_the_page_until_it_is_interrupted(step):
     command = [sys.executable, "-m", "jira_ci_core", "demo", "--serve"]
-    environ = {"PATH": os.environ["PATH"], "HOME": str(step.folder)}
+    environ = {**os.environ, "HOME": str(step.folder)}
     with subprocess.Popen(
         command, cwd=step.folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as demo:

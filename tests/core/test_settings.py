@@ -128,6 +128,11 @@ def test_a_value_is_refused_with_what_why_and_what_to_do(name, value, why):
     assert why in core(name, value).why
 
 
+def test_a_list_of_no_projects_is_refused():
+    with pytest.raises(ValidationError, match="it names no project"):
+        Settings(project=[])
+
+
 def test_the_defaults_are_as_documented():
     settings = Settings(project="MYT")
     assert settings.model_dump(exclude_defaults=True) == {"project": ("MYT",)}

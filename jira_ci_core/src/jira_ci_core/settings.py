@@ -109,6 +109,8 @@ def _site_url(text: str) -> str:
 
 
 def _project_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
+    if not keys:
+        raise RefusedError("it names no project", "write the keys of your projects, or * for any")
     for key in keys:
         if key != ANY_PROJECT and not is_project_key(key):
             raise RefusedError(

@@ -272,16 +272,6 @@ def _set_level(level: str) -> None:
     logging.getLogger().setLevel(logging.DEBUG if level == "debug" else logging.INFO)
 
 
-def _sources(context: Context, flags: Mapping[str, str]) -> Sources:
-    """Where settings come from. Whatever is wrong there, or with a plugin, no credential is printed with it."""
-    from jira_ci_core.loader import hide_secrets
-
-    hide_secrets(NETWORK_SETTINGS, Sources(readable(context.environ), {}), context.secrets)
-    sources = read_sources(context.environ, flags)
-    hide_secrets(NETWORK_SETTINGS, sources, context.secrets)
-    return sources
-
-
 def _given(flags: Mapping[str, str | None]) -> dict[str, str]:
     return readable({name: value for name, value in flags.items() if value is not None})
 
@@ -295,6 +285,16 @@ def _early_flags(args: Sequence[str], settings: Sequence[Declared]) -> dict[str,
         if spelling in names:
             found[names[spelling]] = value if equals else "".join(args[place + 1 : place + 2])
     return found
+
+
+def _sources(context: Context, flags: Mapping[str, str]) -> Sources:
+    """Where settings come from. Whatever is wrong there, or with a plugin, no credential is printed with it."""
+    from jira_ci_core.loader import hide_secrets
+
+    hide_secrets(NETWORK_SETTINGS, Sources(readable(context.environ), {}), context.secrets)
+    sources = read_sources(context.environ, flags)
+    hide_secrets(NETWORK_SETTINGS, sources, context.secrets)
+    return sources
 
 
 def _option(setting: Declared) -> click.Option:

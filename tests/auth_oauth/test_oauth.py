@@ -188,7 +188,7 @@ class TestWhatIsNoToken:
             answers["/oauth/token"] = (status, headers or {}, body)
             with pytest.raises(SignInError) as raised:
                 sign_in(atlassian.url, cloud_id=CLOUD_ID).report()
-            assert targets(atlassian) == ["/oauth/token"], "nothing may be sent with what is no token"
+            assert set(targets(atlassian)) == {"/oauth/token"}, "nothing may be sent with what is no token"
             [problem] = raised.value.problems
             assert SECRET not in str(problem)
             return problem
@@ -294,7 +294,7 @@ class TestWhatIsNoToken:
             assert problem.what
             assert problem.why
             assert problem.remedy
-            assert len(atlassian.received) == 1
+            assert set(targets(atlassian)) == {"/oauth/token"}
         else:
             token = json.loads(body)["access_token"]
             assert status == 200
@@ -313,7 +313,7 @@ class TestWhatIsNoCloudId:
             answers["/_edge/tenant_info"] = (status, headers, body)
             with pytest.raises(SignInError) as raised:
                 sign_in(atlassian.url)
-            assert targets(atlassian) == ["/_edge/tenant_info"]
+            assert set(targets(atlassian)) == {"/_edge/tenant_info"}
             [problem] = raised.value.problems
             assert problem.what.endswith("did not give the site's cloud id")
             return problem

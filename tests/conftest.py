@@ -154,8 +154,9 @@ def step(tmp_path: Path) -> Step:
     """A step in an empty folder, on a machine without any CI and without settings."""
     folder = tmp_path / "step"
     folder.mkdir()
-    # A repository that happens to lie above the temporary folder is none of this step's business.
-    return Step(folder, {"GIT_CEILING_DIRECTORIES": str(tmp_path)})
+    # A repository that happens to lie above the temporary folder is none of this step's business, and whoever looks
+    # for commits would warn that there are none.
+    return Step(folder, {"GIT_CEILING_DIRECTORIES": str(tmp_path), "JIRA_CI_DISABLE_PLUGINS": "git"})
 
 
 HARNESS = {

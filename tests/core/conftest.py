@@ -38,6 +38,7 @@ def least() -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
         "GIT_CEILING_DIRECTORIES": os.environ["GIT_CEILING_DIRECTORIES"],
+        "JIRA_CI_DISABLE_PLUGINS": "git",
         "PLUGIN_PROJECT": "MYT",
         "PLUGIN_INSTANCE": "acme",
         "PLUGIN_ISSUEKEYS": "MYT-1",
@@ -54,6 +55,7 @@ def drone() -> dict[str, str]:
     return {
         "PATH": os.environ["PATH"],
         "GIT_CEILING_DIRECTORIES": os.environ["GIT_CEILING_DIRECTORIES"],
+        "JIRA_CI_DISABLE_PLUGINS": "git",
         "PLUGIN_PROJECT": "MYT",
         "PLUGIN_INSTANCE": "acme",
         "DRONE": "true",

@@ -87,7 +87,7 @@ class TestNoCi:
 
     def test_the_checkout_can_be_disabled(self, plain, checkout, jira):
         checkout("MYT-8", remote="https://git.example/acme/shop")
-        done = plain(disable_plugins="checkout", pipeline="p", link="https://ci.example/5", **GIVEN)
+        done = plain(disable_plugins="checkout,git", pipeline="p", link="https://ci.example/5", **GIVEN)
         assert "no issue key was found" in done.err
         assert jira.requests() == []
 

@@ -72,10 +72,11 @@ def read_message(text: str) -> Message:
         del lines[0]
     end_of_subject = next((number for number, line in enumerate(lines) if _is_blank(line)), len(lines))
     start = _start_of_trailers(lines, end_of_subject)
+    trailers, others = _trailers(lines[start:])
     return Message(
         " ".join(line.strip() for line in lines[:end_of_subject]),
-        "\n".join(lines[end_of_subject:start]).strip(),
-        tuple(_trailers(lines[start:])),
+        "\n".join([*lines[end_of_subject:start], *others]).strip(),
+        trailers,
     )
 
 
@@ -123,20 +124,24 @@ def _start_of_trailers(lines: list[str], first: int) -> int:
     return len(lines)
 
 
-def _trailers(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
-    name = value = ""
+def _trailers(lines: Iterable[str]) -> tuple[tuple[tuple[str, str], ...], list[str]]:
+    """The trailers in a last paragraph, and the lines in it that are none."""
+    found: list[tuple[str, str]] = []
+    others: list[str] = []
+    is_trailer = False
     for line in lines:
-        if line.startswith("#") or _is_blank(line):
-            continue
-        if line[0] in _SPACES:
-            value = f"{value} {line.strip()}"
-            continue
-        if name:
-            yield name, value.strip()
         match = _TRAILER.match(line)
-        name, value = (match[1], match[2]) if match else ("", "")
-    if name:
-        yield name, value.strip()
+        if line[:1] in _SPACES and is_trailer and not _is_blank(line):
+            name, value = found.pop()
+            found.append((name, f"{value} {line.strip()}".strip()))
+        elif match:
+            found.append((match[1], match[2].strip()))
+            is_trailer = True
+        else:
+            others.append(line)
+            # A comment between two lines does not part them.
+            is_trailer = is_trailer and (line.startswith("#") or _is_blank(line))
+    return tuple(found), others
 
 
 def _is_blank(line: str) -> bool:

@@ -26,9 +26,19 @@ def sprung(tmp_path):
 
 
 @pytest.fixture
-def armed(repository, trap):
+def armed(repository, trap, new_repository):
     """A repository whose configuration names a program wherever it can name one, with hooks besides."""
-    repository.commit("MYT-1", "MYT-2")
+    repository.commit("MYT-1")
+    signed = repository.git("cat-file", "commit", repository.commit("MYT-2")).replace(
+        "\n\n", "\ngpgsig -----BEGIN PGP SIGNATURE-----\n \n -----END PGP SIGNATURE-----\n\n", 1
+    )
+    repository.git(
+        "reset", "-q", "--soft", repository.git("hash-object", "-t", "commit", "-w", "--stdin", input=signed.encode())
+    )
+    other = new_repository()
+    other.commit("MYT-3")
+    alternates = repository.folder / ".git/objects/info/alternates"
+    alternates.write_text(f"{other.folder}/.git/objects\n")
     configured = [
         *("core.fsmonitor", "core.pager", "pager.log", "gpg.program", "core.editor", "core.sshCommand"),
         *("core.askPass", "core.gitProxy", "core.alternateRefsCommand", "remote.origin.uploadpack", "diff.external"),

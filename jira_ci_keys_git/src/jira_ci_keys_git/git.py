@@ -35,7 +35,7 @@ _QUIET = {
 }
 
 # Talking to a remote may use what the environment offers to sign in, and nothing that the repository says to run.
-_SAFE_REMOTE = "-c", "credential.helper=", "-c", "core.askPass="
+_SAFE_REMOTE = "-c", "credential.helper="
 _REMOTE = {"GIT_ALLOW_PROTOCOL": "https:http:ssh:file"}
 _UPLOAD_PACK = "--upload-pack=git-upload-pack"
 _FETCH = "--quiet", "--no-tags", "--no-recurse-submodules", "--no-auto-maintenance", "--no-write-fetch-head"

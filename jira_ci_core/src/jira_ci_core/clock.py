@@ -1,4 +1,4 @@
-"""The time, and sequence numbers made from it."""
+"""The time: sequence numbers made from it, and how much of it is left."""
 
 from __future__ import annotations
 
@@ -30,6 +30,26 @@ class Clock:
     def moment(self, sequence: int) -> datetime:
         """The time of a sequence number, in UTC."""
         return _EPOCH + timedelta(milliseconds=sequence)
+
+
+class Deadline:
+    """A budget of time, in seconds, that begins to run when it is first asked; a clock that is set does not move it."""
+
+    def __init__(self, seconds: float, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self.seconds = seconds
+        self._monotonic = monotonic
+        self._end: float | None = None
+
+    def begin_anew(self) -> None:
+        """Have all of it left again, until it is next asked."""
+        self._end = None
+
+    def left(self) -> float:
+        """The seconds that are left, at least 0."""
+        now = self._monotonic()
+        if self._end is None:
+            self._end = now + self.seconds
+        return max(0.0, self._end - now)
 
 
 PROCESS_CLOCK = Clock()

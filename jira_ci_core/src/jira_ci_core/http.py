@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
+import re
+import socket
 import ssl
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from email.utils import mktime_tz, parsedate_tz
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import requests
 from requests.auth import AuthBase
 from requests.utils import select_proxy, should_bypass_proxies
+from urllib3.exceptions import DecodeError, HTTPError, InvalidHeader
+from urllib3.util import Retry
 
+from jira_ci_core.clock import Deadline
+from jira_ci_core.connections import Connections
 from jira_ci_core.errors import DeliveryError, SettingsError, SignInError
 from jira_ci_core.jira import error_message, is_html, moved
 from jira_ci_core.secrets import Secrets
@@ -22,7 +32,26 @@ log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 5
 READ_SECONDS = 20
+# What is left may round to nothing, and a time-out of nothing is none.
+SHORTEST_TIMEOUT = 0.001
+FIRST_WAIT = 0.2
+LONGEST_BODY = 16 * 2**20
+CLOCK_MAY_BE_BEHIND = 60
 USER_AGENT = "jira-ci"
+SYSTEM = "system"
+
+# As often as the deadline allows; no method is left out, since all that is sent may be sent twice.
+RETRY = Retry(
+    total=None,
+    allowed_methods=None,
+    status_forcelist=(408, 425, 429, 500, 502, 503, 504),
+    backoff_factor=0.5,
+    backoff_jitter=0.5,
+    backoff_max=10,
+)
+SHOWN_HEADERS = frozenset({"atl-traceid", "content-length", "content-type", "date", "retry-after"})
+
+_REFUSED_BY_PROXY = re.compile("Tunnel connection failed: 4[0-9][0-9]")
 
 
 class BearerAuth(AuthBase):
@@ -59,7 +88,8 @@ class Http:
     """What plugins are given to reach the network with.
 
     Only hosts that were declared are reached, `.netrc` is never read, redirects are never followed, certificates
-    are always checked.
+    are always checked. What fails for the moment is tried again until the deadline, which begins with the first
+    request; sending a report twice is harmless.
     """
 
     def __init__(self, network: NetworkSettings, secrets: Secrets, hosts: Iterable[str]) -> None:
@@ -67,6 +97,8 @@ class Http:
         # Closures, not values: what a plugin is handed shows no credential however it is looked at.
         self._hide = secrets.add
         self._hosts = frozenset(filter(None, map(origin, hosts)))
+        self._deadline = Deadline(network.deadline)
+        self._clock_was_checked = False
         proxies = {
             scheme: _with_scheme(proxy.get_secret_value())
             for scheme, proxy in (("https", network.https_proxy), ("http", network.http_proxy))
@@ -83,15 +115,26 @@ class Http:
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers["User-Agent"] = USER_AGENT
+        self._connections = Connections(self._deadline)
+        self._session.mount("https://", self._connections)
+        self._session.mount("http://", self._connections)
         if network.ca_bundle:
-            unusable = _why_no_authorities(Path(network.ca_bundle))
-            if unusable:
-                raise SettingsError(
-                    f"CA_BUNDLE cannot be {network.ca_bundle!r}",
-                    unusable,
-                    "correct CA_BUNDLE (or REQUESTS_CA_BUNDLE, SSL_CERT_FILE), or leave it out",
-                )
-            self._session.verify = network.ca_bundle
+            self._session.verify = _authorities(network.ca_bundle)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._session.close()
+
+    def begin_anew(self) -> None:
+        """Let the deadline begin with the next request: for those who send one batch after the other."""
+        self._deadline.begin_anew()
+        self._connections.begin_anew()
 
     def secret(self, value: str) -> str:
         """Have a value that was obtained, such as a token, removed from everything printed from now on."""
@@ -101,7 +144,8 @@ class Http:
     def request(self, method: str, url: str, **arguments: Any) -> requests.Response:
         """Send one request; `arguments` are those of `requests.request`. Answers the response, whatever its status.
 
-        Raises DeliveryError where the host is none of those declared, or cannot be reached.
+        Tried again until the deadline: a connection that fails or breaks, and a status of `RETRY`. Raises
+        DeliveryError where the host is none of those declared, or cannot be reached.
         """
         if origin(url) not in self._hosts:
             raise DeliveryError(
@@ -109,15 +153,101 @@ class Http:
                 "credentials go only to hosts that the settings name, and this is none of them",
                 "check INSTANCE, API_URL and CONNECT_HOSTNAME; a plugin names its hosts in its SignIn",
             )
-        arguments.setdefault("timeout", (CONNECT_SECONDS, READ_SECONDS))
-        arguments["allow_redirects"] = False
-        try:
-            response = self._session.request(method, url, proxies=self._proxy_for(url), **arguments)
-        except requests.RequestException as error:
-            raise _unreachable(url, error) from None
+        retry = RETRY
+        while True:
+            try:
+                response = self._once(method, url, arguments)
+            except (requests.RequestException, HTTPError) as error:
+                if not _may_pass(error) or self._deadline.left() <= 0:
+                    raise _unreachable(url, error, self._deadline, len(retry.history) + 1) from None
+                retry = retry.increment(method, url, error=error)
+                failure, wait = _cause(error), retry.get_backoff_time()
+                if wait >= self._deadline.left():
+                    raise _unreachable(url, error, self._deadline, len(retry.history)) from None
+            else:
+                if not retry.is_retry(method, response.status_code):
+                    return response
+                retry = retry.increment(method, url)
+                failure, wait = f"it answered {response.status_code}", _asked_wait(response, retry)
+                if wait >= self._deadline.left():
+                    return response
+            log.info("%s: %s; trying again%s", origin(url), failure, f" in {wait:.1f} s" if wait else "")
+            time.sleep(wait)
+
+    def waits(self) -> Iterator[float]:
+        """How long to wait before each further look at something that will change, until the deadline."""
+        retry = RETRY
+        while True:
+            retry = retry.increment()
+            wait = retry.get_backoff_time() or FIRST_WAIT
+            if wait >= self._deadline.left():
+                return
+            yield wait
+
+    def _once(self, method: str, url: str, arguments: Mapping[str, Any]) -> requests.Response:
+        left = max(self._deadline.left(), SHORTEST_TIMEOUT)
+        response = self._session.request(
+            method,
+            url,
+            **{
+                **arguments,
+                "timeout": (min(CONNECT_SECONDS, left), min(READ_SECONDS, left)),
+                "allow_redirects": False,
+                "proxies": self._proxy_for(url),
+                "stream": True,
+            },
+        )
+        # Read here and not later, so that a body that breaks off counts as an answer that did not come.
+        body = response.raw.read(LONGEST_BODY + 1, decode_content=True)
+        if len(body) > LONGEST_BODY:
+            response.close()
+            raise _TooLongError(f"its answer is longer than {LONGEST_BODY // 2**20} MiB")
+        response.raw = io.BytesIO(body)
+        self._check_clock(url, response)
         # Without the body: it may hold a token that nobody has called a secret yet.
-        log.debug("%s %s answered %d", method, url, response.status_code)
+        shown = {name: value for name, value in response.headers.items() if name.lower() in SHOWN_HEADERS}
+        log.debug("%s %s answered %d %s", method, url, response.status_code, shown)
         return response
+
+    def _check_clock(self, url: str, response: requests.Response) -> None:
+        """Warn where this machine's clock is behind: Jira drops an update that seems older than the one it has."""
+        sent = parsedate_tz(response.headers.get("Date", ""))
+        if self._clock_was_checked or sent is None:
+            return
+        self._clock_was_checked = True
+        with contextlib.suppress(ValueError, OverflowError):
+            behind = mktime_tz(sent) - time.time()
+            if behind > CLOCK_MAY_BE_BEHIND:
+                log.warning(
+                    "the clock of this machine is %.0f seconds behind that of %s; Jira drops an update that seems "
+                    "older than one it has: set the clock right",
+                    behind,
+                    origin(url),
+                )
+
+
+class _TooLongError(requests.RequestException):
+    """An answer that is longer than any that Jira gives."""
+
+
+def _asked_wait(response: requests.Response, retry: Retry) -> float:
+    """How long to wait before the next try: as long as the answer asks for, else ever longer."""
+    try:
+        return retry.parse_retry_after(response.headers["Retry-After"])
+    except (KeyError, InvalidHeader, ValueError, OverflowError):
+        return retry.get_backoff_time()
+
+
+def _may_pass(error: Exception) -> bool:
+    """Whether the same request may fare better in a moment."""
+    cause = _innermost(error)
+    if isinstance(error, (_TooLongError, ValueError, requests.exceptions.ContentDecodingError, DecodeError)):
+        return False  # a ValueError is an address or a header that cannot be used
+    if isinstance(cause, ssl.SSLError):
+        return isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError))
+    if isinstance(cause, socket.gaierror):
+        return cause.errno != socket.EAI_NONAME
+    return not _REFUSED_BY_PROXY.search(str(cause))
 
 
 def answer_error(
@@ -157,6 +287,28 @@ def _with_scheme(proxy: str) -> str:
     return proxy if "://" in proxy else f"http://{proxy}"
 
 
+def _authorities(bundle: str) -> str:
+    """The file or folder of certificate authorities to trust. Raises SettingsError where it cannot be used."""
+    if bundle.lower() == SYSTEM:
+        paths = ssl.get_default_verify_paths()
+        found = paths.cafile or paths.capath
+        if found is None:
+            raise SettingsError(
+                f"CA_BUNDLE cannot be {bundle!r}",
+                "Python's TLS library knows no place where this system keeps its certificate authorities",
+                "name a file of them instead",
+            )
+        return found
+    unusable = _why_no_authorities(Path(bundle))
+    if unusable:
+        raise SettingsError(
+            f"CA_BUNDLE cannot be {bundle!r}",
+            unusable,
+            "correct CA_BUNDLE (or REQUESTS_CA_BUNDLE, SSL_CERT_FILE), or leave it out",
+        )
+    return bundle
+
+
 def _why_no_authorities(path: Path) -> str:
     """Why a file or folder holds no certificate authority; empty where it does, as far as that can be seen."""
     if not path.exists():
@@ -169,30 +321,45 @@ def _why_no_authorities(path: Path) -> str:
     return ""
 
 
-def _unreachable(url: str, error: requests.RequestException) -> DeliveryError:
+def _unreachable(url: str, error: Exception, deadline: Deadline, tries: int) -> DeliveryError:
     host = origin(url) or url
+    cause = _cause(error)
+    why = cause if tries == 1 else f"{cause} (tried {tries} times within DEADLINE, {deadline.seconds:g} seconds)"
     if isinstance(error, requests.exceptions.SSLError):
         remedy = (
             "where your company checks traffic, name its certificate authority with CA_BUNDLE "
             "(or REQUESTS_CA_BUNDLE); verification is never switched off"
         )
-        return DeliveryError(f"{host} could not be reached safely", _cause(error), remedy)
+        return DeliveryError(f"{host} could not be reached safely", why, remedy)
     if isinstance(error, requests.exceptions.ProxyError | requests.exceptions.InvalidProxyURL):
+        return DeliveryError(f"{host} could not be reached through the proxy", why, "check HTTPS_PROXY and NO_PROXY")
+    if isinstance(error, (requests.exceptions.ContentDecodingError, DecodeError, _TooLongError)):
         return DeliveryError(
-            f"{host} could not be reached through the proxy", _cause(error), "check HTTPS_PROXY and NO_PROXY"
+            f"the answer of {host} cannot be read",
+            why,
+            "look for a proxy or gateway between this machine and it that answers in its place",
         )
-    if isinstance(error, requests.Timeout):
-        why = f"no answer within {READ_SECONDS} seconds (connecting: {CONNECT_SECONDS})"
-        return DeliveryError(f"{host} did not answer in time", why, "try again later; check the network and proxy")
+    if deadline.left() <= 0 or isinstance(error, (requests.Timeout, TimeoutError)):
+        tried = "" if tries == 1 else f" (tried {tries} times)"
+        why = f"there was no whole answer within {min(READ_SECONDS, deadline.seconds):g} seconds{tried}"
+        return DeliveryError(
+            f"{host} did not answer in time", why, "try again later, or allow more with DEADLINE; check the network"
+        )
     return DeliveryError(
         f"{host} could not be reached",
-        _cause(error),
+        why,
         "check the name (INSTANCE, API_URL, CONNECT_HOSTNAME), the network, and HTTPS_PROXY where you need a proxy",
     )
 
 
 def _cause(error: BaseException) -> str:
     """The innermost reason, in the words of the system: `Connection refused`."""
+    seen = _innermost(error)
+    text = getattr(seen, "verify_message", "") or getattr(seen, "strerror", "") or str(seen)
+    return str(text).strip() or type(seen).__name__
+
+
+def _innermost(error: BaseException) -> BaseException:
     seen = error
     while True:
         inner = getattr(seen, "reason", None)
@@ -203,7 +370,5 @@ def _cause(error: BaseException) -> str:
                 or next((argument for argument in seen.args if isinstance(argument, BaseException)), None)
             )
         if not isinstance(inner, BaseException) or inner is seen:
-            break
+            return seen
         seen = inner
-    text = getattr(seen, "verify_message", "") or getattr(seen, "strerror", "") or str(seen)
-    return str(text).strip() or type(seen).__name__

@@ -6,9 +6,9 @@ A field `environment_name` is the setting `ENVIRONMENT_NAME`; `sources.py` says 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 from jira_ci_core.keys import ANY_PROJECT, is_issue_key, is_project_key
 from jira_ci_core.models import EnvironmentType
@@ -141,7 +141,7 @@ def _pairs(value: object) -> object:
     words = _split(value) if isinstance(value, str) else value
     pairs = [str(word).partition("=") for word in words if word] if isinstance(words, list) else []
     if not all(old and equals and new for old, equals, new in pairs):
-        raise RefusedError("it holds something else than pairs", "write OLD=NEW, several with commas")
+        raise RefusedError("it holds something else than pairs", "write pairs such as OLD=NEW, several with commas")
     return {old: new for old, _, new in pairs}
 
 
@@ -150,6 +150,18 @@ def _aliases(aliases: dict[str, str]) -> dict[str, str]:
         if not is_project_key(key):
             raise RefusedError(f"{key!r} is not a project key", "write OLD=NEW with two project keys")
     return {old.upper(): new.upper() for old, new in aliases.items()}
+
+
+def _properties(properties: dict[str, str]) -> dict[str, str]:
+    if len(properties) > 5:
+        raise RefusedError(f"it holds {len(properties)} pairs, and Jira takes 5", "leave some out")
+    for name, value in properties.items():
+        if ":" in name or name.startswith("_") or len(name) > 255 or len(value) > 255:
+            raise RefusedError(
+                f"{name!r} is no property that Jira takes",
+                "write a name without a colon and not beginning with an underscore; both sides at most 255 characters",
+            )
+    return properties
 
 
 def _cloud_id(text: str) -> str:
@@ -200,7 +212,15 @@ class PluginChoice(PluginSettings):
     trace_hooks: bool = setting(False, help="print each call of each plugin with its arguments and its answer")
 
 
-class Settings(PluginChoice):
+class OutboxSettings(PluginSettings):
+    """Where reports are kept."""
+
+    outbox: str | None = setting(
+        None, help="a folder in which each report is kept until Jira has answered for it; nothing is kept by default"
+    )
+
+
+class Settings(PluginChoice, OutboxSettings):
     """What every hook is given as `settings`. Holds no credential."""
 
     project: Annotated[Names, AfterValidator(_project_keys)] = setting(
@@ -251,7 +271,25 @@ class Settings(PluginChoice):
     on_no_issue: Annotated[Literal["warn", "fail"], BeforeValidator(_lower)] = setting(
         "warn", help="how a step without any issue key ends: warn (exit 0) or fail (exit 1)"
     )
+    on_failure: Annotated[Literal["fail", "keep", "ignore"], BeforeValidator(_lower)] = setting(
+        "fail",
+        help="how a step ends whose report was neither accepted nor refused: fail (exit 1), "
+        "keep (exit 0 where it is in OUTBOX), ignore (exit 0)",
+    )
+    verify: bool = setting(False, help="read back what Jira accepted until it shows; exit 1 where it does not")
+    properties: Annotated[dict[str, str], BeforeValidator(_pairs), AfterValidator(_properties)] = setting(
+        {}, help="up to 5 pairs, name=value, several with commas: `jira-ci delete --property` selects by them"
+    )
     config: str | None = setting(None, help="a TOML file of settings, spelled project, environment-name, …")
+
+    @model_validator(mode="after")
+    def _keep_where(self) -> Self:
+        if self.on_failure == "keep" and not self.outbox:
+            raise RefusedError(
+                "ON_FAILURE is keep, and OUTBOX, where reports are kept, is not set",
+                "set OUTBOX to a folder that is still there after this step, such as a cache volume",
+            )
+        return self
 
     @property
     def projects_to_find(self) -> tuple[str, ...]:
@@ -262,6 +300,10 @@ class Settings(PluginChoice):
 
 class NetworkSettings(PluginSettings):
     """How to reach the network. Kept apart from `Settings`, since a proxy's address may hold a password."""
+
+    deadline: Annotated[float, Field(gt=0, le=86400)] = setting(
+        60, help="seconds from the first request to the last; until then, what fails for the moment is tried again"
+    )
 
     https_proxy: Secret | None = setting(
         None, help="proxy for https", reads=("HTTPS_PROXY", "https_proxy", "HARNESS_HTTPS_PROXY")
@@ -274,7 +316,7 @@ class NetworkSettings(PluginSettings):
     )
     ca_bundle: str | None = setting(
         None,
-        help="a file of certificate authorities to trust instead of the usual ones",
+        help="certificate authorities to trust instead of the usual ones: a file, a folder, or system",
         reads=("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"),
     )
 

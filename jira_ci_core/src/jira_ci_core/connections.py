@@ -1,0 +1,90 @@
+"""Connections that nobody can keep open for longer than a step may take."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from jira_ci_core.clock import Deadline
+
+
+class Connections(HTTPAdapter):
+    """What `requests` sends through: every connection is cut when the deadline is over.
+
+    A time-out alone is not enough: it begins anew with each byte, so that a server that trickles holds a step for ever.
+    """
+
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
+        self._open: list[socket.socket] = []
+        self._timer: threading.Timer | None = None
+        self._pools = self._pool_classes()
+        super().__init__()
+
+    def init_poolmanager(self, *arguments: Any, **keywords: Any) -> None:
+        """Make the pools of all hosts that are reached directly."""
+        super().init_poolmanager(*arguments, **keywords)
+        self.poolmanager.pool_classes_by_scheme = self._pools
+
+    def proxy_manager_for(self, *arguments: Any, **keywords: Any) -> PoolManager:
+        """Make the pools of all hosts that are reached by a proxy."""
+        manager: PoolManager = super().proxy_manager_for(*arguments, **keywords)
+        manager.pool_classes_by_scheme = self._pools
+        return manager
+
+    def close(self) -> None:
+        """Close all connections, and stop waiting for the deadline."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._open.clear()
+        super().close()
+
+    def begin_anew(self) -> None:
+        """Wait for the deadline from its new beginning."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._start_timer()
+
+    def _pool_classes(self) -> dict[str, type[HTTPConnectionPool]]:
+        watch = self._watch
+
+        class Plain(HTTPConnection):
+            def connect(self) -> None:
+                super().connect()
+                watch(self.sock)
+
+        class Safe(HTTPSConnection):
+            def connect(self) -> None:
+                super().connect()
+                watch(self.sock)
+
+        class PlainPool(HTTPConnectionPool):
+            ConnectionCls = Plain
+
+        class SafePool(HTTPSConnectionPool):
+            ConnectionCls = Safe
+
+        return {"http": PlainPool, "https": SafePool}
+
+    def _watch(self, connected: socket.socket | None) -> None:
+        if connected is not None:
+            self._open.append(connected)
+        if self._timer is None:
+            self._start_timer()
+
+    def _start_timer(self) -> None:
+        self._timer = threading.Timer(self._deadline.left(), self._cut)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _cut(self) -> None:
+        for connected in self._open:
+            # The plain socket's own: that of TLS would wait for the other side. Whoever reads sees the end.
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(connected, socket.SHUT_RDWR)

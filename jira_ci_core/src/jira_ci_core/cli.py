@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -15,14 +16,23 @@ import click
 
 from jira_ci_core.console import Console
 from jira_ci_core.errors import ExitCode, JiraCiError, Problem, SettingsError
+from jira_ci_core.keys import ANY_PROJECT
 from jira_ci_core.secrets import Secrets
 from jira_ci_core.settings import NetworkSettings, PluginChoice, PluginSettings, Settings
 from jira_ci_core.sources import CONFIG, Declared, Sources, declared, flag, read_sources, readable
 
 if TYPE_CHECKING:
+    from jira_ci_core.loader import Loaded
     from jira_ci_core.plugins import Plugins
 
 log = logging.getLogger(__name__)
+
+# Commands that are imported when they are asked for.
+LATER = {
+    "outbox": "jira_ci_core.commands.outbox",
+    "show": "jira_ci_core.commands.lookup",
+    "delete": "jira_ci_core.commands.lookup",
+}
 
 # Commands of packages that may not be installed, and the extra of core that installs them.
 ELSEWHERE = {"demo": "sandbox", "sandbox": "sandbox"}
@@ -44,13 +54,16 @@ class Cli(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name."""
+        if cmd_name in LATER:
+            command: click.Command = getattr(import_module(LATER[cmd_name]), cmd_name)
+            return command
         if cmd_name not in self.commands:
             self._register_others(ctx)
         return super().get_command(ctx, cmd_name)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All of them, core's first."""
-        core = list(self.commands)
+        core = [*self.commands, *LATER]
         self._register_others(ctx)
         return core + sorted(self.commands.keys() - set(core))
 
@@ -145,7 +158,7 @@ def report(ctx: click.Context, /, dry_run: bool, format: str, **flags: str | Non
     from jira_ci_core.loader import load
 
     console: Console = ctx.obj.console
-    sources: Sources = replace(ctx.meta["sources"], flags=_given(flags))
+    sources: Sources = replace(ctx.meta["sources"], flags=given(flags))
     loaded = load(sources, ctx.obj.secrets, ctx.meta["plugins"])
     _set_level(loaded.settings.log_level)
     ending = runner.report(loaded, dry_run=dry_run)
@@ -154,7 +167,7 @@ def report(ctx: click.Context, /, dry_run: bool, format: str, **flags: str | Non
     else:
         for line in telling.lines_of(ending):
             console.line(line)
-    console.problems(telling.problems_of(ending))
+    console.problems(telling.problems_of(ending), "warning" if ending.exit_code is ExitCode.OK else "error")
     ctx.exit(ending.exit_code)
 
 
@@ -167,7 +180,7 @@ def plugins(ctx: click.Context, /, hooks: bool, format: str, **flags: str | None
     from jira_ci_core import inventory
 
     found: Plugins = ctx.meta["plugins"]
-    found.start(replace(ctx.meta["sources"], flags=_given(flags)))
+    found.start(replace(ctx.meta["sources"], flags=given(flags)))
     contract = inventory.hooks_of(found)
     if format == "json":
         ctx.obj.console.output(inventory.as_json(found.installed, contract))
@@ -187,7 +200,7 @@ def explain(ctx: click.Context, /, format: str, **flags: str | None) -> None:
     """
     from jira_ci_core import explain
 
-    sources: Sources = replace(ctx.meta["sources"], flags=_given(flags))
+    sources: Sources = replace(ctx.meta["sources"], flags=given(flags))
     found: Plugins = ctx.meta["plugins"]
     for problem in [*found.start(sources), *found.failures]:
         log.warning("%s: %s", problem.what, problem.why)
@@ -205,7 +218,7 @@ def doctor(ctx: click.Context, /, **flags: str | None) -> None:
     """Check settings, credentials and reachability one by one, with a remedy for each failure. Reports nothing."""
     from jira_ci_core.doctor import examine
 
-    sources: Sources = replace(ctx.meta["sources"], flags=_given(flags))
+    sources: Sources = replace(ctx.meta["sources"], flags=given(flags))
     ctx.exit(examine(sources, ctx.meta["plugins"], ctx.obj.secrets, ctx.obj.console))
 
 
@@ -268,11 +281,22 @@ def _failed(arguments: Sequence[str], context: Context, exit_code: ExitCode, pro
     return exit_code
 
 
+def site_of(ctx: click.Context, flags: Mapping[str, str | None]) -> Loaded:
+    """Settings and plugins for a command that speaks with a site and looks for no keys: PROJECT is not needed."""
+    from jira_ci_core.loader import load
+
+    sources = replace(ctx.meta["sources"], flags=given(flags), defaults={"project": ANY_PROJECT})
+    loaded = load(sources, ctx.obj.secrets, ctx.meta["plugins"])
+    _set_level(loaded.settings.log_level)
+    return loaded
+
+
 def _set_level(level: str) -> None:
     logging.getLogger().setLevel(logging.DEBUG if level == "debug" else logging.INFO)
 
 
-def _given(flags: Mapping[str, str | None]) -> dict[str, str]:
+def given(flags: Mapping[str, str | None]) -> dict[str, str]:
+    """The flags that were set."""
     return readable({name: value for name, value in flags.items() if value is not None})
 
 
@@ -283,7 +307,8 @@ def _early_flags(args: Sequence[str], settings: Sequence[Declared]) -> dict[str,
     for place, word in enumerate(args):
         spelling, equals, value = word.partition("=")
         if spelling in names:
-            found[names[spelling]] = value if equals else "".join(args[place + 1 : place + 2])
+            following = "".join(args[place + 1 : place + 2])
+            found[names[spelling]] = value if equals else "true" if following.startswith("--") else following
     return found
 
 
@@ -298,7 +323,9 @@ def _sources(context: Context, flags: Mapping[str, str]) -> Sources:
 
 
 def _option(setting: Declared) -> click.Option:
-    return click.Option([setting.name, *map(flag, setting.names)], metavar="VALUE")
+    # A switch may go without its value: `--verify`.
+    more: dict[str, Any] = {"is_flag": False, "flag_value": "true"} if isinstance(setting.default, bool) else {}
+    return click.Option([setting.name, *map(flag, setting.names)], metavar="VALUE", **more)
 
 
 def _spellings(setting: Declared) -> str:

@@ -57,10 +57,10 @@ class Console(logging.Handler):
         for line in text.splitlines():
             self.line(line)
 
-    def problems(self, problems: Iterable[Problem]) -> None:
-        """Print what happened, why, and what to do."""
+    def problems(self, problems: Iterable[Problem], kind: str = "error") -> None:
+        """Print what happened, why, and what to do; `kind` is "error", or "warning" where the step goes on."""
         for problem in problems:
-            self.line(f"error: {problem.what}")
+            self.line(f"{kind}: {problem.what}")
             self.line(f"  why: {problem.why}")
             self.line(f"  do:  {problem.remedy}")
 

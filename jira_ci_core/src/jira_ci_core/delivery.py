@@ -1,18 +1,28 @@
-"""Everything around the `deliver` hook: who signs in, what a delivery is given, what its answer must hold."""
+"""Everything around the `deliver` hook: who signs in, what a delivery is given, what its answer must hold.
+
+Also what goes the same way without being a report: reading back, and deleting.
+"""
 
 from __future__ import annotations
 
 import functools
+import logging
+import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 from jira_ci_core.errors import DeliveryError, SettingsError, SignInError
-from jira_ci_core.models import Connection, Receipt, Report, Result, SignIn, Site
+from jira_ci_core.jira import Address, address_of, asking_problem, is_newer, read_entity, storage_problem
+from jira_ci_core.models import Connection, Outcome, Receipt, Report, Result, SignIn, Site
 from jira_ci_core.sign_in import choose_sign_in
 
 if TYPE_CHECKING:
+    import requests
+
     from jira_ci_core.http import Http
     from jira_ci_core.loader import Loaded
+
+log = logging.getLogger(__name__)
 
 
 class Delivery:
@@ -35,14 +45,47 @@ class Delivery:
                 raise
             self._problem = error
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if "http" in vars(self):
+            self.http.close()
+
+    @property
+    def kind(self) -> str:
+        """Which kind of credentials is used; empty where none is."""
+        return self._sign_in.kind if self._sign_in else ""
+
+    @functools.cached_property
+    def http(self) -> Http:
+        """What to send requests with. Its deadline begins with its first request."""
+        from jira_ci_core.http import Http
+
+        self._loaded.plugins.allow_more(self._loaded.network.deadline)
+        return Http(self._loaded.network, self._loaded.secrets, self._sign_in.hosts if self._sign_in else ())
+
+    @functools.cached_property
+    def connection(self) -> Connection:
+        """How to reach the site, signed in when it is first asked for.
+
+        Raises SettingsError, SignInError, DeliveryError or PluginError where that fails.
+        """
+        if self._sign_in is None:
+            assert self._problem is not None
+            raise self._problem
+        return self._loaded.plugins.connect(self._sign_in, self.http)
+
     def deliver(self, reports: Sequence[Report]) -> Receipt:
         """What became of each report. Raises PluginError, or SettingsError where nobody can deliver."""
         plugins = self._loaded.plugins
-        http = self._http()
-        connect = functools.cache(lambda: self._connect(http))
         try:
             receipt: Receipt | None = plugins.first(
-                "deliver", reports=tuple(reports), connect=connect, http=http, settings=self._loaded.settings
+                "deliver",
+                reports=tuple(reports),
+                connect=lambda: self.connection,
+                http=self.http,
+                settings=self._loaded.settings,
             )
         except (SignInError, DeliveryError) as error:
             return Receipt.for_all(reports, Result.NOT_DELIVERED, *error.problems)
@@ -57,23 +100,53 @@ class Delivery:
             raise plugins.failure(plugins.answered["deliver"], "deliver", reason)
         return receipt
 
-    def connection(self) -> tuple[Connection, Http]:
-        """Signed in, and what to send requests with."""
-        http = self._http()
-        return self._connect(http), http
+    def request(self, method: str, address: Address) -> requests.Response:
+        """Ask for what is at an address of the site, or have it deleted.
 
-    @property
-    def kind(self) -> str:
-        """Which kind of credentials is used; empty where none is."""
-        return self._sign_in.kind if self._sign_in else ""
+        Raises what `connection` raises, and DeliveryError where Jira says neither that it did nor "there is none".
+        """
+        url = address.at(self.connection)
+        response = self.http.request(method, url, auth=self.connection.auth)
+        if response.status_code == 401:
+            self.connection.renew()
+            response = self.http.request(method, url, auth=self.connection.auth)
+        problem = asking_problem(self.site.name, response.status_code, response.headers, response.text)
+        if problem:
+            raise DeliveryError(problem.what, problem.why, problem.remedy)
+        return response
 
-    def _http(self) -> Http:
-        from jira_ci_core.http import Http
+    def read_back(self, address: Address) -> dict[str, Any] | None:
+        """The build or deployment as Jira holds it, or None where it holds none (or does not show it yet).
 
-        return Http(self._loaded.network, self._loaded.secrets, self._sign_in.hosts if self._sign_in else ())
+        Raises what `request` raises.
+        """
+        response = self.request("GET", address)
+        return read_entity(self.site.name, response.status_code, response.headers, response.text)
 
-    def _connect(self, http: Http) -> Connection:
-        if self._sign_in is None:
-            assert self._problem is not None
-            raise self._problem
-        return self._loaded.plugins.connect(self._sign_in, http)
+    def verify(self, reports: Sequence[Report], receipt: Receipt) -> Receipt:
+        """Read back what was accepted until it shows or the deadline is over; where it does not, its outcome says so.
+
+        Jira stores asynchronously, and drops an update that is not newer than the one it has without a word.
+        """
+        outcomes = [
+            self._verified(report, outcome) if outcome.result is Result.ACCEPTED else outcome
+            for report, outcome in zip(reports, receipt.outcomes, strict=True)
+        ]
+        return receipt.model_copy(update={"outcomes": tuple(outcomes)})
+
+    def _verified(self, report: Report, outcome: Outcome) -> Outcome:
+        waits = self.http.waits()
+        try:
+            while True:
+                stored = self.read_back(address_of(report.entity))
+                problem = storage_problem(report, stored)
+                if problem is None:
+                    log.info("%s shows %s (%s)", self.site.name, report.title, report.entity.state)
+                    return outcome
+                wait = next(waits, None)
+                if wait is None or (stored is not None and is_newer(report, stored)):
+                    break
+                time.sleep(wait)
+        except (SignInError, DeliveryError) as error:
+            problem = error.problems[0]
+        return outcome.model_copy(update={"problems": (problem,)})

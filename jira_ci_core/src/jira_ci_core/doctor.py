@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from jira_ci_core.console import Console
 from jira_ci_core.delivery import Delivery
-from jira_ci_core.errors import DeliveryError, ExitCode, JiraCiError
+from jira_ci_core.errors import ExitCode, JiraCiError
 from jira_ci_core.identity import pipeline_identity, run_number
-from jira_ci_core.jira import reading_problem
+from jira_ci_core.jira import build_address, deployment_address
 from jira_ci_core.loader import Loaded, load
 from jira_ci_core.models import FoundKey, Kind, Pipeline
 from jira_ci_core.plugins import Plugins
@@ -25,8 +25,8 @@ T = TypeVar("T")
 
 # Nobody has a pipeline of that name, so reading it back says "not found" to those who may read, and no more.
 NOBODYS = {
-    Kind.BUILD: "/pipelines/jira-ci-doctor/builds/0",
-    Kind.DEPLOYMENT: "/pipelines/jira-ci-doctor/environments/none/deployments/0",
+    Kind.BUILD: build_address("jira-ci-doctor", 0),
+    Kind.DEPLOYMENT: deployment_address("jira-ci-doctor", "none", 0),
 }
 
 
@@ -90,11 +90,6 @@ def _listed(keys: Sequence[FoundKey]) -> str:
 
 def _ask(delivery: Delivery, kind: Kind) -> str:
     """Sign in and read back something that is not there: that needs the token, the site and the permission."""
-    connection, http = delivery.connection()
-    bulk = connection.builds_url if kind is Kind.BUILD else connection.deployments_url
-    url = bulk.removesuffix("/bulk") + NOBODYS[kind]
-    response = http.request("GET", url, auth=connection.auth)
-    problem = reading_problem(delivery.site.name, response.status_code, response.headers, response.text)
-    if problem:
-        raise DeliveryError(problem.what, problem.why, problem.remedy)
+    with delivery:
+        delivery.request("GET", NOBODYS[kind])
     return f"{delivery.site.name} answers"

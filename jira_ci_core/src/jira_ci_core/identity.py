@@ -26,6 +26,13 @@ def pipeline_identity(pipeline: Pipeline, settings: Settings) -> PipelineIdentit
 
     Raises SettingsError where neither `PIPELINE` nor CI nor the repository says, or nothing can be linked to.
     """
+    id = pipeline_id(pipeline, settings)
+    name = settings.pipeline or pipeline.name or pipeline.repository or id
+    return PipelineIdentity(id=id, name=name, url=link(pipeline, settings))
+
+
+def pipeline_id(pipeline: Pipeline, settings: Settings) -> str:
+    """What Jira knows the pipeline by. Raises SettingsError where neither `PIPELINE` nor CI nor the repository says."""
     id = settings.pipeline or pipeline.id or pipeline.repository
     if not id:
         raise SettingsError(
@@ -33,8 +40,7 @@ def pipeline_identity(pipeline: Pipeline, settings: Settings) -> PipelineIdentit
             f"{_who(pipeline)} does not say which pipeline this is, and there is no repository to name it after",
             "set PIPELINE to a name that stays the same from run to run, such as acme/shop",
         )
-    name = settings.pipeline or pipeline.name or pipeline.repository or id
-    return PipelineIdentity(id=stable_id(id), name=name, url=link(pipeline, settings))
+    return stable_id(id)
 
 
 def run_number(pipeline: Pipeline, settings: Settings, kind: Kind) -> int:

@@ -9,10 +9,12 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote, urlencode
 
-from jira_ci_core.errors import Problem
-from jira_ci_core.models import Build, Deployment, Kind, Outcome, Receipt, Reference, Report, Result
+from jira_ci_core.errors import DeliveryError, Problem, SettingsError
+from jira_ci_core.models import Build, Connection, Deployment, Kind, Outcome, Receipt, Reference, Report, Result
 
 LONGEST_TEXT = 255
 PRODUCT = "jira-ci"
@@ -27,10 +29,48 @@ _JOINED = re.compile(
 _COLLECTION = {Kind.BUILD: "builds", Kind.DEPLOYMENT: "deployments"}
 
 
+@dataclass(frozen=True)
+class Address:
+    """What can be asked for, or deleted: one build, one deployment, or all with the same properties."""
+
+    kind: Kind
+    path: str
+    """What comes after `…/builds/0.1` or `…/deployments/0.1`."""
+
+    def at(self, connection: Connection) -> str:
+        """The whole address at a site."""
+        bulk = connection.builds_url if self.kind is Kind.BUILD else connection.deployments_url
+        return bulk.removesuffix("/bulk") + self.path
+
+
+def build_address(pipeline: str, number: int) -> Address:
+    """Where one build is. `pipeline` is its id."""
+    return Address(Kind.BUILD, f"/pipelines/{_in_path(pipeline)}/builds/{number}")
+
+
+def deployment_address(pipeline: str, environment: str, number: int) -> Address:
+    """Where one deployment is. `pipeline` and `environment` are their ids."""
+    path = f"/pipelines/{_in_path(pipeline)}/environments/{_in_path(environment)}/deployments/{number}"
+    return Address(Kind.DEPLOYMENT, path)
+
+
+def properties_address(kind: Kind, properties: Mapping[str, str]) -> Address:
+    """Where all builds, or all deployments, with these properties are; for deleting them."""
+    return Address(kind, f"/bulkByProperties?{urlencode(properties)}")
+
+
+def address_of(entity: Build | Deployment) -> Address:
+    """Where an entity is."""
+    if isinstance(entity, Build):
+        return build_address(entity.pipeline.id, entity.number)
+    return deployment_address(entity.pipeline.id, entity.environment.id, entity.number)
+
+
 def bulk_request(reports: Sequence[Report]) -> dict[str, Any]:
-    """The body of one bulk call for reports of one kind."""
-    kind = reports[0].entity.kind
+    """The body of one bulk call, for reports of one kind that have the same properties."""
+    kind, properties = reports[0].entity.kind, reports[0].properties
     return {
+        **({"properties": properties} if properties else {}),
         "providerMetadata": {"product": PRODUCT},
         _COLLECTION[kind]: [entity_payload(report.entity) for report in reports],
     }
@@ -186,6 +226,14 @@ def _rejected(report: Report, entry: object, unknown: Sequence[str]) -> Outcome:
     return Outcome(result=Result.REJECTED, problems=(problem,))
 
 
+def _in_path(id: str) -> str:
+    if id in (".", ".."):
+        raise SettingsError(
+            f"what has the id {id!r} cannot be addressed", "in an address it means a folder", "give it another id"
+        )
+    return quote(id, safe="")
+
+
 def _key(entity: Build | Deployment) -> dict[str, Any]:
     if isinstance(entity, Build):
         return {"pipelineId": entity.pipeline.id, "buildNumber": entity.number}
@@ -234,9 +282,13 @@ def is_html(headers: Mapping[str, str], body: str) -> bool:
 
 
 def _no_answer(report: Report, why: str) -> Problem:
+    return _unusable(report.site.name, "Jira answers a report with what it accepted and rejected", why)
+
+
+def _unusable(site: str, expected: str, why: str) -> Problem:
     return Problem(
-        f"{report.site.name} gave no usable answer",
-        f"Jira answers a report with what it accepted and rejected, and here {why}",
+        f"{site} gave no usable answer",
+        f"{expected}, and here {why}",
         "look for a proxy or gateway between this machine and Jira that answers in its place; check INSTANCE",
     )
 
@@ -258,10 +310,48 @@ _REMEDIES = {
 }
 
 
-def reading_problem(site: str, status: int, headers: Mapping[str, str], body: str) -> Problem | None:
-    """What is wrong when reading back something that is not there, or None where Jira says just that, in JSON."""
-    found_nothing = status in (200, 404) and not is_html(headers, body) and body.strip()[:1] in ("{", "[")
-    return None if found_nothing else _refused("reading back", site, status, headers, body)
+def asking_problem(site: str, status: int, headers: Mapping[str, str], body: str) -> Problem | None:
+    """What is wrong with the answer to a question or a deletion; None where Jira does it, or says "there is none"."""
+    is_jiras = not is_html(headers, body) and (status != 404 or body.strip()[:1] in ("{", "["))
+    return None if status in (200, 202, 204, 404) and is_jiras else _refused("asking", site, status, headers, body)
+
+
+def read_entity(site: str, status: int, headers: Mapping[str, str], body: str) -> dict[str, Any] | None:
+    """The build or deployment in an answer; None where there is none. Raises DeliveryError where it is no answer."""
+    if status == 404:
+        return None
+    try:
+        entity = json.loads(body)
+        if isinstance(entity, dict):
+            return entity
+    except (ValueError, RecursionError):
+        pass
+    problem = _unusable(site, "Jira answers with a build or a deployment", _not_json(headers, body))
+    raise DeliveryError(problem.what, problem.why, problem.remedy)
+
+
+def is_newer(report: Report, stored: Mapping[str, Any]) -> bool:
+    """Whether Jira holds an update that it takes for newer than this one."""
+    sequence = stored.get("updateSequenceNumber")
+    return isinstance(sequence, int) and sequence > report.entity.sequence
+
+
+def storage_problem(report: Report, stored: Mapping[str, Any] | None) -> Problem | None:
+    """What is wrong with what Jira holds after it accepted a report; None where it holds just that."""
+    if stored is not None and stored.get("updateSequenceNumber") == report.entity.sequence:
+        return None
+    site = report.site.name
+    if stored is not None and is_newer(report, stored):
+        return Problem(
+            f"{site} accepted {report.title} and ignores it",
+            "it holds an update of a later time: another step was faster, or the clock of a machine is wrong",
+            "compare the clocks of the machines; `jira-ci show` shows what Jira holds",
+        )
+    return Problem(
+        f"{site} accepted {report.title} and does not show it yet",
+        "Jira stores asynchronously, and within DEADLINE it did not come to be readable",
+        "ask again later with `jira-ci show`; status.atlassian.com tells of delays",
+    )
 
 
 def _refusal(report: Report, status: int, headers: Mapping[str, str], body: str) -> Problem:

@@ -42,6 +42,9 @@ Id = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 WebUrl = Annotated[str, AfterValidator(web_url)]
 # In UTC, as JSON has no place for an offset with seconds.
 Moment = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
+# Jira's limits: at most 5, names without a colon and not beginning with an underscore.
+PropertyName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^_:][^:]*$")]
+Properties = Annotated[dict[PropertyName, Annotated[str, StringConstraints(max_length=255)]], Field(max_length=5)]
 # Jira's integers are signed and 64 bits wide.
 Number = Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -148,6 +151,11 @@ class Site(Model):
         """What people call it: the host, or the cloud id where only that is known."""
         return self.url.partition("://")[2] if self.url else f"cloud id {self.cloud_id}"
 
+    def is_same(self, other: Site) -> bool:
+        """Whether both are certainly the same site: what both know is the same, and there is something."""
+        shared = [(mine, its) for mine, its in ((self.url, other.url), (self.cloud_id, other.cloud_id)) if mine and its]
+        return bool(shared) and all(mine == its for mine, its in shared)
+
 
 class Reference(Model):
     """The commit and the branch a build is of; each is shown only where it has an address."""
@@ -223,6 +231,8 @@ class Report(Model):
 
     site: Site
     entity: Annotated[Build | Deployment, Field(discriminator="kind")]
+    properties: Properties = {}
+    """What "delete by property" selects on."""
 
     @property
     def title(self) -> str:
@@ -249,6 +259,8 @@ class Outcome(Model):
 
     result: Result
     problems: tuple[Problem, ...] = ()
+    kept: str | None = None
+    """The file in the outbox that holds a report which is still to be delivered; core fills this in."""
 
 
 class Receipt(Model):

@@ -81,7 +81,8 @@ class Plugins:
         """What is wrong with plugins that could not be taken in."""
         self.answered: dict[str, str] = {}
         """Hook to the plugin whose answer came last."""
-        self._watchdog = Watchdog(choice.plugin_timeout, _tell_of_hang)
+        self._timeout = choice.plugin_timeout
+        self._watchdog = Watchdog(self._timeout, _tell_of_hang)
         self._trace = choice.trace_hooks
         self.fail = choice.on_plugin_error == "fail"
         """Whether a failing plugin ends the step."""
@@ -121,6 +122,10 @@ class Plugins:
         for plugin in [*reversed(others), *own]:
             problems += self._start(plugin, sources)
         return problems
+
+    def allow_more(self, seconds: float) -> None:
+        """Let each call take longer: what waits for the network has a deadline of its own."""
+        self._watchdog.seconds = self._timeout + seconds
 
     def first(self, hook: str, **arguments: object) -> Any:
         """The first answer to a hook, or None; the hook's name goes without its prefix."""

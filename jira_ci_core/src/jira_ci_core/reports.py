@@ -80,14 +80,20 @@ def make_reports(
         "pipeline": identity,
     }
     if kind is Kind.BUILD:
-        return (Report(site=site, entity=Build.model_validate({**common, "references": _references(pipeline)})),)
+        build = Build.model_validate({**common, "references": _references(pipeline)})
+        return (Report(site=site, entity=build, properties=settings.properties),)
     return tuple(
-        Report(site=site, entity=Deployment.model_validate({**common, "environment": environment}))
-        for environment in _environments(plugins, pipeline, settings)
+        Report(
+            site=site,
+            entity=Deployment.model_validate({**common, "environment": environment}),
+            properties=settings.properties,
+        )
+        for environment in make_environments(plugins, pipeline, settings)
     )
 
 
-def _environments(plugins: Plugins, pipeline: Pipeline, settings: Settings) -> list[Environment]:
+def make_environments(plugins: Plugins, pipeline: Pipeline, settings: Settings) -> list[Environment]:
+    """The environments that ENVIRONMENT_NAME names. Raises SettingsError where several are to have one id."""
     names = settings.environment_name
     if settings.environment_id and len(names) > 1:
         raise SettingsError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
 from jira_ci_core.checkout import filled_from_checkout
 from jira_ci_core.clock import PROCESS_CLOCK, Clock
@@ -12,10 +13,12 @@ from jira_ci_core.delivery import Delivery
 from jira_ci_core.errors import ExitCode
 from jira_ci_core.loader import Loaded, load
 from jira_ci_core.models import FoundKey, Pipeline, Receipt, Report, Result
+from jira_ci_core.outbox import Outbox, deliver_kept
 from jira_ci_core.plugins import Plugins
 from jira_ci_core.ranking import find_issue_keys
 from jira_ci_core.reports import hint_at_deployment, kind_of, make_reports, make_site
 from jira_ci_core.secrets import Secrets
+from jira_ci_core.settings import Settings
 from jira_ci_core.sources import read_sources
 from jira_ci_core.states import decide_state
 
@@ -24,6 +27,8 @@ class How(StrEnum):
     """The ways a run ends that had settings to work with."""
 
     DELIVERED = "delivered"
+    KEPT = "kept"
+    """Not delivered, but in the outbox."""
     NOT_DELIVERED = "not_delivered"
     SKIPPED = "skipped"
     DRY_RUN = "dry_run"
@@ -65,6 +70,7 @@ def report(loaded: Loaded, *, dry_run: bool = False, clock: Clock = PROCESS_CLOC
     hint_at_deployment(pipeline, settings)
     keys = find_issue_keys(plugins, pipeline, settings)
     decision = decide_state(plugins, pipeline, kind_of(settings), settings)
+    outbox = Outbox(Path(settings.outbox), loaded.secrets.redact) if settings.outbox else None
     delivery = Delivery(loaded, site, dry_run=dry_run)
 
     skipped = decision.skipped if keys else "no issue key was found"
@@ -78,11 +84,26 @@ def report(loaded: Loaded, *, dry_run: bool = False, clock: Clock = PROCESS_CLOC
     if dry_run:
         return Ending(How.DRY_RUN, ExitCode.OK, pipeline, keys, reports)
 
-    receipt = delivery.deliver(reports)
+    with delivery:
+        receipt = deliver_kept(outbox, reports, delivery.deliver)
+        if settings.verify:
+            receipt = delivery.verify(reports, receipt)
     plugins.notify("reported", pipeline=pipeline, reports=reports, receipt=receipt, settings=settings)
-    done = all(outcome.result in (Result.ACCEPTED, Result.QUEUED) for outcome in receipt.outcomes)
-    how, exit_code = (How.DELIVERED, ExitCode.OK) if done else (How.NOT_DELIVERED, ExitCode.JIRA)
+    how, exit_code = how_it_ended(receipt, settings)
     return Ending(how, exit_code, pipeline, keys, reports, receipt)
+
+
+def how_it_ended(receipt: Receipt, settings: Settings) -> tuple[How, ExitCode]:
+    """What became of the reports as a whole, and the exit code: a refusal always fails, the rest is for ON_FAILURE."""
+    lost = [outcome for outcome in receipt.outcomes if outcome.result is Result.NOT_DELIVERED]
+    refused = [outcome for outcome in receipt.outcomes if outcome.result is Result.REJECTED]
+    unverified = [one for one in receipt.outcomes if one.result is Result.ACCEPTED and one.problems]
+    if not (lost or refused or unverified):
+        return How.DELIVERED, ExitCode.OK
+    is_kept = bool(lost) and all(outcome.kept for outcome in lost)
+    how = How.KEPT if is_kept and not refused else How.NOT_DELIVERED
+    forgiven = settings.on_failure == "ignore" or (settings.on_failure == "keep" and is_kept)
+    return how, ExitCode.OK if forgiven and not (refused or unverified) else ExitCode.JIRA
 
 
 def read_pipeline(plugins: Plugins, environ: Mapping[str, str]) -> Pipeline:

@@ -104,6 +104,8 @@ class Sources:
     config_name: str = ""
     project: Mapping[str, Any] = field(default_factory=dict)
     project_name: str = ""
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    """What a command takes for settings that it does not need, by their names."""
     unresolved: set[str] = field(default_factory=set)
     """Where expressions stand that were not resolved; each is told of once."""
 
@@ -141,6 +143,7 @@ class Sources:
             yield self.project.get(key(name)), f"{key(name)} in {self.project_name}"
         for variable in setting.reads:
             yield self.environ.get(variable), variable
+        yield self.defaults.get(setting.name), "the command's default"
 
     @staticmethod
     def _with_file(

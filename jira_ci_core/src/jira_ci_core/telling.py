@@ -36,6 +36,8 @@ def lines_of(ending: Ending) -> list[str]:
             lines.append(f"{site} accepted {report.title} ({state}) for {', '.join(known)}")
         elif outcome.result is Result.QUEUED:
             lines.append(f"{report.title} ({state}) is queued for {site}")
+        elif outcome.kept:
+            lines.append(f"kept for `jira-ci outbox flush`: {report.title} ({state}), in {outcome.kept}")
     return lines + _not_known(ending.receipt)
 
 
@@ -99,6 +101,11 @@ def _not_known(receipt: Receipt) -> list[str]:
 
 def _outcomes(reports: Sequence[Report], receipt: Receipt) -> list[dict[str, Any]]:
     return [
-        {"report": report.title, "result": outcome.result.value, "problems": problems_as_json(outcome.problems)}
+        {
+            "report": report.title,
+            "result": outcome.result.value,
+            "kept": outcome.kept,
+            "problems": problems_as_json(outcome.problems),
+        }
         for report, outcome in zip(reports, receipt.outcomes, strict=False)
     ]

@@ -23,7 +23,7 @@ class Watchdog:
     """
 
     def __init__(self, seconds: float, tell: Callable[[str], None]) -> None:
-        self._seconds = seconds
+        self.seconds = seconds
         self._tell = tell
         self._watched: list[tuple[str, float]] = []
         self._changed = threading.Condition()
@@ -33,7 +33,7 @@ class Watchdog:
     def watching(self, what: str) -> Iterator[None]:
         """Watch what happens inside; `what` says in words what it is."""
         with self._changed:
-            self._watched.append((what, time.monotonic() + self._seconds))
+            self._watched.append((what, time.monotonic() + self.seconds))
             self._changed.notify()
         if self._thread is None:
             self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
@@ -70,7 +70,7 @@ class Watchdog:
             yield
             return
         signal.signal(signal.SIGALRM, self._rung)
-        signal.setitimer(signal.ITIMER_REAL, self._seconds)
+        signal.setitimer(signal.ITIMER_REAL, self.seconds)
         try:
             yield
         finally:

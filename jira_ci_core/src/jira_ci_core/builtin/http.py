@@ -15,35 +15,29 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LONGEST_SHOWN = 20_000
+# Malformed, or too large: one report may be to blame for all, so they are sent in halves.
+REFUSED_AS_A_WHOLE = 400, 413
 
 
 @hookimpl(trylast=True)
 def jira_ci_deliver(reports: Sequence[Report], connect: Callable[[], Connection], http: Http) -> Receipt:
     """Deliver; a failure to sign in or to reach Jira is in the receipt."""
-    outcomes: list[Outcome | None] = [None] * len(reports)
-    unknown_keys: list[str] = []
-    unknown_associations: list[str] = []
-    for kind in Kind:
-        places = [place for place, report in enumerate(reports) if report.entity.kind is kind]
-        if not places:
-            continue
+    together: dict[object, list[int]] = {}
+    for place, report in enumerate(reports):
+        together.setdefault((report.entity.kind, *sorted(report.properties.items())), []).append(place)
+    outcomes: dict[int, Outcome] = {}
+    receipts = []
+    for places in together.values():
         receipt = _deliver([reports[place] for place in places], connect, http)
-        for place, outcome in zip(places, receipt.outcomes, strict=True):
-            outcomes[place] = outcome
-        unknown_keys += receipt.unknown_issue_keys
-        unknown_associations += receipt.unknown_associations
-    return Receipt(
-        outcomes=tuple(outcome for outcome in outcomes if outcome),
-        unknown_issue_keys=tuple(dict.fromkeys(unknown_keys)),
-        unknown_associations=tuple(dict.fromkeys(unknown_associations)),
-    )
+        outcomes.update(zip(places, receipt.outcomes, strict=True))
+        receipts.append(receipt)
+    return _joined(receipts).model_copy(update={"outcomes": tuple(outcomes[place] for place in range(len(reports)))})
 
 
-def _deliver(reports: list[Report], connect: Callable[[], Connection], http: Http) -> Receipt:
+def _deliver(reports: Sequence[Report], connect: Callable[[], Connection], http: Http) -> Receipt:
     try:
         connection = connect()
-        is_build = reports[0].entity.kind is Kind.BUILD
-        url = connection.builds_url if is_build else connection.deployments_url
+        url = connection.builds_url if reports[0].entity.kind is Kind.BUILD else connection.deployments_url
         body = bulk_request(reports)
         response = http.request("POST", url, json=body, auth=connection.auth)
         if response.status_code == 401:
@@ -52,4 +46,16 @@ def _deliver(reports: list[Report], connect: Callable[[], Connection], http: Htt
     except (SignInError, DeliveryError) as error:
         return Receipt.for_all(reports, Result.NOT_DELIVERED, *error.problems)
     log.debug("Jira answered %d: %s", response.status_code, response.text[:LONGEST_SHOWN])
+    if response.status_code in REFUSED_AS_A_WHOLE and len(reports) > 1:
+        half = len(reports) // 2
+        return _joined([_deliver(reports[:half], connect, http), _deliver(reports[half:], connect, http)])
     return read_answer(reports, response.status_code, response.headers, response.text)
+
+
+def _joined(receipts: Sequence[Receipt]) -> Receipt:
+    """One receipt for the reports of several, in their order."""
+    return Receipt(
+        outcomes=tuple(outcome for receipt in receipts for outcome in receipt.outcomes),
+        unknown_issue_keys=tuple(dict.fromkeys(key for receipt in receipts for key in receipt.unknown_issue_keys)),
+        unknown_associations=tuple(dict.fromkeys(one for receipt in receipts for one in receipt.unknown_associations)),
+    )

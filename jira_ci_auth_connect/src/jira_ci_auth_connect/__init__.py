@@ -5,42 +5,14 @@ https://developer.harness.io/docs/continuous-integration/use-ci/use-drone-plugin
 
 from __future__ import annotations
 
-import base64
-import json
-import logging
-import re
 from typing import TYPE_CHECKING
 
-from jira_ci_core import (
-    BearerAuth,
-    Connection,
-    HttpsUrl,
-    PluginSettings,
-    Secret,
-    SignIn,
-    Site,
-    answer_error,
-    hookimpl,
-    origin,
-    setting,
-)
+from jira_ci_core import Connection, HttpsUrl, PluginSettings, Secret, SignIn, Site, hookimpl, origin, setting
 
 if TYPE_CHECKING:
     from jira_ci_core import Http
 
-log = logging.getLogger(__name__)
-
 KIND = "connect"
-
-_JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
-
-_REMEDY = "check CONNECT_HOSTNAME; look for a proxy between this machine and it that answers in its place"
-_REMEDIES = {
-    401: "check CONNECT_KEY; generate a new token on the app's Configure page where in doubt",
-    403: "check CONNECT_KEY; generate a new token on the app's Configure page where in doubt",
-    404: "check CONNECT_HOSTNAME",
-    429: "try again later",
-}
 
 
 class ConnectAuth:
@@ -71,39 +43,6 @@ class ConnectAuth:
         )
 
     def _connect(self, site: Site, http: Http) -> Connection:
-        log.info(
-            "notice: Atlassian is ending Connect apps (no new private installs, support ends in Q4 2026); "
-            "OAuth credentials, CLIENT_ID and CLIENT_SECRET, take their place"
-        )
-        auth = BearerAuth(lambda: self._fetch_token(http))
-        return Connection(
-            builds_url=f"{site.url}/rest/builds/0.1/bulk",
-            deployments_url=f"{site.url}/rest/deployments/0.1/bulk",
-            auth=auth,
-            renew=auth.renew,
-        )
+        from jira_ci_auth_connect.network import connect
 
-    def _fetch_token(self, http: Http) -> str:
-        key = self._settings.connect_key
-        assert key is not None
-        response = http.request(
-            "GET", f"{self._settings.connect_hostname}/token", auth=BearerAuth(key.get_secret_value)
-        )
-        if response.status_code != 200:
-            raise answer_error("a token", response, _REMEDIES, _REMEDY)
-        token = response.text.strip()
-        if not looks_like_jwt(token):
-            raise answer_error("a token", response, {}, _REMEDY, "it is no JSON Web Token")
-        return http.secret(token)
-
-
-def looks_like_jwt(text: str) -> bool:
-    """Whether this is a JSON Web Token as far as one can see without its key: three parts, the first a JOSE header."""
-    if not _JWT.fullmatch(text):
-        return False
-    head = text.partition(".")[0]
-    try:
-        header = json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(header, dict) and "alg" in header
+        return connect(self._settings, site, http)

@@ -1,4 +1,4 @@
-"""Connections that nobody can keep open for longer than a step may take."""
+"""What `requests` sends through: connections that were opened early, and none that outlasts the step."""
 
 from __future__ import annotations
 
@@ -7,21 +7,24 @@ import socket
 import threading
 from typing import Any
 
+from requests import PreparedRequest
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from jira_ci_core.clock import Deadline
+from jira_ci_core.early import EarlyConnections
 
 
 class Connections(HTTPAdapter):
-    """What `requests` sends through: every connection is cut when the deadline is over.
+    """The connections of one session: every one of them is cut when the deadline is over.
 
     A time-out alone is not enough: it begins anew with each byte, so that a server that trickles holds a step for ever.
     """
 
-    def __init__(self, deadline: Deadline) -> None:
+    def __init__(self, deadline: Deadline, early: EarlyConnections) -> None:
         self._deadline = deadline
+        self._early = early
         self._open: list[socket.socket] = []
         self._timer: threading.Timer | None = None
         self._pools = self._pool_classes()
@@ -34,9 +37,20 @@ class Connections(HTTPAdapter):
 
     def proxy_manager_for(self, *arguments: Any, **keywords: Any) -> PoolManager:
         """Make the pools of all hosts that are reached by a proxy."""
-        manager: PoolManager = super().proxy_manager_for(*arguments, **keywords)
+        context = self._early.context()
+        manager: PoolManager = super().proxy_manager_for(*arguments, proxy_ssl_context=context, **keywords)
         manager.pool_classes_by_scheme = self._pools
         return manager
+
+    def build_connection_pool_key_attributes(
+        self, request: PreparedRequest, verify: object, cert: object = None
+    ) -> Any:
+        """What tells one pool from another: the host alone, since all are safe in the same way."""
+        host, _ = super().build_connection_pool_key_attributes(request, True, None)
+        return host, {"ssl_context": self._early.context()} if host["scheme"] == "https" else {}
+
+    def cert_verify(self, *arguments: object) -> None:
+        """Leave a pool as it is: what it trusts is in its TLS context."""
 
     def close(self) -> None:
         """Close all connections, and stop waiting for the deadline."""
@@ -52,16 +66,26 @@ class Connections(HTTPAdapter):
             self._start_timer()
 
     def _pool_classes(self) -> dict[str, type[HTTPConnectionPool]]:
-        watch = self._watch
+        early, watch = self._early, self._watch
 
         class Plain(HTTPConnection):
             def connect(self) -> None:
-                super().connect()
+                opened = early.take(self.host, self.port)
+                if opened is None:
+                    super().connect()
+                else:
+                    opened.settimeout(self.timeout)
+                    self.sock = opened
                 watch(self.sock)
 
         class Safe(HTTPSConnection):
             def connect(self) -> None:
-                super().connect()
+                opened = early.take(self.host, self.port)
+                if opened is None:
+                    super().connect()
+                else:
+                    opened.settimeout(self.timeout)
+                    self.sock, self.is_verified = opened, True
                 watch(self.sock)
 
         class PlainPool(HTTPConnectionPool):

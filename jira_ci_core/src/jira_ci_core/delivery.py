@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
+from jira_ci_core.early import EarlyConnections
 from jira_ci_core.errors import DeliveryError, SettingsError, SignInError
 from jira_ci_core.jira import Address, address_of, asking_problem, is_newer, read_entity, storage_problem
 from jira_ci_core.models import Connection, Outcome, Receipt, Report, Result, SignIn, Site
@@ -26,14 +27,18 @@ log = logging.getLogger(__name__)
 
 
 class Delivery:
-    """One step's delivery to one site. Its making checks the credentials; nothing is sent before `deliver`."""
+    """One step's delivery to one site; a context manager that closes its connections.
+
+    Its making chooses the credentials and opens the connections that will be needed; nothing is sent before `deliver`.
+    """
 
     def __init__(self, loaded: Loaded, site: Site, *, dry_run: bool = False) -> None:
-        """Raises SettingsError where no credential can be used, unless none is needed."""
+        """Raises SettingsError where CA_BUNDLE cannot be used."""
         self._loaded = loaded
         self.site = site
         self._problem: SettingsError | None = None
         self._sign_in: SignIn | None = None
+        self._early = EarlyConnections(loaded.network.ca_bundle)
         if dry_run:
             return
         plugins, settings = loaded.plugins, loaded.settings
@@ -41,14 +46,20 @@ class Delivery:
         try:
             self._sign_in = choose_sign_in(plugins, offers, loaded.credentials, settings)
         except SettingsError as error:
-            if plugins.need_sign_in():
-                raise
             self._problem = error
+        if self._sign_in and plugins.need_sign_in() and not loaded.network.has_proxy:
+            self._early.open(self._sign_in.hosts)
+
+    def check(self) -> None:
+        """Raise SettingsError where there is no credential that can be used, unless none is needed."""
+        if self._problem and self._loaded.plugins.need_sign_in():
+            raise self._problem
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self._early.close()
         if "http" in vars(self):
             self.http.close()
 
@@ -63,7 +74,8 @@ class Delivery:
         from jira_ci_core.http import Http
 
         self._loaded.plugins.allow_more(self._loaded.network.deadline)
-        return Http(self._loaded.network, self._loaded.secrets, self._sign_in.hosts if self._sign_in else ())
+        hosts = self._sign_in.hosts if self._sign_in else ()
+        return Http(self._loaded.network, self._loaded.secrets, hosts, self._early)
 
     @functools.cached_property
     def connection(self) -> Connection:

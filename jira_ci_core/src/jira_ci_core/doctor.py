@@ -12,7 +12,7 @@ from jira_ci_core.errors import ExitCode, JiraCiError
 from jira_ci_core.identity import pipeline_identity, run_number
 from jira_ci_core.jira import build_address, deployment_address
 from jira_ci_core.loader import Loaded, load
-from jira_ci_core.models import FoundKey, Kind, Pipeline
+from jira_ci_core.models import FoundKey, Kind, Pipeline, Site
 from jira_ci_core.plugins import Plugins
 from jira_ci_core.ranking import find_issue_keys
 from jira_ci_core.reports import kind_of, make_site
@@ -51,7 +51,9 @@ def examine(sources: Sources, plugins: Plugins, secrets: Secrets, console: Conso
         )
     site = examination.step("site", lambda: make_site(settings), lambda it: it.name)
     if site is not None:
-        delivery = examination.step("credentials", lambda: Delivery(loaded, site), lambda it: it.kind or "none needed")
+        delivery = examination.step(
+            "credentials", lambda: _credentials(loaded, site), lambda it: it.kind or "none needed"
+        )
         if delivery is not None and delivery.kind:
             examination.step("sign-in and permission", lambda: _ask(delivery, kind_of(settings)), str)
     return examination.exit_code
@@ -86,6 +88,12 @@ def _recognised(pipeline: Pipeline) -> str:
 
 def _listed(keys: Sequence[FoundKey]) -> str:
     return ", ".join(f"{found.key} ({found.source})" for found in keys)
+
+
+def _credentials(loaded: Loaded, site: Site) -> Delivery:
+    delivery = Delivery(loaded, site)
+    delivery.check()
+    return delivery
 
 
 def _ask(delivery: Delivery, kind: Kind) -> str:

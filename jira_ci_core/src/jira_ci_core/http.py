@@ -8,11 +8,11 @@ import logging
 import re
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from email.utils import mktime_tz, parsedate_tz
-from pathlib import Path
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 import requests
 from requests.auth import AuthBase
@@ -22,7 +22,8 @@ from urllib3.util import Retry
 
 from jira_ci_core.clock import Deadline
 from jira_ci_core.connections import Connections
-from jira_ci_core.errors import DeliveryError, SettingsError, SignInError
+from jira_ci_core.early import CONNECT_SECONDS, EarlyConnections
+from jira_ci_core.errors import DeliveryError, SignInError
 from jira_ci_core.jira import error_message, is_html, moved
 from jira_ci_core.secrets import Secrets
 from jira_ci_core.settings import NetworkSettings
@@ -30,7 +31,8 @@ from jira_ci_core.urls import origin
 
 log = logging.getLogger(__name__)
 
-CONNECT_SECONDS = 5
+T = TypeVar("T")
+
 READ_SECONDS = 20
 # What is left may round to nothing, and a time-out of nothing is none.
 SHORTEST_TIMEOUT = 0.001
@@ -38,7 +40,6 @@ FIRST_WAIT = 0.2
 LONGEST_BODY = 16 * 2**20
 CLOCK_MAY_BE_BEHIND = 60
 USER_AGENT = "jira-ci"
-SYSTEM = "system"
 
 # As often as the deadline allows; no method is left out, since all that is sent may be sent twice.
 RETRY = Retry(
@@ -63,10 +64,14 @@ class BearerAuth(AuthBase):
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Sign one request."""
-        if self._token is None:
-            self._token = self._fetch()
+        self.obtain()
         request.headers["Authorization"] = f"Bearer {self._token}"
         return request
+
+    def obtain(self) -> None:
+        """Fetch the token now, unless there is one."""
+        if self._token is None:
+            self._token = self._fetch()
 
     def renew(self) -> None:
         """Forget the token, so that the next request fetches a new one."""
@@ -92,8 +97,10 @@ class Http:
     request; sending a report twice is harmless.
     """
 
-    def __init__(self, network: NetworkSettings, secrets: Secrets, hosts: Iterable[str]) -> None:
-        """Raises SettingsError where the file of certificate authorities cannot be used. Opens no connection."""
+    def __init__(
+        self, network: NetworkSettings, secrets: Secrets, hosts: Iterable[str], early: EarlyConnections
+    ) -> None:
+        """`early` are connections that are being opened already."""
         # Closures, not values: what a plugin is handed shows no credential however it is looked at.
         self._hide = secrets.add
         self._hosts = frozenset(filter(None, map(origin, hosts)))
@@ -115,11 +122,9 @@ class Http:
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers["User-Agent"] = USER_AGENT
-        self._connections = Connections(self._deadline)
+        self._connections = Connections(self._deadline, early)
         self._session.mount("https://", self._connections)
         self._session.mount("http://", self._connections)
-        if network.ca_bundle:
-            self._session.verify = _authorities(network.ca_bundle)
 
     def __enter__(self) -> Self:
         return self
@@ -130,6 +135,21 @@ class Http:
     def close(self) -> None:
         """Close all connections."""
         self._session.close()
+
+    def side_by_side(self, *calls: Callable[[], T]) -> list[T]:
+        """Make calls at the same time that send requests, and answer what they answer, in their order.
+
+        Raises what the first one that failed raised, as if they had been made one after the other.
+        """
+        self._deadline.left()
+        running = [_Call(call) for call in calls[1:]]
+        for call in running:
+            call.start()
+        answers = [calls[0]()]
+        for call in running:
+            call.join()
+            answers.append(call.answer())
+        return answers
 
     def begin_anew(self) -> None:
         """Let the deadline begin with the next request: for those who send one batch after the other."""
@@ -226,6 +246,28 @@ class Http:
                 )
 
 
+class _Call(threading.Thread, Generic[T]):
+    """A call in a thread of its own."""
+
+    def __init__(self, call: Callable[[], T]) -> None:
+        super().__init__(daemon=True)
+        self._call = call
+        self._answer: list[T] = []
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            self._answer.append(self._call())
+        except BaseException as error:
+            self._error = error
+
+    def answer(self) -> T:
+        """What the call answered; raises what it raised."""
+        if self._error is not None:
+            raise self._error
+        return self._answer[0]
+
+
 class _TooLongError(requests.RequestException):
     """An answer that is longer than any that Jira gives."""
 
@@ -285,40 +327,6 @@ def json_answer(wanted: str, response: requests.Response, remedy: str) -> dict[s
 def _with_scheme(proxy: str) -> str:
     """A proxy's address, which people write as `proxy:3128`, too: `proxy` would be taken for its scheme."""
     return proxy if "://" in proxy else f"http://{proxy}"
-
-
-def _authorities(bundle: str) -> str:
-    """The file or folder of certificate authorities to trust. Raises SettingsError where it cannot be used."""
-    if bundle.lower() == SYSTEM:
-        paths = ssl.get_default_verify_paths()
-        found = paths.cafile or paths.capath
-        if found is None:
-            raise SettingsError(
-                f"CA_BUNDLE cannot be {bundle!r}",
-                "Python's TLS library knows no place where this system keeps its certificate authorities",
-                "name a file of them instead",
-            )
-        return found
-    unusable = _why_no_authorities(Path(bundle))
-    if unusable:
-        raise SettingsError(
-            f"CA_BUNDLE cannot be {bundle!r}",
-            unusable,
-            "correct CA_BUNDLE (or REQUESTS_CA_BUNDLE, SSL_CERT_FILE), or leave it out",
-        )
-    return bundle
-
-
-def _why_no_authorities(path: Path) -> str:
-    """Why a file or folder holds no certificate authority; empty where it does, as far as that can be seen."""
-    if not path.exists():
-        return "there is no such file or folder"
-    try:
-        if path.is_file():
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
-    except OSError as error:  # what ssl raises is one, too
-        return f"it holds no certificate that can be read ({error.strerror})"
-    return ""
 
 
 def _unreachable(url: str, error: Exception, deadline: Deadline, tries: int) -> DeliveryError:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Model(BaseModel):
     """What all models share: immutable, and an unknown field is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 def _issue_key(text: str) -> str:

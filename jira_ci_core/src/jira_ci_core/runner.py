@@ -62,16 +62,19 @@ def run(
 
 
 def report(loaded: Loaded, *, dry_run: bool = False, clock: Clock = PROCESS_CLOCK) -> Ending:
-    """Tell the whole story once, from checked settings to the receipt."""
+    """Tell the whole story, from checked settings to the receipt, while the connections to Jira are being opened."""
+    with Delivery(loaded, make_site(loaded.settings), dry_run=dry_run) as delivery:
+        return _report(loaded, delivery, dry_run, clock)
+
+
+def _report(loaded: Loaded, delivery: Delivery, dry_run: bool, clock: Clock) -> Ending:
     plugins, settings = loaded.plugins, loaded.settings
-    site = make_site(settings)
 
     pipeline = read_pipeline(plugins, loaded.environ)
     hint_at_deployment(pipeline, settings)
     keys = find_issue_keys(plugins, pipeline, settings)
     decision = decide_state(plugins, pipeline, kind_of(settings), settings)
-    outbox = Outbox(Path(settings.outbox), loaded.secrets.redact) if settings.outbox else None
-    delivery = Delivery(loaded, site, dry_run=dry_run)
+    delivery.check()
 
     skipped = decision.skipped if keys else "no issue key was found"
     if skipped:
@@ -84,13 +87,17 @@ def report(loaded: Loaded, *, dry_run: bool = False, clock: Clock = PROCESS_CLOC
     if dry_run:
         return Ending(How.DRY_RUN, ExitCode.OK, pipeline, keys, reports)
 
-    with delivery:
-        receipt = deliver_kept(outbox, reports, delivery.deliver)
-        if settings.verify:
-            receipt = delivery.verify(reports, receipt)
+    receipt = deliver_kept(outbox_of(loaded), reports, delivery.deliver)
+    if settings.verify:
+        receipt = delivery.verify(reports, receipt)
     plugins.notify("reported", pipeline=pipeline, reports=reports, receipt=receipt, settings=settings)
     how, exit_code = how_it_ended(receipt, settings)
     return Ending(how, exit_code, pipeline, keys, reports, receipt)
+
+
+def outbox_of(loaded: Loaded) -> Outbox | None:
+    """The folder that OUTBOX names; no secret is written to it."""
+    return Outbox(Path(loaded.settings.outbox), loaded.secrets.redact) if loaded.settings.outbox else None
 
 
 def how_it_ended(receipt: Receipt, settings: Settings) -> tuple[How, ExitCode]:

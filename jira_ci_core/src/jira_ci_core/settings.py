@@ -320,6 +320,11 @@ class NetworkSettings(PluginSettings):
         reads=("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"),
     )
 
+    @property
+    def has_proxy(self) -> bool:
+        """Whether some hosts are reached through a proxy."""
+        return bool(self.https_proxy or self.http_proxy)
+
 
 def holds_secret(annotation: object) -> bool:
     """Whether a field of this type is a credential."""

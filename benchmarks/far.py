@@ -1,0 +1,164 @@
+"""A Jira that is far away: what the benchmarks speak with.
+
+`with Far(seconds) as jira:` starts, each in a process of its own so that the measured one does not wait for their work,
+a server that gives canned answers over TLS (or the local Jira), and before it a proxy that makes every round trip take
+that long, those of the TCP and TLS handshakes included. `jira.api`, `jira.site` and `jira.app` are three hosts: as in
+life, a connection to one is of no use for another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import multiprocessing
+import re
+import ssl
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import trustme
+
+CLOUD_ID = "11223344-5566-7788-99aa-bbccddeeff00"
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqaXJhLWNpIn0.c2lnbmF0dXJl"
+
+
+@dataclass(frozen=True)
+class Far:
+    """Where it is, and the authority that vouches for it."""
+
+    api: str
+    site: str
+    app: str
+    authority: str
+
+
+@contextlib.contextmanager
+def far(round_trip: float, behind: tuple[str, int] | None = None, authority: str = "") -> Iterator[Far]:
+    """Start it; `round_trip` is in seconds. `behind` is a server to use in place of the canned answers, with TLS."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        if behind is None:
+            authority = _make_certificates(Path(folder))
+            behind = "127.0.0.1", stack.enter_context(_process(_serve_canned, folder))
+        ports = [stack.enter_context(_process(_serve_proxy, behind, round_trip)) for _ in range(3)]
+        yield Far(*(f"https://127.0.0.1:{port}" for port in ports), authority=authority)
+
+
+@contextlib.contextmanager
+def _process(serve: object, *arguments: object) -> Iterator[int]:
+    """Run a server in a process of its own; its port."""
+    context = multiprocessing.get_context("spawn")
+    ours, its = context.Pipe()
+    process = context.Process(target=serve, args=(*arguments, its), daemon=True)
+    process.start()
+    try:
+        yield ours.recv()
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _make_certificates(folder: Path) -> str:
+    authority = trustme.CA()
+    leaf = authority.issue_cert("127.0.0.1")
+    authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+    leaf.private_key_and_cert_chain_pem.write_to_path(str(folder / "server.pem"))
+    return str(folder / "ca.pem")
+
+
+def _serve_canned(folder: str, tell: Connection) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(Path(folder) / "server.pem")
+
+    async def serve() -> None:
+        server = await asyncio.start_server(_answer_canned, "127.0.0.1", 0, ssl=context, limit=2**26)
+        tell.send(server.sockets[0].getsockname()[1])
+        await server.serve_forever()
+
+    asyncio.run(serve())
+
+
+async def _answer_canned(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        while True:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            length = re.search(r"content-length: *([0-9]+)", head, re.IGNORECASE)
+            body = await reader.readexactly(int(length[1])) if length else b""
+            status, kind, answer = _canned(head.split(" ", 2)[1], body)
+            writer.write(
+                f"HTTP/1.1 {status} OK\r\nContent-Type: {kind}\r\nContent-Length: {len(answer)}\r\n\r\n".encode()
+                + answer
+            )
+            await writer.drain()
+    writer.close()
+
+
+def _canned(path: str, body: bytes) -> tuple[int, str, bytes]:
+    if path == "/token":
+        return 200, "text/plain", JWT.encode()
+    if path == "/oauth/token":
+        return 200, "application/json", json.dumps({"access_token": JWT, "expires_in": 900}).encode()
+    if path.endswith("tenant_info"):
+        return 200, "application/json", json.dumps({"cloudId": CLOUD_ID}).encode()
+    entities = json.loads(body)
+    kind = "Builds" if "builds" in entities else "Deployments"
+    keys = [_key(entity) for entity in entities[kind.lower()]]
+    return 202, "application/json", json.dumps({f"accepted{kind}": keys, f"rejected{kind}": []}).encode()
+
+
+def _key(entity: dict) -> dict:
+    if "buildNumber" in entity:
+        return {name: entity[name] for name in ("pipelineId", "buildNumber")}
+    return {
+        "pipelineId": entity["pipeline"]["id"],
+        "environmentId": entity["environment"]["id"],
+        "deploymentSequenceNumber": entity["deploymentSequenceNumber"],
+    }
+
+
+def _serve_proxy(behind: tuple[str, int], round_trip: float, tell: Connection) -> None:
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection(*behind)
+        # On loopback the client is connected at once; what it sends first waits for the handshake in its place.
+        await asyncio.gather(
+            _pass_on(reader, far_writer, round_trip / 2, round_trip), _pass_on(far_reader, writer, round_trip / 2, 0)
+        )
+
+    async def serve() -> None:
+        server = await asyncio.start_server(connected, "127.0.0.1", 0)
+        tell.send(server.sockets[0].getsockname()[1])
+        await server.serve_forever()
+
+    asyncio.run(serve())
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float, handshake: float) -> None:
+    """Pass on what arrives, each piece when its time has come, in order and any number of them on the way."""
+    loop = asyncio.get_running_loop()
+    on_the_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+    not_before = loop.time() + handshake
+
+    async def take_in() -> None:
+        data = b"-"
+        while data:
+            try:
+                data = await reader.read(2**16)
+            except ConnectionError:
+                data = b""
+            on_the_way.put_nowait((max(loop.time(), not_before) + delay, data))
+
+    async def hand_out() -> None:
+        data = b"-"
+        while data:
+            due, data = await on_the_way.get()
+            await asyncio.sleep(max(0.0, due - loop.time()))
+            with contextlib.suppress(ConnectionError):
+                if data:
+                    writer.write(data)
+                    await writer.drain()
+        writer.close()
+
+    await asyncio.gather(take_in(), hand_out())

@@ -1,0 +1,68 @@
+"""What goes over the network to sign in; imported only when something is to be delivered."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import re
+from typing import TYPE_CHECKING
+
+from jira_ci_core import BearerAuth, Connection, Site, answer_error
+
+if TYPE_CHECKING:
+    from jira_ci_auth_connect import ConnectAuth
+    from jira_ci_core import Http
+
+log = logging.getLogger(__name__)
+
+_JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+
+_REMEDY = "check CONNECT_HOSTNAME; look for a proxy between this machine and it that answers in its place"
+_REMEDIES = {
+    401: "check CONNECT_KEY; generate a new token on the app's Configure page where in doubt",
+    403: "check CONNECT_KEY; generate a new token on the app's Configure page where in doubt",
+    404: "check CONNECT_HOSTNAME",
+    429: "try again later",
+}
+
+
+def connect(settings: ConnectAuth.Settings, site: Site, http: Http) -> Connection:
+    """Sign in: a token of the app; reports go to the site itself."""
+    log.info(
+        "notice: Atlassian is ending Connect apps (no new private installs, support ends in Q4 2026); "
+        "OAuth credentials, CLIENT_ID and CLIENT_SECRET, take their place"
+    )
+    auth = BearerAuth(lambda: fetch_token(settings, http))
+    return Connection(
+        builds_url=f"{site.url}/rest/builds/0.1/bulk",
+        deployments_url=f"{site.url}/rest/deployments/0.1/bulk",
+        auth=auth,
+        renew=auth.renew,
+    )
+
+
+def fetch_token(settings: ConnectAuth.Settings, http: Http) -> str:
+    """Exchange the key for a token. Raises SignInError where the answer is none."""
+    assert settings.connect_key is not None
+    response = http.request(
+        "GET", f"{settings.connect_hostname}/token", auth=BearerAuth(settings.connect_key.get_secret_value)
+    )
+    if response.status_code != 200:
+        raise answer_error("a token", response, _REMEDIES, _REMEDY)
+    token = response.text.strip()
+    if not looks_like_jwt(token):
+        raise answer_error("a token", response, {}, _REMEDY, "it is no JSON Web Token")
+    return http.secret(token)
+
+
+def looks_like_jwt(text: str) -> bool:
+    """Whether this is a JSON Web Token as far as one can see without its key: three parts, the first a JOSE header."""
+    if not _JWT.fullmatch(text):
+        return False
+    head = text.partition(".")[0]
+    try:
+        header = json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(header, dict) and "alg" in header

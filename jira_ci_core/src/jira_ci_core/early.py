@@ -1,0 +1,100 @@
+"""Connections that are opened in the background, while the rest of the program is still loading.
+
+TCP and TLS, and nothing more: no request is sent here. Loading the libraries takes as long as several round trips, so
+this module needs none of them.
+"""
+
+from __future__ import annotations
+
+import functools
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterable
+from urllib.parse import urlsplit
+
+from jira_ci_core.errors import SettingsError
+from jira_ci_core.tls import tls_context
+
+CONNECT_SECONDS = 5
+
+
+class EarlyConnections:
+    """Connections by host and port, each given away once. One that fails is left to whoever needs it."""
+
+    def __init__(self, bundle: str | None) -> None:
+        """`bundle` is CA_BUNDLE. Raises SettingsError where it cannot be used."""
+        self._opening: dict[tuple[str, int], _Opening] = {}
+        self._lock = threading.Lock()
+        self._make_context = functools.cache(functools.partial(tls_context, bundle))
+        if bundle is not None:
+            self.context()
+
+    def context(self) -> ssl.SSLContext:
+        """What all connections are made safe with; made once, as reading a hundred certificates takes its time."""
+        with self._lock:
+            return self._make_context()
+
+    def open(self, origins: Iterable[str]) -> None:
+        """Begin to open a connection to each of these origins (`https://api.atlassian.com`)."""
+        for origin in dict.fromkeys(origins):
+            parts = urlsplit(origin)
+            context = self.context if parts.scheme == "https" else None
+            place = parts.hostname or "", parts.port or (443 if context else 80)
+            self._opening[place] = _Opening(place, context)
+            self._opening[place].start()
+
+    def take(self, host: str, port: int) -> socket.socket | None:
+        """The connection to a host, once it is open; None where there is none, or it failed."""
+        opening = self._opening.pop((host, port), None)
+        if opening is None:
+            return None
+        opening.join()
+        return opening.connected
+
+    def close(self) -> None:
+        """Close those that nobody took, also those that are not open yet."""
+        for opening in self._opening.values():
+            opening.abandon()
+        self._opening.clear()
+
+
+class _Opening(threading.Thread):
+    """Opens one connection. Of the daemon kind, so that nobody waits for a host that is not asked in the end."""
+
+    def __init__(self, place: tuple[str, int], context: Callable[[], ssl.SSLContext] | None) -> None:
+        super().__init__(daemon=True)
+        self.connected: socket.socket | None = None
+        self._place = place
+        self._context = context
+        self._is_wanted = True
+        self._deciding = threading.Lock()
+
+    def run(self) -> None:
+        try:
+            connected = self._connect()
+        except (OSError, ValueError, SettingsError):
+            return  # whoever connects anew meets the same, and can tell of it
+        with self._deciding:
+            if self._is_wanted:
+                self.connected = connected
+            else:
+                connected.close()
+
+    def abandon(self) -> None:
+        """Nobody wants it any more."""
+        with self._deciding:
+            self._is_wanted = False
+            if self.connected is not None:
+                self.connected.close()
+
+    def _connect(self) -> socket.socket:
+        plain = socket.create_connection(self._place, CONNECT_SECONDS)
+        try:
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._context is None:
+                return plain
+            return self._context().wrap_socket(plain, server_hostname=self._place[0].rstrip("."))
+        except BaseException:
+            plain.close()
+            raise

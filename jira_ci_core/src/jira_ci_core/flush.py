@@ -9,9 +9,8 @@ from itertools import islice
 
 from jira_ci_core.delivery import Delivery
 from jira_ci_core.errors import Problem
-from jira_ci_core.jira import address_of
 from jira_ci_core.loader import Loaded
-from jira_ci_core.models import Receipt, Report, Result
+from jira_ci_core.models import Outcome, Result
 from jira_ci_core.outbox import Entry, Held, Outbox, Stranger, settled
 from jira_ci_core.reports import make_site
 
@@ -56,6 +55,8 @@ def flush(loaded: Loaded, outbox: Outbox, progress: Callable[[Flushed, int], Non
             mine.append(found)
         else:
             flushed.elsewhere += 1
+    # Not by their names, which whoever shares the folder may change.
+    mine.sort(key=lambda entry: entry.report.entity.sequence)
     with Delivery(loaded, site) as delivery:
         waiting = iter(mine)
         seen = 0
@@ -64,9 +65,9 @@ def flush(loaded: Loaded, outbox: Outbox, progress: Callable[[Flushed, int], Non
             held = [one for one in map(outbox.hold, entries) if one is not None]
             flushed.elsewhere += len(entries) - len(held)
             if held:
-                receipt = _deliver(held, delivery)
-                _count(flushed, receipt)
-                if all(outcome.result is Result.NOT_DELIVERED for outcome in receipt.outcomes):
+                outcomes = _deliver(held, delivery)
+                _count(flushed, outcomes)
+                if all(outcome.result is Result.NOT_DELIVERED for outcome in outcomes):
                     flushed.left += len(mine) - seen
                     progress(flushed, len(mine))
                     break
@@ -74,22 +75,33 @@ def flush(loaded: Loaded, outbox: Outbox, progress: Callable[[Flushed, int], Non
     return flushed
 
 
-def _deliver(held: Sequence[Held], delivery: Delivery) -> Receipt:
-    """Send the latest update of each build and deployment; the earlier ones would be replaced by it anyhow."""
-    latest = {_identity(one.entry.report): place for place, one in enumerate(held)}
+def _deliver(held: Sequence[Held], delivery: Delivery) -> list[Outcome]:
+    """Send the latest update of each build and deployment; the earlier ones would be replaced by it anyhow.
+
+    Unless it is refused: then the one before it is sent.
+    """
+    latest = {one.entry.report.identity: one for one in held}
     delivery.http.begin_anew()
-    receipt = delivery.deliver([held[place].entry.report for place in latest.values()])
+    try:
+        receipt = delivery.deliver([one.entry.report for one in latest.values()])
+    except BaseException:
+        for one in held:
+            one.release()
+        raise
     outcome_of = dict(zip(latest, receipt.outcomes, strict=True))
-    outcomes = tuple(outcome_of[_identity(one.entry.report)] for one in held)
-    return settled(held, receipt.model_copy(update={"outcomes": outcomes}))
+    outcomes, earlier = [], []
+    for one in held:
+        identity = one.entry.report.identity
+        outcome = outcome_of[identity]
+        if outcome.result is Result.REJECTED and one is not latest[identity]:
+            earlier.append(one)
+        else:
+            outcomes.append(settled(one, outcome))
+    return outcomes + (_deliver(earlier, delivery) if earlier else [])
 
 
-def _identity(report: Report) -> object:
-    return address_of(report.entity), *sorted(report.properties.items())
-
-
-def _count(flushed: Flushed, receipt: Receipt) -> None:
-    for outcome in receipt.outcomes:
+def _count(flushed: Flushed, outcomes: Sequence[Outcome]) -> None:
+    for outcome in outcomes:
         if outcome.result is Result.NOT_DELIVERED:
             flushed.left += 1
         elif outcome.result is Result.REJECTED:

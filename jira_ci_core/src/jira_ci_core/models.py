@@ -235,6 +235,13 @@ class Report(Model):
     """What "delete by property" selects on."""
 
     @property
+    def identity(self) -> tuple[object, ...]:
+        """Which build or deployment it is about; of its reports, the one with the highest sequence stands."""
+        entity = self.entity
+        environment = entity.environment.id if isinstance(entity, Deployment) else None
+        return entity.kind, entity.pipeline.id, environment, entity.number
+
+    @property
     def title(self) -> str:
         """What people call it: `deployment 42 of acme/shop to prod`."""
         entity = self.entity

@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -30,10 +31,14 @@ log = logging.getLogger(__name__)
 
 FORMAT = 1
 """The version of what is in a file. One with a higher version is left to who wrote it."""
+LATEST = 253402300800
+"""The end of the year 9999, in seconds since the epoch: nothing can be kept later."""
 SUFFIX = ".json"
 UNFINISHED = ".tmp"
 # A report with 500 keys and all texts at their limits is far smaller.
 LARGEST_FILE = 2**20
+# Whoever may write to the folder may put anything there: a link elsewhere, a pipe that never answers.
+_READING = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 class OutboxError(JiraCiError):
@@ -67,9 +72,10 @@ class Held:
 
     def remove(self) -> None:
         """Jira has answered for it."""
-        with contextlib.suppress(FileNotFoundError):
-            self.entry.path.unlink()
-        self.release()
+        try:
+            self.entry.path.unlink(missing_ok=True)
+        finally:
+            self.release()
 
     def release(self) -> None:
         """Leave it to whoever comes next."""
@@ -87,33 +93,43 @@ class Outbox:
     def keep(self, report: Report) -> Held:
         """Write a report, and answer when it is on the disk. Raises OutboxError where it cannot be."""
         kept_at = time.time()
-        text = json.dumps(
-            {"format": FORMAT, "kept_at": kept_at, "report": report.model_dump(mode="json")}, ensure_ascii=False
-        )
+        stored = _without_secrets(report, self._redact).model_dump(mode="json")
+        data = json.dumps({"format": FORMAT, "kept_at": kept_at, "report": stored}, ensure_ascii=False).encode()
+        if len(data) > LARGEST_FILE:
+            raise _unkept(report, f"it is larger than {LARGEST_FILE // 2**20} MiB", "shorten the texts in it")
         name = f"{report.entity.sequence:014d}-{report.entity.kind}-{uuid.uuid4().hex}"
         unfinished, path = self.folder / f".{name}{UNFINISHED}", self.folder / f"{name}{SUFFIX}"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            if not self.folder.exists():
+                self.folder.mkdir(parents=True, exist_ok=True)
+                _sync(self.folder.parent)
             descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
             try:
                 _lock(descriptor)
-                _write(descriptor, self._redact(text).encode())
+                _write(descriptor, data)
                 unfinished.rename(path)
                 _sync(self.folder)
             except BaseException:
                 os.close(descriptor)
-                with contextlib.suppress(OSError):
-                    unfinished.unlink()
+                for leftover in (unfinished, path):
+                    with contextlib.suppress(OSError):
+                        leftover.unlink()
                 raise
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a ValueError is a name that no folder can have
             raise _unusable(self.folder, error) from None
         return Held(Entry(path, report, kept_at), descriptor)
 
     def read(self) -> Iterator[Entry | Stranger]:
-        """What is in it, the oldest update first. Raises OutboxError where there is no folder that can be read."""
+        """What is in it, the oldest update first. Raises OutboxError where it cannot be read.
+
+        Where there is no folder nothing was kept yet; that is said, since it may also be the wrong name.
+        """
         try:
             names = sorted(path.name for path in self.folder.iterdir())
-        except OSError as error:
+        except FileNotFoundError:
+            log.warning("there is no folder %s: nothing was kept there yet", self.folder)
+            return
+        except (OSError, ValueError) as error:
             raise _unusable(self.folder, error) from None
         for name in names:
             path = self.folder / name
@@ -127,7 +143,7 @@ class Outbox:
     def hold(self, entry: Entry) -> Held | None:
         """Take an entry for delivery; None where somebody else has it, or it is gone."""
         try:
-            descriptor = os.open(entry.path, os.O_RDONLY)
+            descriptor = os.open(entry.path, _READING)
         except OSError:
             return None
         if not _lock(descriptor) or os.fstat(descriptor).st_nlink == 0:
@@ -146,33 +162,20 @@ def deliver_kept(
     """
     held = [_kept(outbox, report) for report in reports]
     try:
-        return settled(held, deliver(reports))
-    except JiraCiError:
-        for one in held:
-            if one is not None:
-                log.warning("%s is kept in %s", one.entry.report.title, one.entry.path)
-                one.release()
+        receipt = deliver(reports)
+    except BaseException:
+        for one in filter(None, held):
+            log.warning("%s is kept in %s", one.entry.report.title, one.entry.path)
+            one.release()
         raise
-
-
-def settled(held: Sequence[Held | None], receipt: Receipt) -> Receipt:
-    """The receipt of reports that were held, saying where those are kept that are still to be delivered."""
-    outcomes = [
-        outcome if one is None else _settled(one, outcome) for one, outcome in zip(held, receipt.outcomes, strict=True)
-    ]
+    outcomes = (
+        outcome if one is None else settled(one, outcome) for one, outcome in zip(held, receipt.outcomes, strict=True)
+    )
     return receipt.model_copy(update={"outcomes": tuple(outcomes)})
 
 
-def _kept(outbox: Outbox | None, report: Report) -> Held | None:
-    try:
-        return outbox.keep(report) if outbox else None
-    except OutboxError as error:
-        problem = error.problems[0]
-        log.warning("%s: %s; %s", problem.what, problem.why, problem.remedy)
-        return None
-
-
-def _settled(held: Held, outcome: Outcome) -> Outcome:
+def settled(held: Held, outcome: Outcome) -> Outcome:
+    """Remove what was answered for, and say of what is still to be delivered where it is kept."""
     if outcome.result is Result.NOT_DELIVERED:
         held.release()
         return outcome.model_copy(update={"kept": str(held.entry.path)})
@@ -184,28 +187,65 @@ def _settled(held: Held, outcome: Outcome) -> Outcome:
     return outcome
 
 
+def _kept(outbox: Outbox | None, report: Report) -> Held | None:
+    try:
+        return outbox.keep(report) if outbox else None
+    except OutboxError as error:
+        problem = error.problems[0]
+        log.warning("%s: %s; %s", problem.what, problem.why, problem.remedy)
+        return None
+
+
 def _read(path: Path) -> Entry | Stranger | None:
     """What one file holds; None where it is gone by now."""
     try:
-        # Whoever may write to the folder may put anything there: a link elsewhere, a pipe that never answers.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        with open(path, "rb", opener=lambda name, flags: os.open(name, _READING)) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 return Stranger(path, "it is no file")
             data = file.read(LARGEST_FILE + 1)
     except FileNotFoundError:
         return None
     except OSError as error:
-        return Stranger(path, f"it cannot be read: {error.strerror}")
+        return Stranger(path, "it is a link" if path.is_symlink() else f"it cannot be read: {error.strerror}")
     if len(data) > LARGEST_FILE:
         return Stranger(path, "it is larger than any report")
     try:
         content = json.loads(data)
-        if isinstance(content, dict) and isinstance(content.get("format"), int) and content["format"] > FORMAT:
+        if content["format"] > FORMAT:
             return Stranger(path, "a newer version of jira-ci wrote it")
-        return Entry(path, Report.model_validate(content["report"]), float(content["kept_at"]))
-    except (ValueError, KeyError, TypeError, RecursionError, ValidationError):
-        return Stranger(path, "it is no report, or a damaged one")
+        if content["format"] == FORMAT and 0 <= content["kept_at"] < LATEST:
+            return Entry(path, Report.model_validate(content["report"]), float(content["kept_at"]))
+    except (ValueError, KeyError, TypeError, RecursionError):  # a ValidationError is a ValueError
+        pass
+    return Stranger(path, "it is no report, or a damaged one")
+
+
+def _without_secrets(report: Report, redact: Callable[[str], str]) -> Report:
+    """The report with the secrets in its texts masked. Raises OutboxError where one says what it is a report of."""
+    content = _redacted(report.model_dump(), redact)
+    content["properties"] = {redact(name): redact(value) for name, value in report.properties.items()}
+    with contextlib.suppress(ValidationError):
+        masked = Report.model_validate(content)
+        if (masked.site, masked.identity, masked.entity.issue_keys) == (
+            report.site,
+            report.identity,
+            report.entity.issue_keys,
+        ):
+            return masked
+    raise _unkept(
+        report,
+        "the site, the pipeline, the environment or a key has a credential in its name, and none is ever stored",
+        "name it without, or change the credential",
+    )
+
+
+def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
+    """Data with each text in it redacted; the words of a fixed list, which are no `str` by type, stay."""
+    if isinstance(value, dict):
+        return {name: _redacted(one, redact) for name, one in value.items()}
+    if isinstance(value, tuple):
+        return tuple(_redacted(one, redact) for one in value)
+    return redact(value) if type(value) is str else value
 
 
 def _write(descriptor: int, data: bytes) -> None:
@@ -237,9 +277,13 @@ def _lock(descriptor: int) -> bool:
     return True
 
 
-def _unusable(folder: Path, error: OSError) -> OutboxError:
+def _unkept(report: Report, why: str, remedy: str) -> OutboxError:
+    return OutboxError(f"{report.title} is not kept in the outbox", why, remedy)
+
+
+def _unusable(folder: Path, error: OSError | ValueError) -> OutboxError:
     return OutboxError(
         f"the outbox {folder} cannot be used",
-        error.strerror or str(error),
+        getattr(error, "strerror", None) or str(error),
         "make OUTBOX a folder that this step may write to, with room in it",
     )

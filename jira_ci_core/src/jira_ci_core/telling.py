@@ -37,7 +37,7 @@ def lines_of(ending: Ending) -> list[str]:
         elif outcome.result is Result.QUEUED:
             lines.append(f"{report.title} ({state}) is queued for {site}")
         elif outcome.kept:
-            lines.append(f"kept for `jira-ci outbox flush`: {report.title} ({state}), in {outcome.kept}")
+            lines.append(f"warning: {report.title} ({state}) is kept in {outcome.kept}, for `jira-ci outbox flush`")
     return lines + _not_known(ending.receipt)
 
 

@@ -11,7 +11,7 @@ import click
 
 from jira_ci_core.cli import CORE, SettingsCommand, given, site_of
 from jira_ci_core.errors import ExitCode, SettingsError
-from jira_ci_core.outbox import Entry, Outbox, Stranger
+from jira_ci_core.outbox import Entry, Outbox, OutboxError, Stranger
 from jira_ci_core.settings import OutboxSettings
 from jira_ci_core.sources import declared, resolve
 
@@ -62,21 +62,26 @@ def flush(ctx: click.Context, /, **flags: str | None) -> None:
 @click.option("--all", "everything", is_flag=True, help="Remove every report that is in it.")
 @click.pass_context
 def drop(ctx: click.Context, /, names: tuple[str, ...], everything: bool, **flags: str | None) -> None:
-    """Remove reports without delivering them, by the NAMES that `list` shows."""
+    """Remove reports without delivering them, by the NAMES that `list` shows; other files only by their names."""
     folder = _outbox(ctx, flags)
     found = {one.path.name: one for one in folder.read()}
-    unknown = [name for name in names if Path(name).name not in found]
-    if unknown or bool(names) == everything:
+    chosen = dict.fromkeys(Path(name).name for name in names)
+    unknown = [name for name in chosen if name not in found]
+    if bool(names) == everything:
         raise SettingsError(
-            f"nothing was dropped: {', '.join(unknown)} is not in the outbox" if unknown else "nothing was dropped",
-            "either the names of reports are needed, or --all",
-            "see `jira-ci outbox list`",
+            "nothing was dropped", "either the names of reports are needed, or --all", "see `jira-ci outbox list`"
         )
-    chosen = (
-        [found[Path(name).name] for name in names] if names else [o for o in found.values() if isinstance(o, Entry)]
-    )
-    for one in chosen:
-        one.path.unlink(missing_ok=True)
+    if unknown:
+        raise SettingsError(
+            "nothing was dropped", f"not in the outbox: {', '.join(unknown)}", "see `jira-ci outbox list`"
+        )
+    for one in [found[name] for name in chosen] or [one for one in found.values() if isinstance(one, Entry)]:
+        try:
+            one.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutboxError(
+                f"{one.path} cannot be dropped", error.strerror or str(error), "remove it by other means"
+            ) from None
         ctx.obj.console.line(f"dropped {_line(one)}")
 
 

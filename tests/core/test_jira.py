@@ -26,13 +26,13 @@ from jira_ci_core import (
 from jira_ci_core.identity import stable_id
 from jira_ci_core.jira import (
     LONGEST_TEXT,
+    asking_problem,
     bulk_request,
     cut,
     entity_payload,
     is_html,
     moved,
     read_answer,
-    reading_problem,
 )
 from jira_ci_sandbox import contract
 
@@ -483,12 +483,12 @@ class TestAnyOtherStatus:
 
 @pytest.mark.parametrize(("status", "body"), [(404, '{"message": "no"}'), (200, "{}"), (404, " []")])
 def test_reading_back_what_is_not_there_is_no_problem(status, body):
-    assert reading_problem("acme", status, JSON, body) is None
+    assert asking_problem("acme", status, JSON, body) is None
 
 
 @pytest.mark.parametrize(("status", "body"), [(404, "<html>"), (404, ""), (401, "{}"), (500, "{}"), (302, "")])
 def test_reading_back_anything_else_is_one(status, body):
-    problem = reading_problem("acme", status, {"Location": "https://b.example"}, body)
+    problem = asking_problem("acme", status, {"Location": "https://b.example"}, body)
     assert problem.what
     assert "acme" in problem.what + problem.why
 

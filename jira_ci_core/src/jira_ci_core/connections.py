@@ -25,7 +25,7 @@ class Connections(HTTPAdapter):
     def __init__(self, deadline: Deadline, early: EarlyConnections) -> None:
         self._deadline = deadline
         self._early = early
-        self._open: list[socket.socket] = []
+        self._open: list[HTTPConnection] = []
         self._timer: threading.Timer | None = None
         self._pools = self._pool_classes()
         super().__init__()
@@ -70,23 +70,24 @@ class Connections(HTTPAdapter):
 
         class Plain(HTTPConnection):
             def connect(self) -> None:
+                # Watched from the start: a proxy may trickle before TLS begins.
+                watch(self)
                 opened = early.take(self.host, self.port)
                 if opened is None:
                     super().connect()
                 else:
                     opened.settimeout(self.timeout)
                     self.sock = opened
-                watch(self.sock)
 
         class Safe(HTTPSConnection):
             def connect(self) -> None:
+                watch(self)
                 opened = early.take(self.host, self.port)
                 if opened is None:
                     super().connect()
                 else:
                     opened.settimeout(self.timeout)
                     self.sock, self.is_verified = opened, True
-                watch(self.sock)
 
         class PlainPool(HTTPConnectionPool):
             ConnectionCls = Plain
@@ -96,11 +97,12 @@ class Connections(HTTPAdapter):
 
         return {"http": PlainPool, "https": SafePool}
 
-    def _watch(self, connected: socket.socket | None) -> None:
-        if connected is not None:
-            self._open.append(connected)
+    def _watch(self, connection: HTTPConnection) -> None:
+        self._open.append(connection)
         if self._timer is None:
             self._start_timer()
+        elif self._deadline.left() <= 0:
+            self._cut()  # whoever signed a request may have taken all the time
 
     def _start_timer(self) -> None:
         self._timer = threading.Timer(self._deadline.left(), self._cut)
@@ -108,7 +110,8 @@ class Connections(HTTPAdapter):
         self._timer.start()
 
     def _cut(self) -> None:
-        for connected in self._open:
-            # The plain socket's own: that of TLS would wait for the other side. Whoever reads sees the end.
-            with contextlib.suppress(OSError):
-                socket.socket.shutdown(connected, socket.SHUT_RDWR)
+        for connection in self._open:
+            if connection.sock is not None:
+                # The plain socket's own: that of TLS would wait for the other side. Whoever reads sees the end.
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)

@@ -34,8 +34,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 READ_SECONDS = 20
-# What is left may round to nothing, and a time-out of nothing is none.
-SHORTEST_TIMEOUT = 0.001
 FIRST_WAIT = 0.2
 LONGEST_BODY = 16 * 2**20
 CLOCK_MAY_BE_BEHIND = 60
@@ -119,7 +117,7 @@ class Http:
             return {"http": proxy, "https": proxy} if proxy else {}
 
         self._proxy_for = proxy_for
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.trust_env = False
         self._session.headers["User-Agent"] = USER_AGENT
         self._connections = Connections(self._deadline, early)
@@ -174,6 +172,8 @@ class Http:
                 "check INSTANCE, API_URL and CONNECT_HOSTNAME; a plugin names its hosts in its SignIn",
             )
         retry = RETRY
+        if self._deadline.left() <= 0:
+            raise _late(url, f"DEADLINE, {self._deadline.seconds:g} seconds, was over before it could be asked")
         while True:
             try:
                 response = self._once(method, url, arguments)
@@ -205,7 +205,7 @@ class Http:
             yield wait
 
     def _once(self, method: str, url: str, arguments: Mapping[str, Any]) -> requests.Response:
-        left = max(self._deadline.left(), SHORTEST_TIMEOUT)
+        left = self._deadline.left()
         response = self._session.request(
             method,
             url,
@@ -223,6 +223,8 @@ class Http:
             response.close()
             raise _TooLongError(f"its answer is longer than {LONGEST_BODY // 2**20} MiB")
         response.raw = io.BytesIO(body)
+        # Jira's JSON is in UTF-8; to guess would take long, and a made-up name may be one that cannot be used.
+        response.encoding = "utf-8"
         self._check_clock(url, response)
         # Without the body: it may hold a token that nobody has called a secret yet.
         shown = {name: value for name, value in response.headers.items() if name.lower() in SHOWN_HEADERS}
@@ -268,16 +270,22 @@ class _Call(threading.Thread, Generic[T]):
         return self._answer[0]
 
 
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Not even look where a redirect leads: it is not followed, and may be no address at all."""
+
+
 class _TooLongError(requests.RequestException):
     """An answer that is longer than any that Jira gives."""
 
 
 def _asked_wait(response: requests.Response, retry: Retry) -> float:
     """How long to wait before the next try: as long as the answer asks for, else ever longer."""
-    try:
-        return retry.parse_retry_after(response.headers["Retry-After"])
-    except (KeyError, InvalidHeader, ValueError, OverflowError):
-        return retry.get_backoff_time()
+    asked = 0.0
+    with contextlib.suppress(KeyError, InvalidHeader, ValueError, OverflowError):
+        asked = retry.parse_retry_after(response.headers["Retry-After"])
+    # What asks for no wait at all would otherwise be asked without a pause until the deadline.
+    return asked or retry.get_backoff_time()
 
 
 def _may_pass(error: Exception) -> bool:
@@ -349,15 +357,17 @@ def _unreachable(url: str, error: Exception, deadline: Deadline, tries: int) -> 
         )
     if deadline.left() <= 0 or isinstance(error, (requests.Timeout, TimeoutError)):
         tried = "" if tries == 1 else f" (tried {tries} times)"
-        why = f"there was no whole answer within {min(READ_SECONDS, deadline.seconds):g} seconds{tried}"
-        return DeliveryError(
-            f"{host} did not answer in time", why, "try again later, or allow more with DEADLINE; check the network"
-        )
+        return _late(url, f"there was no whole answer within {min(READ_SECONDS, deadline.seconds):g} seconds{tried}")
     return DeliveryError(
         f"{host} could not be reached",
         why,
         "check the name (INSTANCE, API_URL, CONNECT_HOSTNAME), the network, and HTTPS_PROXY where you need a proxy",
     )
+
+
+def _late(url: str, why: str) -> DeliveryError:
+    remedy = "try again later, or allow more with DEADLINE; check the network"
+    return DeliveryError(f"{origin(url) or url} did not answer in time", why, remedy)
 
 
 def _cause(error: BaseException) -> str:

@@ -312,8 +312,12 @@ _REMEDIES = {
 
 def asking_problem(site: str, status: int, headers: Mapping[str, str], body: str) -> Problem | None:
     """What is wrong with the answer to a question or a deletion; None where Jira does it, or says "there is none"."""
-    is_jiras = not is_html(headers, body) and (status != 404 or body.strip()[:1] in ("{", "["))
-    return None if status in (200, 202, 204, 404) and is_jiras else _refused("asking", site, status, headers, body)
+    is_page = is_html(headers, body)
+    if status in (200, 202, 204):
+        return _unusable(site, "Jira answers with JSON", "it is an HTML page") if is_page else None
+    if status == 404 and body.strip()[:1] in ("{", "["):
+        return None
+    return _refused("asking", site, status, headers, body)
 
 
 def read_entity(site: str, status: int, headers: Mapping[str, str], body: str) -> dict[str, Any] | None:

@@ -27,16 +27,16 @@ def show(ctx: click.Context, /, **flags: str | None) -> None:
     from jira_ci_core.reports import make_site
 
     loaded = site_of(ctx, flags)
-    missing: list[Address] = []
+    is_missing = False
     with Delivery(loaded, make_site(loaded.settings)) as delivery:
         for title, address in addresses(loaded).items():
             entity = delivery.read_back(address)
             if entity is None:
-                missing.append(address)
+                is_missing = True
                 ctx.obj.console.line(f"{delivery.site.name} holds no {title}, or does not show it yet")
             else:
                 ctx.obj.console.output(json.dumps(entity, indent=2, ensure_ascii=False))
-    ctx.exit(ExitCode.JIRA if missing else ExitCode.OK)
+    ctx.exit(ExitCode.JIRA if is_missing else ExitCode.OK)
 
 
 @click.command(cls=SettingsCommand)
@@ -89,7 +89,7 @@ def addresses(loaded: Loaded) -> dict[str, Address]:
 
 
 def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name and equals) or name.startswith("_"):
+    name, _, value = text.partition("=")
+    if not (name and value) or name.startswith("_"):
         raise SettingsError(f"--property cannot be {text!r}", "it is no pair of a name and a value", "write NAME=VALUE")
     return name, value

@@ -25,7 +25,7 @@ class Connections(HTTPAdapter):
     def __init__(self, deadline: Deadline, early: EarlyConnections) -> None:
         self._deadline = deadline
         self._early = early
-        self._open: list[HTTPConnection] = []
+        self._open: set[HTTPConnection] = set()
         self._timer: threading.Timer | None = None
         self._pools = self._pool_classes()
         super().__init__()
@@ -70,7 +70,8 @@ class Connections(HTTPAdapter):
 
         class Plain(HTTPConnection):
             def connect(self) -> None:
-                # Watched from the start: a proxy may trickle before TLS begins.
+                # Watched from the start, since a proxy may trickle before TLS begins; and once more when there is
+                # something to cut, since by now the deadline may be over.
                 watch(self)
                 opened = early.take(self.host, self.port)
                 if opened is None:
@@ -78,6 +79,7 @@ class Connections(HTTPAdapter):
                 else:
                     opened.settimeout(self.timeout)
                     self.sock = opened
+                watch(self)
 
         class Safe(HTTPSConnection):
             def connect(self) -> None:
@@ -88,6 +90,7 @@ class Connections(HTTPAdapter):
                 else:
                     opened.settimeout(self.timeout)
                     self.sock, self.is_verified = opened, True
+                watch(self)
 
         class PlainPool(HTTPConnectionPool):
             ConnectionCls = Plain
@@ -98,7 +101,7 @@ class Connections(HTTPAdapter):
         return {"http": PlainPool, "https": SafePool}
 
     def _watch(self, connection: HTTPConnection) -> None:
-        self._open.append(connection)
+        self._open.add(connection)
         if self._timer is None:
             self._start_timer()
         elif self._deadline.left() <= 0:
@@ -110,7 +113,7 @@ class Connections(HTTPAdapter):
         self._timer.start()
 
     def _cut(self) -> None:
-        for connection in self._open:
+        for connection in tuple(self._open):
             if connection.sock is not None:
                 # The plain socket's own: that of TLS would wait for the other side. Whoever reads sees the end.
                 with contextlib.suppress(OSError):

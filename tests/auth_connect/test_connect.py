@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from jira_ci_auth_connect import ConnectAuth, looks_like_jwt
+from jira_ci_auth_connect import ConnectAuth
+from jira_ci_auth_connect.network import looks_like_jwt
 from jira_ci_core import Connection, DeliveryError, Http, SignInError, Site
 from jira_ci_core.secrets import MASK, Secrets
 from jira_ci_core.settings import NetworkSettings

@@ -121,7 +121,9 @@ class TestJson:
         assert done.code == 0
         told = done.json
         assert (told["ending"], told["exit_code"], told["problems"]) == ("delivered", 0, [])
-        assert told["outcomes"] == [{"report": "build 42 of checkout", "result": "accepted", "problems": []}]
+        assert told["outcomes"] == [
+            {"report": "build 42 of checkout", "result": "accepted", "kept": None, "problems": []}
+        ]
         assert [found["key"] for found in told["keys"]] == ["MYT-1"]
 
     @pytest.mark.usefixtures("in_process")
@@ -276,8 +278,8 @@ class TestDoctor:
     @pytest.mark.usefixtures("in_process")
     @pytest.mark.parametrize("action", ["html", "reset"])
     def test_a_site_that_is_none(self, harness_oauth, jira, failed, action):
-        jira.fault(action, match="builds")
-        failed(harness_oauth.run("doctor"), 1)
+        jira.fault(action, match="builds", count=1000)
+        failed(harness_oauth.run("doctor", deadline="0.9"), 1)
 
     @pytest.mark.usefixtures("in_process")
     def test_several_failures_are_all_told(self, harness_oauth, failed):

@@ -55,7 +55,7 @@ def answers(status, caller, ask, body=b'{"message": "no"}', content_type="applic
 
 def send(caller, status, body, headers):
     lines = [f"HTTP/1.1 {status} Said", *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items())]
-    caller.sendall("\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body)
+    caller.sendall("\r\n".join([*lines, "Connection: close", f"Content-Length: {len(body)}", "", ""]).encode() + body)
 
 
 def with_body(make, caller, ask, **headers):
@@ -207,10 +207,11 @@ def test_fault(fault, kind, call, each_time, request, jira, front, report, monke
     front.wrong = (lambda number: number >= first) if each_time else (lambda number: number == first)
     credentials = request.getfixturevalue(kind)
     address = arrange(fault.setting, front, first, each_time, request, monkeypatch)
-    # The first further try is at once, and the next would be long after the deadline.
-    monkeypatch.setattr("jira_ci_core.http.RETRY", RETRY.new(backoff_factor=1000, backoff_max=1000))
     monkeypatch.setattr("jira_ci_core.http.READ_SECONDS", 0.5 if fault.act is hangs else 20)
-    if not each_time:
+    if each_time:
+        # The first further try is at once, and the next would be long after the deadline.
+        monkeypatch.setattr("jira_ci_core.http.RETRY", RETRY.new(backoff_factor=1000, backoff_max=1000))
+    else:
         monkeypatch.setattr("jira_ci_core.http.time.sleep", lambda seconds: front.open_again())
     deadline = 0.8 if fault.act is trickles_without_end else 60
     settings = dict.fromkeys(["instance", "api_url", "connect_hostname"], address)

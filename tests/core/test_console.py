@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import io
+import json
 import logging
+import re
 import subprocess
 import sys
 import time
@@ -14,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jira_ci_core.console import Console, harmless
+from jira_ci_core.console import Console, harmless, harmless_json
 from jira_ci_core.errors import Problem
 from jira_ci_core.secrets import Secrets
 
@@ -56,6 +58,8 @@ def test_a_harmless_line_stays_as_it_is(text):
         ("\x9b31m", "\\x9b31m"),
         ("a\u202egnp", "a\\x202egnp"),
         ("::set-output name=a::b", ": :set-output name=a::b"),
+        ("\u2003 ::add-mask::x", "\u2003 : :add-mask::x"),
+        ("x ::warning::y", "x ::warning::y"),
         ("x ##vso[task.setvariable]", "x ## vso[task.setvariable]"),
         ("##[error]", "## [error]"),
         ("##teamcity[message]", "## teamcity[message]"),
@@ -65,6 +69,23 @@ def test_a_harmless_line_stays_as_it_is(text):
 )
 def test_a_line_is_shown_as(text, line):
     assert harmless(text) == line
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_json_is_the_same_for_those_who_read_it_and_nothing_for_those_who_obey(text):
+    for ensure_ascii in (True, False):
+        shown = harmless_json(json.dumps({"text": [text]}, ensure_ascii=ensure_ascii, indent=1))
+        assert json.loads(shown) == {"text": [text]}
+        assert "##vso[" not in shown.lower()
+        assert "##[" not in shown
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f]", shown)
+
+
+@pytest.mark.parametrize("text", ["##vso[task.complete]", "\x9b31m", "##[x]", "##TeamCity[x]", "a\u202eb"])
+def test_in_json_an_order_is_written_by_number(text):
+    shown = harmless_json(json.dumps(text, ensure_ascii=False))
+    assert text not in shown
+    assert json.loads(shown) == text
 
 
 def test_a_long_run_of_spaces_costs_no_time():

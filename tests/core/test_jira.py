@@ -27,6 +27,7 @@ from jira_ci_core.identity import stable_id
 from jira_ci_core.jira import (
     LONGEST_TEXT,
     asking_problem,
+    beginning,
     bulk_request,
     cut,
     entity_payload,
@@ -447,7 +448,7 @@ class TestAnyOtherStatus:
             (JSON, '{"other": 1}', ""),
             (JSON, "plain words", ": plain words"),
             (JSON, "", ""),
-            (JSON, "[" * 100_000, ": " + "[" * 500),
+            (JSON, "[" * 100_000, ":  …"),
             ({"Content-Type": "text/html"}, "x", " with an HTML page"),
             ({}, "  <!DOCTYPE html>", " with an HTML page"),
             ({"Retry-After": "30"}, "", " (Retry-After: 30)"),
@@ -502,3 +503,11 @@ def test_a_web_page_is_known_by_its_type_or_its_beginning():
 def test_a_site_is_called_by_its_host_or_its_cloud_id():
     assert Site(url="https://acme.atlassian.net").name == "acme.atlassian.net"
     assert Site(cloud_id="a-b").name == "cloud id a-b"
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=60), st.integers(0, 40))
+def test_what_a_server_says_is_cut_between_words(text, limit):
+    shown = beginning(text, limit)
+    assert len(shown) <= limit + 2
+    words = shown.removesuffix("…").split() if len(text.strip()) > limit else shown.split()
+    assert words == text.split()[: len(words)]

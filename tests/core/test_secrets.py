@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode, urlsafe_b64encode
 from urllib.parse import quote, quote_plus
 
@@ -36,6 +37,13 @@ def test_a_secret_is_masked_as_it_is_percent_encoded_and_in_json(secret, before,
         quote_plus(secret),
         json.dumps(secret)[1:-1],
         json.dumps(secret, ensure_ascii=False)[1:-1],
+        json.dumps(secret)[1:-1].replace("/", "\\/"),
+        re.sub("[<>&'=]", lambda match: f"\\u{ord(match[0]):04x}", json.dumps(secret)[1:-1]),
+        re.sub("%..", lambda match: match[0].lower(), quote(secret, safe="")),
+        json.dumps({"body": json.dumps({"key": secret})}),
+        json.dumps([json.dumps([json.dumps([secret])])]),
+        secret.encode().hex(),
+        secret.encode().hex().upper(),
         repr(secret)[1:-1],
     ):
         assert form not in secrets.redact(form)

@@ -44,7 +44,8 @@ def encodings(secret: str) -> set[str]:
         for offset in range(3)
         for encode in (base64.b64encode, base64.urlsafe_b64encode)
     }
-    return {secret, urllib.parse.quote(secret, safe=""), json.dumps(secret)[1:-1], *inner}
+    shown = {secret, urllib.parse.quote(secret, safe=""), json.dumps(secret)[1:-1], data.hex(), data.hex().upper()}
+    return shown | inner
 
 
 @pytest.fixture

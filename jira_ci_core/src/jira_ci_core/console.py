@@ -19,6 +19,7 @@ _SPACE = re.compile(r"\s++")
 _BREAKING = re.compile(r"[\r\n\t\u2028\u2029]")
 # Azure Pipelines and TeamCity obey these wherever they stand in a line, GitHub Actions at its beginning.
 _COMMAND = re.compile(r"##(?=vso\[|\[|teamcity\[)", re.IGNORECASE)
+_COMMAND_AT_BEGINNING = re.compile(r"\A(\s*+)::")
 
 _LEVELS = {logging.DEBUG: "debug: ", logging.INFO: "", logging.WARNING: "warning: ", logging.ERROR: "error: "}
 
@@ -27,8 +28,13 @@ def harmless(text: str) -> str:
     """One line of text that no terminal and no CI takes for anything but text."""
     line = _SPACE.sub(lambda match: " " if _BREAKING.search(match[0]) else match[0], text)
     line = _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", line)
-    line = _COMMAND.sub("## ", line)
-    return f": :{line[2:]}" if line.startswith("::") else line
+    return _COMMAND_AT_BEGINNING.sub(r"\1: :", _COMMAND.sub("## ", line))
+
+
+def harmless_json(text: str) -> str:
+    """JSON that no terminal and no CI obeys: what they would obey stands in its strings, and is written by number."""
+    text = _CONTROL.sub(lambda match: "\n" if match[0] == "\n" else f"\\u{ord(match[0]):04x}", text)
+    return _COMMAND.sub(r"#\\u0023", text)
 
 
 class Console(logging.Handler):
@@ -65,8 +71,8 @@ class Console(logging.Handler):
             self.line(f"  do:  {problem.remedy}")
 
     def output(self, text: str) -> None:
-        """Print what a program reads; where that cannot be written, people are told."""
-        why = self._print(self._out, self._secrets.redact(text))
+        """Print what a program reads, JSON; where that cannot be written, people are told."""
+        why = self._print(self._out, harmless_json(self._secrets.redact(text)))
         if why:
             self.line(f"warning: standard output cannot be written: {why}")
 

@@ -100,7 +100,7 @@ class Delivery:
                 settings=self._loaded.settings,
             )
         except (SignInError, DeliveryError) as error:
-            return Receipt.for_all(reports, Result.NOT_DELIVERED, *error.problems)
+            receipt = Receipt.for_all(reports, Result.NOT_DELIVERED, *error.problems)
         if receipt is None:
             raise SettingsError(
                 "nobody delivers the report",
@@ -110,7 +110,7 @@ class Delivery:
         if len(receipt.outcomes) != len(reports):
             reason = f"answered {len(receipt.outcomes)} outcomes for {len(reports)} reports"
             raise plugins.failure(plugins.answered["deliver"], "deliver", reason)
-        return receipt
+        return receipt.redacted(self._loaded.secrets.redact)
 
     def request(self, method: str, address: Address) -> requests.Response:
         """Ask for what is at an address of the site, or have it deleted.
@@ -144,7 +144,7 @@ class Delivery:
             self._verified(report, outcome) if outcome.result is Result.ACCEPTED else outcome
             for report, outcome in zip(reports, receipt.outcomes, strict=True)
         ]
-        return receipt.model_copy(update={"outcomes": tuple(outcomes)})
+        return receipt.model_copy(update={"outcomes": tuple(outcomes)}).redacted(self._loaded.secrets.redact)
 
     def _verified(self, report: Report, outcome: Outcome) -> Outcome:
         waits = self.http.waits()

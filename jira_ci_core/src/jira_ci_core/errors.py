@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -22,6 +23,10 @@ class Problem:
     what: str
     why: str
     remedy: str
+
+    def redacted(self, redact: Callable[[str], str]) -> Problem:
+        """The same without what `redact` takes out of a text: secrets."""
+        return Problem(redact(self.what), redact(self.why), redact(self.remedy))
 
 
 class JiraCiError(Exception):

@@ -17,6 +17,7 @@ from jira_ci_core.errors import DeliveryError, Problem, SettingsError
 from jira_ci_core.models import Build, Connection, Deployment, Kind, Outcome, Receipt, Reference, Report, Result
 
 LONGEST_TEXT = 255
+LONGEST_MESSAGE = 500
 PRODUCT = "jira-ci"
 
 ZERO_WIDTH_JOINER = "\u200d"
@@ -392,7 +393,7 @@ def error_message(headers: Mapping[str, str], body: str) -> str:
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):
-        return f": {body.strip()[:500]}" if body.strip() else ""
+        return f": {beginning(body, LONGEST_MESSAGE)}" if body.strip() else ""
     entries = answer if isinstance(answer, list) else [answer]
     messages: list[str] = []
     for entry in entries:
@@ -404,4 +405,13 @@ def error_message(headers: Mapping[str, str], body: str) -> str:
                     break
         elif entry:
             messages.append(str(entry))
-    return f": {'; '.join(messages)[:500]}" if messages else ""
+    return f": {beginning('; '.join(messages), LONGEST_MESSAGE)}" if messages else ""
+
+
+def beginning(text: str, limit: int) -> str:
+    """The first words of what a server says. None is cut in two: half a secret would not be known for one."""
+    text = text.strip()
+    if len(text) <= limit:
+        return text
+    whole = re.match(rf".{{0,{limit}}}(?!\S)", text, re.DOTALL)
+    return f"{whole[0].rstrip() if whole else ''} …"

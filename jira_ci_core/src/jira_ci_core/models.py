@@ -284,6 +284,17 @@ class Receipt(Model):
         """The same outcome for each of these reports."""
         return cls(outcomes=tuple(Outcome(result=result, problems=problems) for _ in reports))
 
+    def redacted(self, redact: Callable[[str], str]) -> Self:
+        """The same, with what `redact` takes out of a text, secrets, taken out of what a server said."""
+        outcomes = tuple(
+            outcome.model_copy(update={"problems": tuple(problem.redacted(redact) for problem in outcome.problems)})
+            for outcome in self.outcomes
+        )
+        unknown = {
+            name: tuple(map(redact, getattr(self, name))) for name in ("unknown_issue_keys", "unknown_associations")
+        }
+        return self.model_copy(update={"outcomes": outcomes, **unknown})
+
 
 @dataclass(frozen=True)
 class Connection:

@@ -10,7 +10,7 @@ from pathlib import Path
 from jira_ci_core.checkout import filled_from_checkout
 from jira_ci_core.clock import PROCESS_CLOCK, Clock
 from jira_ci_core.delivery import Delivery
-from jira_ci_core.errors import ExitCode
+from jira_ci_core.errors import ExitCode, JiraCiError
 from jira_ci_core.loader import Loaded, load
 from jira_ci_core.models import FoundKey, Pipeline, Receipt, Report, Result
 from jira_ci_core.outbox import Outbox, deliver_kept
@@ -56,9 +56,14 @@ def run(
 ) -> Ending:
     """Do what `jira-ci report` does. `flags` are settings by name (`environment_name`), above all other sources.
 
-    Raises SettingsError or PluginError; that nothing could be delivered is an Ending, not an error.
+    Raises SettingsError or PluginError, without any secret in it; that nothing could be delivered is an Ending, not
+    an error.
     """
-    return report(load(read_sources(environ, flags or {}), secrets or Secrets()), dry_run=dry_run, clock=clock)
+    secrets = secrets or Secrets()
+    try:
+        return report(load(read_sources(environ, flags or {}), secrets), dry_run=dry_run, clock=clock)
+    except JiraCiError as error:
+        raise error.of(tuple(problem.redacted(secrets.redact) for problem in error.problems)) from None
 
 
 def report(loaded: Loaded, *, dry_run: bool = False, clock: Clock = PROCESS_CLOCK) -> Ending:

@@ -36,8 +36,13 @@ class Secrets:
         if self._pattern is None:
             # Longest first: a secret may hold another one.
             longest_first = sorted(self._forms, key=lambda form: (-len(form), form))
-            self._pattern = re.compile("|".join(map(re.escape, longest_first)))
+            self._pattern = re.compile("|".join(map(_anywhere, longest_first)))
         return self._pattern.sub(MASK, text)
+
+
+def _anywhere(form: str) -> str:
+    """The pattern of a form, also where JSON stands in JSON (in JSON …): each time its backslashes are doubled."""
+    return re.escape(form).replace(r"\\", r"\\{1,8}")
 
 
 def _password(url: str) -> str:
@@ -49,8 +54,13 @@ def _password(url: str) -> str:
 
 def _encoded(value: str) -> set[str]:
     data = value.encode()
-    forms = {value, quote(value, safe=""), quote(value), quote_plus(value), repr(value)[1:-1]}
-    forms.update(json.dumps(value, ensure_ascii=ascii)[1:-1] for ascii in (True, False))
+    percent = {quote(value, safe=""), quote(value), quote_plus(value)}
+    lower = {re.sub("%..", lambda match: match[0].lower(), form) for form in percent}
+    in_json = {json.dumps(value, ensure_ascii=ascii)[1:-1] for ascii in (True, False)}
+    # PHP and Java's Gson write more of JSON by number than they must.
+    more = {re.sub("[<>&'=]", lambda match: f"\\u{ord(match[0]):04x}", form) for form in in_json}
+    slashes = {form.replace("/", "\\/") for form in in_json | more}
+    forms = {value, repr(value)[1:-1], data.hex(), data.hex().upper(), *percent, *lower, *in_json, *more, *slashes}
     # In base64 a value looks different at each of the three offsets; its first and last characters are shared
     # with what stands around it.
     for offset in range(3):

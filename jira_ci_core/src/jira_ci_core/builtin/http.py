@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from jira_ci_core import Connection, DeliveryError, Kind, Outcome, Receipt, Report, Result, SignInError, hookimpl
-from jira_ci_core.jira import bulk_request, read_answer
+from jira_ci_core.jira import beginning, bulk_request, read_answer
 
 if TYPE_CHECKING:
     from jira_ci_core import Http
@@ -45,7 +45,7 @@ def _deliver(reports: Sequence[Report], connect: Callable[[], Connection], http:
             response = http.request("POST", url, json=body, auth=connection.auth)
     except (SignInError, DeliveryError) as error:
         return Receipt.for_all(reports, Result.NOT_DELIVERED, *error.problems)
-    log.debug("Jira answered %d: %s", response.status_code, response.text[:LONGEST_SHOWN])
+    log.debug("Jira answered %d: %s", response.status_code, beginning(response.text, LONGEST_SHOWN))
     if response.status_code in REFUSED_AS_A_WHOLE and len(reports) > 1:
         half = len(reports) // 2
         return _joined([_deliver(reports[:half], connect, http), _deliver(reports[half:], connect, http)])

@@ -146,6 +146,15 @@ def test_fault_is_meant_for_some_calls(match: str, path: str, is_meant: bool) ->
     assert fault_from_json({"action": "empty", "match": match}).matches(path) is is_meant
 
 
+def test_one_of_so_many_calls_goes_wrong(oauth: Any, build: Any) -> None:
+    oauth.sandbox.fault("answer", status=503, count=2, every=3)
+    oauth.sandbox.fault("answer", status=429, every=2)
+    assert [oauth.bulk("builds", build()).status_code for _ in range(4)] == [202, 429, 503, 202]
+    assert [(fault["status"], fault["count"]) for fault in oauth.sandbox.faults()] == [(503, 1)]
+    assert [oauth.bulk("builds", build()).status_code for _ in range(4)] == [202, 503, 202, 202]
+    assert oauth.sandbox.faults() == []
+
+
 def test_faults_leave_pages_and_the_control_api_alone(sandbox: Sandbox) -> None:
     sandbox.fault("reset", match="any")
     assert requests.get(sandbox.url, timeout=20).status_code == 200

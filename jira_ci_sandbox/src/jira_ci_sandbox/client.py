@@ -112,7 +112,8 @@ class Sandbox:
 
         `action` is one of `jira_ci_sandbox.faults.ACTIONS`; `match` is any, token, tenant, bulk, builds, deployments,
         or a pattern of a path (`/rest/*`). `details`: status, headers and body for `answer` (a body that is no string
-        is sent as JSON), location for `redirect`, fields for `missing`, and seconds to wait before any of them.
+        is sent as JSON), location for `redirect`, fields for `missing`, seconds to wait before any of them, and every
+        for only the last of so many calls.
         """
         fault = {"action": action, "match": match, "count": count, **details}
         if not isinstance(fault.get("body", ""), str):

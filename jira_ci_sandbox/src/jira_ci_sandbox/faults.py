@@ -43,11 +43,15 @@ LOGIN_PAGE = b"<!doctype html><title>Sign in</title><h1>Sign in to continue</h1>
 
 @dataclass(frozen=True)
 class Fault:
-    """One way to go wrong, for the next `count` calls that match. Any of them can be `seconds` late, too."""
+    """One way to go wrong, for the next `count` calls that match. Any of them can be `seconds` late, too.
+
+    With `every` it is not the next calls: of that many calls that match, the last goes wrong, `count` times over.
+    """
 
     action: str
     match: str = "bulk"
     count: int = 1
+    every: int = 1
     status: int = 503
     headers: Mapping[str, str] = field(default_factory=dict)
     body: str = ""
@@ -131,6 +135,7 @@ _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
         f"one of {', '.join(CALLS)}, or a pattern of a path that starts with /",
     ),
     "count": (lambda value: type(value) is int and 0 < value < 2**31, "an integer, 1 or more"),
+    "every": (lambda value: type(value) is int and 0 < value < 2**31, "an integer, 1 or more"),
     "status": (lambda value: type(value) is int and 200 <= value <= 599, "an HTTP status from 200 to 599"),
     "headers": (_is_header_map, f"an object of headers in printable ASCII, without {', '.join(_FRAMING)}"),
     "body": (lambda value: isinstance(value, str), "a string"),

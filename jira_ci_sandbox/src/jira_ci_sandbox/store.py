@@ -214,7 +214,7 @@ class Store:
     def add_fault(self, fault: Fault) -> None:
         """Plan a fault."""
         with self._writing() as connection:
-            row = {"remaining": fault.count, "fault": json.dumps(asdict(fault))}
+            row = {"remaining": fault.count * fault.every, "fault": json.dumps(asdict(fault))}
             _insert(connection, "faults", row)
 
     def take_fault(self, path: str) -> Fault | None:
@@ -225,13 +225,15 @@ class Store:
                 if fault.matches(path):
                     connection.execute("UPDATE faults SET remaining = remaining - 1 WHERE id = ?", (row["id"],))
                     connection.execute("DELETE FROM faults WHERE remaining = 0")
-                    return fault
+                    if (row["remaining"] - 1) % fault.every == 0:
+                        return fault
         return None
 
     def faults(self) -> list[dict[str, Any]]:
         """Return the faults that are still to come, with how often."""
         rows = self._rows("SELECT * FROM faults ORDER BY id")
-        return [json.loads(row["fault"]) | {"count": row["remaining"]} for row in rows]
+        faults = [(json.loads(row["fault"]), row["remaining"]) for row in rows]
+        return [fault | {"count": -(-remaining // fault.get("every", 1))} for fault, remaining in faults]
 
     def clear_faults(self) -> None:
         """Forget all faults."""

@@ -1,0 +1,94 @@
+"""Changes the code in small ways, one at a time, and counts how many of the changes some test notices.
+
+`python tools/mutation.py FOLDER` works in that new folder, tells the score and every change that went unnoticed, and
+fails where the score is below what is asked for.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = "jira_ci_core", "jira_ci_auth_oauth", "jira_ci_auth_connect"
+MUTATED = (
+    "jira_ci_core/keys.py",
+    "jira_ci_core/states.py",
+    "jira_ci_core/jira.py",
+    "jira_ci_core/outbox.py",
+    "jira_ci_core/builtin/keys.py",
+    "jira_ci_core/builtin/states.py",
+    "jira_ci_auth_oauth/__init__.py",
+    "jira_ci_auth_connect/__init__.py",
+)
+TESTS = (
+    "tests/core/test_keys.py",
+    "tests/core/test_states.py",
+    "tests/core/test_jira.py",
+    "tests/core/test_outbox.py",
+    "tests/core/test_runner.py",
+    "tests/core/test_sign_in.py",
+    "tests/auth_oauth",
+    "tests/auth_connect",
+)
+LEAST_SCORE = 85
+CONFIGURATION = f"""
+[tool.mutmut]
+source_paths = ["src"]
+only_mutate = {json.dumps([f"src/{name}" for name in MUTATED])}
+pytest_add_cli_args_test_selection = {json.dumps(TESTS)}
+pytest_add_cli_args = ["-p", "no:cacheprovider", "--deselect", "tests/core/test_outbox.py::TestKilled"]
+"""
+
+
+def main(folder: Path) -> int:
+    """Copy, mutate, and tell."""
+    copy(folder)
+    ran = subprocess.run([sys.executable, "-m", "mutmut", "run"], cwd=folder)
+    if ran.returncode:
+        return ran.returncode
+    subprocess.run([sys.executable, "-m", "mutmut", "export-cicd-stats"], cwd=folder, check=True)
+    found = json.loads((folder / "mutants" / "mutmut-cicd-stats.json").read_text())
+    noticed, total = found["killed"] + found["timeout"], found["total"] - found["skipped"]
+    results = subprocess.run(
+        [sys.executable, "-m", "mutmut", "results"], cwd=folder, check=True, capture_output=True, text=True
+    )
+    for name in (line.strip().partition(":")[0] for line in results.stdout.splitlines() if line.strip()):
+        subprocess.run([sys.executable, "-m", "mutmut", "show", name], cwd=folder, check=True)
+    score = 100 * noticed / total
+    print(f"{noticed} of {total} changes were noticed: {score:.1f} %; at least {LEAST_SCORE} % are asked for")
+    return int(score < LEAST_SCORE)
+
+
+def copy(folder: Path) -> None:
+    """Put the packages side by side, as mutmut wants them, and their tests next to them."""
+    for name in PACKAGES:
+        shutil.copytree(ROOT / name / "src" / name, folder / "src" / name, dirs_exist_ok=True)
+    shutil.copytree(ROOT / "tests", folder / "tests", dirs_exist_ok=True)
+    for name in MUTATED:
+        path = folder / "src" / name
+        path.write_text(undecorated(path.read_text()))
+    (folder / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text() + CONFIGURATION)
+
+
+def undecorated(source: str) -> str:
+    """The same code with decorated functions decorated after their definition: mutmut leaves out all others."""
+    lines = source.splitlines()
+    functions = [
+        node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef) and node.decorator_list
+    ]
+    for node in sorted(functions, key=lambda node: -node.lineno):
+        last, indent = node.end_lineno or node.lineno, " " * node.col_offset
+        decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
+        lines.insert(last, f"{indent}{node.name} = {'('.join([*decorators, node.name])}{')' * len(decorators)}")
+        first = node.decorator_list[0].lineno - 1
+        del lines[first : first + len(decorators)]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]).resolve()))

@@ -36,12 +36,14 @@ TESTS = (
     "tests/auth_connect",
 )
 LEAST_SCORE = 85
+# Few examples of each property, and always the same ones; and not the thousand deaths.
+OPTIONS = "--hypothesis-profile=few", "-p", "no:cacheprovider", "--deselect", "tests/core/test_outbox.py::TestKilled"
 CONFIGURATION = f"""
 [tool.mutmut]
 source_paths = ["src"]
 only_mutate = {json.dumps([f"src/{name}" for name in MUTATED])}
 pytest_add_cli_args_test_selection = {json.dumps(TESTS)}
-pytest_add_cli_args = ["-p", "no:cacheprovider", "--deselect", "tests/core/test_outbox.py::TestKilled"]
+pytest_add_cli_args = {json.dumps(OPTIONS)}
 """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -311,6 +312,26 @@ def test_without_an_outbox_nothing_is_written_anywhere(harness_oauth, jira, tmp_
     variables["PLUGIN_OUTBOX"] = str(tmp_path / "outbox")
     done = subprocess.run(run, env=variables, cwd=harness_oauth.folder, capture_output=True, text=True, timeout=60)
     assert f"WRITES os.rename {tmp_path / 'outbox'}" in done.stdout
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_step_that_is_ended_while_jira_thinks_leaves_its_report(harness_oauth, jira, folder, how):
+    jira.fault("slow", seconds=3600)
+    variables = {"PATH": os.environ["PATH"], **harness_oauth.environ, "PLUGIN_OUTBOX": str(folder)}
+    command = [sys.executable, "-m", "jira_ci_core", "report"]
+    with subprocess.Popen(command, env=variables, cwd=harness_oauth.folder, stderr=subprocess.PIPE, text=True) as step:
+        while not jira.requests("/bulk"):
+            assert step.poll() is None
+        [entry] = kept(folder)
+        assert Outbox(folder).hold(entry) is None, "it is being delivered"
+        step.send_signal(how)
+        _, told = step.communicate(timeout=60)
+    assert step.returncode == (130 if how is signal.SIGINT else -how)
+    assert (f"is kept in {entry.path}" in told) == (how is signal.SIGINT)
+    assert kept(folder) == [entry]
+    done = harness_oauth.run("outbox", "flush", outbox=folder)
+    assert (done.code, kept(folder)) == (0, []), done.text
+    assert [build["updateSequenceNumber"] for build in jira.builds()] == [entry.report.entity.sequence]
 
 
 @pytest.fixture

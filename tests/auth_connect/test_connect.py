@@ -72,7 +72,7 @@ def sign_in():
     def make(url, **values):
         offer = offered(Site(url=url), **{"connect_key": KEY, "connect_hostname": url, **values})
         secrets = Secrets()
-        http = Http(NetworkSettings(), secrets, offer.hosts)
+        http = Http(NetworkSettings(deadline=1), secrets, offer.hosts)
         return SignedIn(offer.connect(http), http, secrets)
 
     return make
@@ -146,7 +146,7 @@ class TestTheConnection:
     def test_finds_the_app_under_a_path_too(self, listen):
         gateway = listen(lambda received: (200, {}, TOKEN.encode()))
         offer = offered(Site(url=gateway.url), connect_key=KEY, connect_hostname=f"{gateway.url}/jira-app/")
-        http = Http(NetworkSettings(), Secrets(), offer.hosts)
+        http = Http(NetworkSettings(deadline=1), Secrets(), offer.hosts)
         http.request("POST", f"{gateway.url}/x", auth=offer.connect(http).auth)
         assert targets(gateway) == ["/jira-app/token", "/x"]
 

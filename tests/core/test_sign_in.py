@@ -37,8 +37,9 @@ def kind_of(loaded, least, caplog):
         environ = {**least, **{f"PLUGIN_{name.upper()}": value for name, value in more.items()}}
         for settings in given:
             environ |= settings
-        kind = Delivery(loaded(environ), SITE).kind
-        return kind, [record.getMessage() for record in caplog.records]
+        with Delivery(loaded(environ), SITE) as delivery:
+            delivery.check()
+        return delivery.kind, [record.getMessage() for record in caplog.records]
 
     return choose
 
@@ -216,7 +217,7 @@ class TestSigningInWithAPluginThatFails:
     def test_it_is_named(self, loaded, least, install, answer, reason):
         install("theirs", THEIRS.format(answer=answer), target="Theirs")
         with pytest.raises(PluginError, match="plugin theirs failed in connect") as raised:
-            Delivery(loaded(least | THEIR_KEY), SITE).connection()
+            Delivery(loaded(least | THEIR_KEY), SITE).connection  # noqa: B018
         assert reason in raised.value.problems[0].why
 
     def test_later_too(self, loaded, least, install):
@@ -225,7 +226,8 @@ class TestSigningInWithAPluginThatFails:
             THEIRS.format(answer="__import__('jira_ci_core').Connection('a', 'b', lambda r: 1 / 0, lambda: 1 / 0)"),
             target="Theirs",
         )
-        connection, http = Delivery(loaded(least | THEIR_KEY), SITE).connection()
+        delivery = Delivery(loaded(least | THEIR_KEY), SITE)
+        connection, http = delivery.connection, delivery.http
         with pytest.raises(PluginError, match="plugin theirs failed in auth"):
             connection.auth(None)
         with pytest.raises(PluginError, match="plugin theirs failed in renew"):

@@ -96,9 +96,16 @@ class Http:
     """
 
     def __init__(
-        self, network: NetworkSettings, secrets: Secrets, hosts: Iterable[str], early: EarlyConnections
+        self,
+        network: NetworkSettings,
+        secrets: Secrets,
+        hosts: Iterable[str],
+        early: EarlyConnections | None = None,
     ) -> None:
-        """`early` are connections that are being opened already."""
+        """`early` are connections that are being opened already.
+
+        Raises SettingsError where CA_BUNDLE cannot be used. Opens no connection.
+        """
         # Closures, not values: what a plugin is handed shows no credential however it is looked at.
         self._hide = secrets.add
         self._hosts = frozenset(filter(None, map(origin, hosts)))
@@ -120,7 +127,7 @@ class Http:
         self._session = _Session()
         self._session.trust_env = False
         self._session.headers["User-Agent"] = USER_AGENT
-        self._connections = Connections(self._deadline, early)
+        self._connections = Connections(self._deadline, early or EarlyConnections(network.ca_bundle))
         self._session.mount("https://", self._connections)
         self._session.mount("http://", self._connections)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from jira_ci_core.loader import Loaded
 
 
-@click.command(cls=SettingsCommand)
+@click.command(cls=SettingsCommand, short_help="Show what Jira holds of this run.")
 @click.pass_context
 def show(ctx: click.Context, /, **flags: str | None) -> None:
     """Show what Jira holds of this run: its build, or with ENVIRONMENT_NAME its deployments, as JSON.
@@ -39,7 +39,7 @@ def show(ctx: click.Context, /, **flags: str | None) -> None:
     ctx.exit(ExitCode.JIRA if is_missing else ExitCode.OK)
 
 
-@click.command(cls=SettingsCommand)
+@click.command(cls=SettingsCommand, short_help="Delete what Jira holds of this run.")
 @click.option(
     "--property",
     "selected",

@@ -16,7 +16,7 @@ from jira_ci_core.settings import OutboxSettings
 from jira_ci_core.sources import declared, resolve
 
 
-@click.group()
+@click.group(short_help="List, deliver or drop what is not delivered yet.")
 def outbox() -> None:
     """Reports that are kept in OUTBOX because Jira has not answered for them yet."""
 

@@ -258,7 +258,7 @@ class TestDoctor:
             ({"client_secret": "null"}, "credentials", "CLIENT_SECRET", 2),
             ({"client_secret": "wrong-secret"}, "sign-in and permission", "CLIENT_SECRET", 1),
             ({"instance": "https://jira.invalid"}, "sign-in and permission", "INSTANCE", 1),
-            ({"ca_bundle": "missing.pem"}, "sign-in and permission", "CA_BUNDLE", 2),
+            ({"ca_bundle": "missing.pem"}, "credentials", "CA_BUNDLE", 2),
         ],
     )
     @pytest.mark.usefixtures("in_process")

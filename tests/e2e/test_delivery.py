@@ -137,7 +137,7 @@ class TestRetryAfter:
         failed(done, 1)
         assert waits == []
         assert len(jira.faults()) == 1
-        assert "kept for `jira-ci outbox flush`: build 42 of checkout" in done.err
+        assert "warning: build 42 of checkout (successful) is kept in" in done.err
         assert len(list((tmp_path / "outbox").iterdir())) == 1
 
 

@@ -58,7 +58,7 @@ class TestUnreachable:
         assert ".invalid" in failure.what
         assert "could not be reached" in failure.what
         assert "INSTANCE" in failure.do
-        assert jira.requests() == []
+        assert jira.requests("bulk") == []
 
     def test_a_server_that_does_not_answer_in_time(self, harness_oauth, jira, failed, monkeypatch):
         monkeypatch.setattr("jira_ci_core.http.READ_SECONDS", 0.2)
@@ -127,11 +127,9 @@ class TestProxies:
         proxy = passing_on()
         done = clean(harness_oauth(log_level="debug", environ={variable: proxy.url}))
         assert done.code == 0, done.text
-        assert [received.target.removeprefix(jira.url) for received in proxy.received] == [
-            "/_edge/tenant_info",
-            "/oauth/token",
-            f"/jira/builds/0.1/cloud/{jira.cloud_id}/bulk",
-        ]
+        *signing_in, bulk = (received.target.removeprefix(jira.url) for received in proxy.received)
+        assert sorted(signing_in) == ["/_edge/tenant_info", "/oauth/token"]
+        assert bulk == f"/jira/builds/0.1/cloud/{jira.cloud_id}/bulk"
         assert len(jira.builds()) == 1
 
     @pytest.mark.parametrize("variable", ["NO_PROXY", "no_proxy", "PLUGIN_NO_PROXY", "HARNESS_NO_PROXY"])
@@ -148,7 +146,7 @@ class TestProxies:
     def test_https_goes_through_a_tunnel(self, harness, tls, listen, failed):
         proxy = listen(lambda received: (403, {}, b"not through here"))
         failure = failed(harness(ca_bundle=tls.ca_file, environ={"HTTPS_PROXY": proxy.url}, **at(tls)), 1)
-        assert [received.method for received in proxy.received] == ["CONNECT"]
+        assert {received.method for received in proxy.received} == {"CONNECT"}
         assert "Authorization" not in proxy.received[0].headers
         assert f"{tls.url} could not be reached through the proxy" in failure.what
         assert "HTTPS_PROXY" in failure.do

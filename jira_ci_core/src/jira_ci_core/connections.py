@@ -11,6 +11,7 @@ from requests import PreparedRequest
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError
 
 from jira_ci_core.clock import Deadline
 from jira_ci_core.early import EarlyConnections
@@ -73,22 +74,20 @@ class Connections(HTTPAdapter):
                 # Watched from the start, since a proxy may trickle before TLS begins; and once more when there is
                 # something to cut, since by now the deadline may be over.
                 watch(self)
-                opened = early.take(self.host, self.port)
+                opened = _taken(early, self)
                 if opened is None:
                     super().connect()
                 else:
-                    opened.settimeout(self.timeout)
                     self.sock = opened
                 watch(self)
 
         class Safe(HTTPSConnection):
             def connect(self) -> None:
                 watch(self)
-                opened = early.take(self.host, self.port)
+                opened = _taken(early, self)
                 if opened is None:
                     super().connect()
                 else:
-                    opened.settimeout(self.timeout)
                     self.sock, self.is_verified = opened, True
                 watch(self)
 
@@ -118,3 +117,14 @@ class Connections(HTTPAdapter):
                 # The plain socket's own: that of TLS would wait for the other side. Whoever reads sees the end.
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+
+
+def _taken(early: EarlyConnections, connection: HTTPConnection) -> socket.socket | None:
+    """The early connection to where this one leads; what it failed with is what this one fails with."""
+    try:
+        opened = early.take(connection.host, connection.port)
+    except TimeoutError as error:
+        raise ConnectTimeoutError(connection, str(error)) from error
+    if opened is not None:
+        opened.settimeout(connection.timeout)
+    return opened

@@ -13,14 +13,13 @@ import threading
 from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
-from jira_ci_core.errors import SettingsError
 from jira_ci_core.tls import tls_context
 
 CONNECT_SECONDS = 5
 
 
 class EarlyConnections:
-    """Connections by host and port, each given away once. One that fails is left to whoever needs it."""
+    """Connections by host and port, each given away once. One that failed is told of to whoever needs it."""
 
     def __init__(self, bundle: str | None) -> None:
         """`bundle` is CA_BUNDLE. Raises SettingsError where it cannot be used."""
@@ -45,11 +44,13 @@ class EarlyConnections:
             self._opening[place].start()
 
     def take(self, host: str, port: int) -> socket.socket | None:
-        """The connection to a host, once it is open; None where there is none, or it failed."""
+        """The connection to a host, once it is open; None where there is none. Raises what opening it raised."""
         opening = self._opening.pop((host, port), None)
         if opening is None:
             return None
         opening.join()
+        if opening.error is not None:
+            raise opening.error
         return opening.connected
 
     def close(self) -> None:
@@ -65,6 +66,7 @@ class _Opening(threading.Thread):
     def __init__(self, place: tuple[str, int], context: Callable[[], ssl.SSLContext] | None) -> None:
         super().__init__(daemon=True)
         self.connected: socket.socket | None = None
+        self.error: Exception | None = None
         self._place = place
         self._context = context
         self._is_wanted = True
@@ -73,8 +75,9 @@ class _Opening(threading.Thread):
     def run(self) -> None:
         try:
             connected = self._connect()
-        except (OSError, ValueError, SettingsError):
-            return  # whoever connects anew meets the same, and can tell of it
+        except Exception as error:
+            self.error = error
+            return
         with self._deciding:
             if self._is_wanted:
                 self.connected = connected

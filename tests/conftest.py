@@ -29,7 +29,15 @@ KEPT = ("PATH", "SYSTEMROOT", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG
 settings.register_profile(
     "ordinary", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
-settings.register_profile("few", settings.get_profile("ordinary"), max_examples=20, derandomize=True, database=None)
+# For mutation testing, which runs each test more than once in a process.
+settings.register_profile(
+    "few",
+    settings.get_profile("ordinary"),
+    max_examples=20,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
 settings.load_profile("ordinary")
 
 

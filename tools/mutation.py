@@ -31,7 +31,6 @@ TESTS = (
     "tests/core/test_jira.py",
     "tests/core/test_outbox.py",
     "tests/core/test_runner.py",
-    "tests/core/test_sign_in.py",
     "tests/auth_oauth",
     "tests/auth_connect",
 )

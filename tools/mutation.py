@@ -29,6 +29,7 @@ TESTS = (
     "tests/core/test_keys.py",
     "tests/core/test_states.py",
     "tests/core/test_jira.py",
+    "tests/core/test_asking.py",
     "tests/core/test_outbox.py",
     "tests/core/test_runner.py",
     "tests/auth_oauth",

@@ -144,8 +144,10 @@ class TestKeeping:
         assert held.entry.path.name.startswith("01700000000000-build-")
 
     def test_what_no_reader_would_take_is_not_written(self, outbox):
-        with pytest.raises(OutboxError, match="is not kept in the outbox: it is larger than 1 MiB"):
+        with pytest.raises(OutboxError) as caught:
             outbox.keep(make_report(description="x" * LARGEST_FILE))
+        what = "build 1 of acme/shop is not kept in the outbox"
+        assert caught.value.problems == (Problem(what, "it is larger than 1 MiB", "shorten the texts in it"),)
         assert not outbox.folder.exists()
         outbox.keep(make_report(description="x" * (LARGEST_FILE - 2000))).release()
         assert len(entries(outbox)) == 1
@@ -203,7 +205,7 @@ class TestSecrets:
         outbox = Outbox(tmp_path / "outbox", secrets.redact)
         with pytest.raises(OutboxError, match="is not kept in the outbox: the site, the pipeline") as caught:
             outbox.keep(make_report(environment="prod"))
-        assert "change the credential" in caught.value.problems[0].remedy
+        assert caught.value.problems[0].remedy == "name it without, or change the credential"
         assert not outbox.folder.exists()
 
 
@@ -232,7 +234,7 @@ class TestUnusable:
     def test_a_file_in_its_place(self, outbox):
         outbox.folder.write_text("mine")
         assert self.refused(outbox) == "Not a directory"
-        with pytest.raises(OutboxError, match="Not a directory"):
+        with pytest.raises(OutboxError, match=f"the outbox {outbox.folder} cannot be used: Not a directory"):
             list(outbox.read())
         assert outbox.folder.read_text() == "mine"
 
@@ -295,7 +297,7 @@ class TestUnusable:
 
     def test_where_there_is_no_folder_nothing_was_kept_and_that_is_said(self, outbox, caplog):
         assert list(outbox.read()) == []
-        assert f"there is no folder {outbox.folder}: nothing was kept there yet" in caplog.text
+        assert caplog.messages == [f"there is no folder {outbox.folder}: nothing was kept there yet"]
         assert not outbox.folder.exists()
 
 
@@ -337,6 +339,7 @@ class TestStrangers:
         descriptors = len(os.listdir("/proc/self/fd"))
         [found] = outbox.read()
         assert isinstance(found, Stranger)
+        assert [found.path] == list(outbox.folder.iterdir())
         assert tree(outbox.folder) == before
         assert len(os.listdir("/proc/self/fd")) == descriptors
         return found.reason
@@ -507,7 +510,7 @@ class TestDelivering:
         found = entries(outbox)
         assert [one.report for one in found] == list(self.REPORTS)
         for entry in found:
-            assert f"{entry.report.title} is kept in {entry.path}" in caplog.text
+            assert f"{entry.report.title} is kept in {entry.path}" in caplog.messages
             assert outbox.hold(entry) is not None
 
     def test_what_cannot_be_kept_is_a_warning_and_is_delivered_all_the_same(self, outbox, caplog):

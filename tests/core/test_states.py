@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from jira_ci_core import Kind, SettingsError, State
+from jira_ci_core import Kind, Problem, SettingsError, State
 from jira_ci_core.builtin.states import WORDS, jira_ci_map_state
 from jira_ci_core.states import decide_state
 
@@ -134,3 +134,63 @@ def test_a_plugins_word_is_asked_before_the_table(started, settings_of, pipeline
         run = pipeline_of(status=status, publishes_status=True)
         assert decide_state(plugins, run, Kind.BUILD, settings).state == state
     assert decide_state(plugins, run, Kind.BUILD, settings_of(state="green")).skipped
+
+
+class TestTheWordsOfErrors:
+    """What people read where no state can be decided on, in full."""
+
+    def error(self, decide, *arguments, **more):
+        with pytest.raises(SettingsError) as caught:
+            decide(*arguments, **more)
+        return caught.value.problems
+
+    def test_of_a_word_that_no_table_knows(self, decide):
+        words = ", ".join(word for words in WORDS.values() for word in words)
+        expected = Problem("STATE cannot be 'great'", "no table knows that word", f"use one of: {words}")
+        assert self.error(decide, status="success", state="great") == (expected,)
+
+    def test_of_a_build_that_was_rolled_back(self, decide):
+        assert self.error(decide, status="success", state="rollback") == (
+            Problem(
+                "STATE cannot be 'rollback' here",
+                "a build cannot be rolled back, only a deployment can, and ENVIRONMENT_NAME is not set",
+                "set ENVIRONMENT_NAME to the environment that was rolled back, or use another STATE",
+            ),
+        )
+
+    @pytest.mark.parametrize(("ci", "who"), [("Jenkins", "Jenkins does not say"), ("none", "no CI was recognised")])
+    def test_of_a_run_that_says_nothing(self, decide, ci, who):
+        assert self.error(decide, ci=ci, publishes_status=False) == (
+            Problem(
+                "STATE is not set",
+                f"{who}, so how this run fares is not known, and success is never assumed",
+                "set STATE, for example to successful in the last step and to failed in the one that runs on failure",
+            ),
+        )
+
+    def test_of_an_update_that_is_left_out(self, decide):
+        decision = decide(status="failure", state="ok")
+        assert decision.state is State.SUCCESSFUL
+        assert decision.skipped == (
+            "STATE says successful and Drone says failure: the update is left out "
+            "(STATE_POLICY=force shows it all the same)"
+        )
+
+    def test_of_a_word_of_ci_that_no_table_knows(self, decide, caplog):
+        decide(Kind.DEPLOYMENT, status="great")
+        expected = "Drone says 'great', which no table knows as a state of a deployment; shown as unknown"
+        assert caplog.messages == [expected]
+
+
+def test_a_table_of_a_plugin_is_told_all_that_it_may_decide_by(install, started, settings_of, pipeline_of):
+    code = """
+    from jira_ci_core import State, hookimpl
+
+    @hookimpl
+    def jira_ci_map_state(status, kind, pipeline, settings):
+        if (status, kind, pipeline.ci, settings.project) == ("great", "build", "Drone", ("MYT",)):
+            return State.SUCCESSFUL
+    """
+    install("words", code)
+    run = pipeline_of(ci="Drone", status="great", publishes_status=True)
+    assert decide_state(started(), run, Kind.BUILD, settings_of()).state is State.SUCCESSFUL

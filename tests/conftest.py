@@ -38,6 +38,7 @@ settings.register_profile(
     database=None,
     suppress_health_check=list(HealthCheck),
 )
+settings.register_profile("long", settings.get_profile("ordinary"), max_examples=3000)
 settings.load_profile("ordinary")
 
 

@@ -402,6 +402,12 @@ class TestAnswers:
             ("map_state(status)", "'successful'", "answered str, not State"),
             ("map_environment(name)", "'production'", "answered str, not MappedEnvironment"),
             ("read_pipeline(environ)", "{}", "answered dict, not Pipeline"),
+            (
+                "read_pipeline(environ)",
+                "__import__('jira_ci_core').Pipeline(ci='x').model_copy(update={'ci': None})",
+                "ci: ",
+            ),
+            ("deliver(reports)", "__import__('jira_ci_core').Receipt.model_construct(outcomes=7)", "outcomes: "),
             ("authenticate(site)", "True", "answered bool, not SignIn"),
             ("deliver(reports)", "[]", "answered list, not Receipt"),
         ],

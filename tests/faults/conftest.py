@@ -150,16 +150,26 @@ class Ended:
 
 
 @pytest.fixture
-def report(harness: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
-    """Runs `jira-ci report` in this process; keywords are the step's own settings."""
-    monkeypatch.chdir(harness.folder)
+def jira_ci(step: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """Runs `jira-ci` in this process: `jira_ci("report", "--dry-run", environ={…})`."""
+    monkeypatch.chdir(step.folder)
+
+    def run(*arguments: str, environ: Mapping[str, str]) -> Ended:
+        capsys.readouterr()
+        least = {"PATH": os.environ["PATH"], "HOME": str(step.folder), "GIT_CEILING_DIRECTORIES": str(step.folder)}
+        code = call(arguments, {**least, **environ})
+        return Ended(int(code), *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def report(harness: Any, jira_ci: Callable[..., Ended]) -> Callable[..., Ended]:
+    """Runs `jira-ci report` as a step of a Harness run; keywords are the step's own settings."""
 
     def run(*arguments: str, environ: Mapping[str, str] | None = None, **plugin: object) -> Ended:
-        variables = {"PATH": os.environ["PATH"], "HOME": str(harness.folder), **harness.environ, **(environ or {})}
-        variables |= {f"PLUGIN_{name.upper()}": str(value) for name, value in plugin.items()}
-        capsys.readouterr()
-        code = call(["report", *arguments], variables)
-        return Ended(int(code), *capsys.readouterr())
+        settings = {f"PLUGIN_{name.upper()}": str(value) for name, value in plugin.items()}
+        return jira_ci("report", *arguments, environ={**harness.environ, **(environ or {}), **settings})
 
     return run
 

@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import pluggy
+from pydantic import ValidationError
 from stevedore.extension import ExtensionManager
 
 from jira_ci_core import hookspecs
 from jira_ci_core.errors import JiraCiError, PluginError, Problem, SettingsError
 from jira_ci_core.hookspecs import CONTRACT_VERSION, ENTRY_POINT_GROUP, PROJECT_NAME
-from jira_ci_core.models import Connection, FoundKey, MappedEnvironment, Pipeline, Receipt, SignIn, State
+from jira_ci_core.models import Connection, FoundKey, MappedEnvironment, Model, Pipeline, Receipt, SignIn, State
 from jira_ci_core.settings import NetworkSettings, PluginChoice, PluginSettings, Settings
 from jira_ci_core.sources import Declared, Sources, declared, resolve
 from jira_ci_core.watchdog import Watchdog
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+M = TypeVar("M", bound=Model)
 
 # In call order: each is asked only after all plugins of others.
 BUILT_IN = (
@@ -309,7 +311,7 @@ def _found_keys(plugin: str, answer: Any) -> list[FoundKey]:
     for key in found:
         if not isinstance(key, FoundKey):
             raise _WrongAnswerError(f"answered a list with {type(key).__name__} in it, not FoundKey")
-    return [key.model_copy(update={"plugin": plugin}) for key in found]
+    return [_model(FoundKey, key).model_copy(update={"plugin": plugin}) for key in found]
 
 
 def _sign_in(plugin: str, answer: Any) -> SignIn:
@@ -322,18 +324,29 @@ def _instance(expected: type[T], answer: Any) -> T:
     return answer
 
 
+def _model(expected: type[M], answer: Any) -> M:
+    """A model, with each field checked once more: `model_copy` and `model_construct` check nothing."""
+    fields = _instance(expected, answer).model_dump(warnings=False)
+    try:
+        return expected.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise _WrongAnswerError(f"answered a {expected.__name__} that is none: {where}: {first['msg']}") from None
+
+
 def _checked(hook: str, plugin: str, answer: Any) -> Any:
     check = _ANSWERS.get(hook.removeprefix(HOOK_PREFIX))
     return check(plugin, answer) if check else None
 
 
 _ANSWERS: dict[str, Callable[[str, Any], Any]] = {
-    "read_pipeline": lambda _, answer: _instance(Pipeline, answer),
+    "read_pipeline": lambda _, answer: _model(Pipeline, answer),
     "extract_issue_keys": _found_keys,
     "map_state": lambda _, answer: _instance(State, answer),
-    "map_environment": lambda _, answer: _instance(MappedEnvironment, answer),
+    "map_environment": lambda _, answer: _model(MappedEnvironment, answer),
     "authenticate": _sign_in,
-    "deliver": lambda _, answer: _instance(Receipt, answer),
+    "deliver": lambda _, answer: _model(Receipt, answer),
 }
 
 

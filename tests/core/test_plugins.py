@@ -409,6 +409,8 @@ class TestAnswers:
             ),
             ("deliver(reports)", "__import__('jira_ci_core').Receipt.model_construct(outcomes=7)", "outcomes: "),
             ("authenticate(site)", "True", "answered bool, not SignIn"),
+            ("authenticate(site)", "__import__('jira_ci_core').SignIn(None, print)", "its kind is None"),
+            ("authenticate(site)", "__import__('jira_ci_core').SignIn('x', print, hosts='https://x')", "its hosts is"),
             ("deliver(reports)", "[]", "answered list, not Receipt"),
         ],
     )

@@ -149,6 +149,9 @@ class Plugins:
         connection: Connection = self._called(name, "connect", sign_in.connect, http)
         if not isinstance(connection, Connection):
             raise self.failure(name, "connect", f"answered {type(connection).__name__}, not Connection")
+        for url in (connection.builds_url, connection.deployments_url):
+            if not isinstance(url, str):
+                raise self.failure(name, "connect", f"answered a Connection that is none: {url!r} is no address")
         auth = GuardedAuth(lambda request: self._called(name, "auth", connection.auth, request))
         return replace(connection, auth=auth, renew=lambda: self._called(name, "renew", connection.renew))
 
@@ -315,7 +318,11 @@ def _found_keys(plugin: str, answer: Any) -> list[FoundKey]:
 
 
 def _sign_in(plugin: str, answer: Any) -> SignIn:
-    return replace(_instance(SignIn, answer), plugin=plugin)
+    sign_in = _instance(SignIn, answer)
+    for name, value in {"kind": [sign_in.kind], "hosts": sign_in.hosts, "missing": sign_in.missing}.items():
+        if not (isinstance(value, (tuple, list)) and all(isinstance(text, str) and text for text in value)):
+            raise _WrongAnswerError(f"answered a SignIn that is none: its {name} is {getattr(sign_in, name)!r}")
+    return replace(sign_in, plugin=plugin)
 
 
 def _instance(expected: type[T], answer: Any) -> T:

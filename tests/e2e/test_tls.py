@@ -224,7 +224,9 @@ class TestTunnels:
 
             threading.Thread(target=refuse, daemon=True).start()
             proxy = f"http://127.0.0.1:{server.getsockname()[1]}"
-            failure = failed(harness(ca_bundle=tls.ca_file, https_proxy=proxy, deadline="0.9"), 1)
+            done = harness(ca_bundle=tls.ca_file, https_proxy=proxy, deadline="0.9")
+            failure = failed(done, 1)
+            assert "trying again" in done.err
             assert len(asked) >= 2
             assert "could not be reached through the proxy" in failure.what
             server.shutdown(socket.SHUT_RDWR)

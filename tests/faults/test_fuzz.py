@@ -133,7 +133,7 @@ def no_way_out(monkeypatch):
         return look_up(host, *arguments, **keywords)
 
     monkeypatch.setattr(socket, "getaddrinfo", only_here)
-    monkeypatch.setattr("jira_ci_core.http.RETRY", RETRY.new(backoff_factor=1000, backoff_max=1000))
+    monkeypatch.setattr("jira_ci_core.http.RETRY", RETRY.new(backoff_factor=1000, backoff_max=1000, backoff_jitter=0))
     monkeypatch.setattr("jira_ci_core.http.READ_SECONDS", 2)
 
 

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import functools
-import json
 import os
 import subprocess
-import sys
 import threading
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 from hypothesis import HealthCheck, settings
 
+from jira_ci_core.testing import JiraCi
+from jira_ci_core.testing.recorded import recorded_runs
 from jira_ci_sandbox.client import Sandbox
-
-JIRA_CI = Path(sys.executable).with_name("jira-ci")
-
-# What a process needs to run at all, and coverage to see what it runs.
-KEPT = ("PATH", "SYSTEMROOT", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
 
 settings.register_profile(
     "ordinary", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -42,74 +34,6 @@ settings.register_profile("long", settings.get_profile("ordinary"), max_examples
 settings.load_profile("ordinary")
 
 
-@dataclass(frozen=True)
-class Done:
-    """A command that has ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-    @property
-    def text(self) -> str:
-        return self.out + self.err
-
-
-@dataclass(frozen=True)
-class Recorded:
-    """What a CI tells a step of one run, written down from the vendor's documentation, and what is to be read from it.
-
-    The files are `core/environments/*.toml`, one a CI. A run's variables and facts are those of the file with its own
-    on top; an empty one takes one away.
-    """
-
-    reader: str
-    """The file, and the built-in plugin: `github`."""
-    run: str
-    """`push`, `pull_request`, `tag`, `deployment`, `rerun`, `failure`, or what else is worth knowing."""
-    ci: str
-    known_by: str
-    environ: Mapping[str, str]
-    facts: Mapping[str, Any]
-    event: Mapping[str, Any] = field(default_factory=dict)
-    """What is in the file of the event, where this CI has one."""
-    shown_as: str | None = None
-    """The state of its status; None where this CI publishes none."""
-    new_run: bool = False
-    """Whether a rerun is a run of its own here."""
-
-    def variables(self, folder: Path) -> dict[str, str]:
-        """The environment, with the file of the event, where there is one, in this folder."""
-        if not self.event:
-            return dict(self.environ)
-        file = folder / "event.json"
-        file.write_text(json.dumps(self.event))
-        return {**self.environ, "GITHUB_EVENT_PATH": str(file)}
-
-    def other(self, run: str) -> Recorded:
-        """Another run of the same CI."""
-        return next(one for one in recorded_runs() if (one.reader, one.run) == (self.reader, run))
-
-
-@functools.cache
-def recorded_runs() -> list[Recorded]:
-    """All of them."""
-    runs = []
-    for file in sorted(Path(__file__).parent.glob("core/environments/*.toml")):
-        of_ci = tomllib.loads(file.read_text(encoding="utf-8"))
-        for name, run in of_ci["runs"].items():
-            both = {
-                part: {key: value for key, value in {**of_ci[part], **run.pop(part, {})}.items() if value != ""}
-                for part in ("environ", "facts")
-            }
-            runs.append(Recorded(file.stem, name, of_ci["ci"], of_ci["known_by"], **both, **run))
-    return runs
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that takes `recorded` is about every recorded run, one that takes `recorded_push` about a push to each CI."""
     runs = {"recorded": recorded_runs, "recorded_push": lambda: [run for run in recorded_runs() if run.run == "push"]}
@@ -117,33 +41,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize(argument, runs[argument](), ids=lambda run: f"{run.reader}: {run.run}")
 
 
-class Step:
-    """A CI step: a working directory, an environment, and the installed `jira-ci` run in it as a process.
+class Step(JiraCi):
+    """The step of the author's kit; called, it reports."""
 
-    Keyword arguments are the step's own settings, passed as Harness and Drone pass them (`PLUGIN_…`); `environ` holds
-    variables by their own names.
-    """
-
-    def __init__(self, folder: Path, environ: Mapping[str, str]) -> None:
-        self.folder = folder
-        self.environ = dict(environ)
-
-    def __call__(self, *arguments: str, environ: Mapping[str, str] | None = None, **plugin: object) -> Done:
-        return self.run("report", *arguments, environ=environ, **plugin)
-
-    def run(self, *arguments: str, environ: Mapping[str, str] | None = None, **plugin: object) -> Done:
-        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-        variables = {**kept, "HOME": str(self.folder), **self.environ, **(environ or {})}
-        variables |= {f"PLUGIN_{name.upper()}": str(value) for name, value in plugin.items() if value is not None}
-        done = subprocess.run(
-            [JIRA_CI, *arguments],
-            cwd=self.folder,
-            env={name: value for name, value in variables.items() if value is not None},
-            capture_output=True,
-            timeout=60,
-            stdin=subprocess.DEVNULL,
-        )
-        return Done(done.returncode, done.stdout.decode(), done.stderr.decode())
+    __call__ = JiraCi.report
 
 
 @pytest.fixture(scope="session")

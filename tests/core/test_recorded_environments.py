@@ -1,4 +1,4 @@
-"""Every CI, by what its documentation says that a step is told: `environments/` has a file for each."""
+"""Every CI, by what its documentation says that a step is told: the kit of authors has a file for each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import re
 import tomllib
 from importlib import import_module
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -17,9 +16,9 @@ from jira_ci_core.identity import link, pipeline_identity, run_number
 from jira_ci_core.loader import choose_plugins
 from jira_ci_core.plugins import BUILT_IN
 from jira_ci_core.sources import Sources
+from jira_ci_core.testing.recorded import ENVIRONMENTS
 
 READERS = BUILT_IN[: BUILT_IN.index("checkout")]
-ENVIRONMENTS = Path(__file__).parent / "environments"
 
 
 def module(reader):

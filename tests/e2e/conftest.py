@@ -22,16 +22,13 @@ from jira_ci_sandbox.client import Sandbox
 @pytest.fixture
 def in_process(step: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Steps run in this process, for tables of cases in which a process of their own would add nothing but time."""
-    done = type(step).__call__.__globals__["Done"]
 
-    def run(*arguments: str, environ: Mapping[str, str | None] | None = None, **plugin: object) -> Any:
-        variables = {"PATH": os.environ["PATH"], "HOME": str(step.folder), **step.environ, **(environ or {})}
-        variables |= {f"PLUGIN_{name.upper()}": str(value) for name, value in plugin.items() if value is not None}
+    def run(*arguments: str, environ: Mapping[str, str | None] | None = None, **settings: object) -> Any:
         capsys.readouterr()
         with monkeypatch.context() as patch:
             patch.chdir(step.folder)
-            code = call(arguments, {name: value for name, value in variables.items() if value is not None})
-        return done(int(code), *capsys.readouterr())
+            code = call(arguments, {"PATH": os.environ["PATH"], **step.variables(environ, settings)})
+        return step.done(int(code), *capsys.readouterr())
 
     monkeypatch.setattr(step, "run", run)
 

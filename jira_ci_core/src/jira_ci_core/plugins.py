@@ -78,7 +78,8 @@ class Installed:
 class Plugins:
     """The plugins of one run. Made by importing those that are chosen; they answer once they are started."""
 
-    def __init__(self, choice: PluginChoice) -> None:
+    def __init__(self, choice: PluginChoice, found: Iterable[Installed] | None = None) -> None:
+        """Those that are `found`, else those that are installed."""
         self.failures: list[Problem] = []
         """What is wrong with plugins that could not be taken in."""
         self.answered: dict[str, str] = {}
@@ -97,7 +98,7 @@ class Plugins:
             for setting in declared(model, "core")
             for name in setting.names
         }
-        for plugin in _discover(choice, self._watchdog):
+        for plugin in _discover(choice, self._watchdog) if found is None else found:
             self._take_in(plugin)
 
     @property
@@ -487,7 +488,7 @@ def _discover(choice: PluginChoice, watchdog: Watchdog) -> list[Installed]:
         elif place in errors:
             plugins.append(replace(plugin, state="failed", reason=errors[place]))
         else:
-            plugins.append(replace(plugin, loaded=_of_module(loaded[place])))
+            plugins.append(replace(plugin, loaded=of_module(loaded[place])))
     return plugins
 
 
@@ -506,10 +507,10 @@ def _local(file: Path, watchdog: Watchdog) -> Installed:
         raise
     except BaseException as error:
         return replace(plugin, state="failed", reason=_reason(error))
-    return replace(plugin, loaded=_of_module(module))
+    return replace(plugin, loaded=of_module(module))
 
 
-def _of_module(loaded: Any) -> Any:
+def of_module(loaded: Any) -> Any:
     """What takes part of a module: its class `Plugin`, where it has one, else its hook functions."""
     return getattr(loaded, "Plugin", loaded) if inspect.ismodule(loaded) else loaded
 

@@ -1,0 +1,51 @@
+"""What authors of plugins test with: recorded runs, a local Jira, the step itself, and the contract as tests.
+
+    class TestMine(ExtractorContract):
+        plugin = MyExtractor
+
+It needs the extra `testing`: `pip install 'jira-ci-core[testing]'`. With that, pytest knows the fixtures `jira_ci`,
+`jira_ci_sandbox`, `jira_ci_plugins` and `jira_ci_pipeline` by itself.
+"""
+
+try:
+    import hypothesis as _hypothesis  # noqa: F401
+except ImportError as error:
+    raise ImportError("jira_ci_core.testing needs more packages: pip install 'jira-ci-core[testing]'") from error
+
+from jira_ci_core.plugins import Plugins
+from jira_ci_core.testing.contracts import (
+    AuthenticationContract,
+    DeliveryContract,
+    EnvironmentMapContract,
+    ExtractorContract,
+    PluginContract,
+    ReaderContract,
+    ReportedContract,
+    StateMapContract,
+)
+from jira_ci_core.testing.holding import holding
+from jira_ci_core.testing.made import pipelines, receipts_of, reports
+from jira_ci_core.testing.recorded import RECORDED, recorded_pipeline
+from jira_ci_core.testing.sandbox import Sandbox
+from jira_ci_core.testing.step import Done, JiraCi
+
+__all__ = [
+    "RECORDED",
+    "AuthenticationContract",
+    "DeliveryContract",
+    "Done",
+    "EnvironmentMapContract",
+    "ExtractorContract",
+    "JiraCi",
+    "PluginContract",
+    "Plugins",
+    "ReaderContract",
+    "ReportedContract",
+    "Sandbox",
+    "StateMapContract",
+    "holding",
+    "pipelines",
+    "receipts_of",
+    "recorded_pipeline",
+    "reports",
+]

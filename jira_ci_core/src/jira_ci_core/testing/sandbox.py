@@ -1,0 +1,119 @@
+"""The local Jira of `jira-ci-sandbox`, as a process of its own that is spoken to over HTTP."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+
+from jira_ci_core.errors import SettingsError
+
+PATIENCE = 30.0  # seconds that it gets to start, and to end
+PROJECTS = "MYT,DEMO"
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A running local Jira that knows the projects MYT and DEMO."""
+
+    url: str
+    """Its origin; serves as INSTANCE, API_URL and CONNECT_HOSTNAME."""
+    cloud_id: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    connect_key: str = field(repr=False)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings that point a step at it, with OAuth credentials."""
+        return {
+            **{"PROJECT": "MYT", "INSTANCE": self.url, "API_URL": self.url, "CONNECT_HOSTNAME": self.url},
+            **{"CLIENT_ID": self.client_id, "CLIENT_SECRET": self.client_secret},
+        }
+
+    def builds(self) -> list[dict[str, Any]]:
+        """The builds that it holds, as Jira's API names their fields."""
+        return list(self._call("GET", "_sandbox/entities")["builds"])
+
+    def deployments(self) -> list[dict[str, Any]]:
+        """The deployments that it holds."""
+        return list(self._call("GET", "_sandbox/entities")["deployments"])
+
+    def requests(self) -> list[dict[str, Any]]:
+        """The calls that it received, the oldest first."""
+        return list(self._call("GET", "_sandbox/requests"))
+
+    def answer(self, status: int, body: object = None, *, count: int = 1) -> None:
+        """Answer the next `count` reports with this status and JSON body instead of taking them."""
+        headers = {"content-type": "application/json"}
+        fault = {"action": "answer", "match": "bulk", "status": status, "headers": headers, "body": json.dumps(body)}
+        self._call("POST", "_sandbox/faults", {**fault, "count": count})
+
+    def token(self) -> str:
+        """A new access token, as Jira's API takes it in `Authorization: Bearer …`."""
+        asked = {"grant_type": "client_credentials", "client_id": self.client_id, "client_secret": self.client_secret}
+        answer = self._call("POST", "oauth/token", {**asked, "audience": "api.atlassian.com"})
+        return str(answer["access_token"])
+
+    def expire_tokens(self) -> None:
+        """Make every token that was issued expire now."""
+        self._call("POST", "_sandbox/expire-tokens")
+
+    def reset(self) -> None:
+        """Forget everything but the credentials it began with."""
+        self._call("POST", "_sandbox/reset")
+
+    def _call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Any:
+        with requests.Session() as session:
+            session.trust_env = False  # a proxy of the environment is not for loopback
+            response = session.request(
+                method, f"{self.url}/{path}", json=body, headers={"X-Sandbox": "1"}, timeout=PATIENCE
+            )
+        response.raise_for_status()
+        return response.json() if response.content else None
+
+
+@contextmanager
+def running_sandbox() -> Iterator[Sandbox]:
+    """A local Jira that runs as long as the block; it also ends when this process does.
+
+    Raises SettingsError where it is not installed or does not start.
+    """
+    command = [sys.executable, "-m", "jira_ci_sandbox", "--port", "0", "--projects", PROJECTS]
+    command += ["--format", "json", "--mint", "--until-stdin-closes"]
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
+        assert process.stdin
+        assert process.stdout
+        with process.stdin, process.stdout:
+            # Killing it is what ends a wait that takes too long.
+            timer = threading.Timer(PATIENCE, process.kill)
+            timer.start()
+            line = process.stdout.readline()
+            timer.cancel()
+            try:
+                if not line:
+                    process.wait()
+                    errors.seek(0)
+                    raise SettingsError(
+                        "the local Jira did not start",
+                        errors.read().decode(errors="replace").strip() or "it said nothing",
+                        "pip install 'jira-ci-core[testing]', which brings it",
+                    )
+                ready = json.loads(line)
+                yield Sandbox(url=ready["url"], cloud_id=ready["cloud_id"], **ready["credentials"])
+            finally:
+                process.stdin.close()
+                try:
+                    process.wait(timeout=PATIENCE)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()

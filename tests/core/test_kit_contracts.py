@@ -1,0 +1,71 @@
+"""Core's own plugins keep the contract that authors test theirs with."""
+
+from __future__ import annotations
+
+import json
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from jira_ci_core.builtin import environments, http, keys, patterns, states
+from jira_ci_core.plugins import BUILT_IN
+from jira_ci_core.testing import (
+    RECORDED,
+    DeliveryContract,
+    EnvironmentMapContract,
+    ExtractorContract,
+    ReaderContract,
+    StateMapContract,
+    recorded_pipeline,
+)
+from jira_ci_core.testing.recorded import recorded_runs
+
+
+def reader_contract(run):
+    """The tests of the built-in reader that the recorded run is for."""
+    plugin = import_module(f"jira_ci_core.builtin.{run.reader}")
+    # Drone's sign is set by Harness, too, which is asked first.
+    mistaken_for = ("Harness",) if run.ci == "Drone" else ()
+    own = {"plugin": plugin, "environ": RECORDED[run.ci], "mistaken_for": mistaken_for}
+    return type(f"Test{run.reader.title()}", (ReaderContract,), own)
+
+
+PUSHES = [run for run in recorded_runs() if run.run == "push"]
+globals().update({test.__name__: test for test in map(reader_contract, PUSHES)})
+
+
+class TestKeys(ExtractorContract):
+    plugin = keys
+
+
+class TestPatterns(ExtractorContract):
+    plugin = patterns
+    settings = {"KEY_PATTERNS": r"\b(?P<key>[A-Z]+-[0-9]+)\b"}
+
+
+class TestStates(StateMapContract):
+    plugin = states
+
+
+class TestEnvironments(EnvironmentMapContract):
+    plugin = environments
+
+
+class TestHttpDelivery(DeliveryContract):
+    plugin = http
+
+
+@pytest.mark.parametrize("run", PUSHES, ids=lambda run: run.reader)
+def test_every_recorded_run_is_read_by_its_own_reader(run):
+    read = recorded_pipeline(run.ci).model_dump(exclude={"origins"}, exclude_none=True)
+    assert read == {"ci": run.ci, **run.facts}
+
+
+def test_the_file_of_the_event_is_the_recorded_one():
+    [of_github] = [run for run in PUSHES if run.event]
+    assert json.loads(Path(RECORDED[of_github.ci]["GITHUB_EVENT_PATH"]).read_text()) == of_github.event
+
+
+def test_every_reader_has_a_recorded_run():
+    assert sorted(run.reader for run in PUSHES) == sorted(BUILT_IN[: BUILT_IN.index("checkout")])

@@ -1,0 +1,361 @@
+"""The author's kit: what authors of plugins test with, and that it finds what it is there to find."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from textwrap import dedent
+
+import pytest
+
+from jira_ci_auth_connect import ConnectAuth
+from jira_ci_auth_oauth import OAuth
+from jira_ci_core import Connection, PluginError, SettingsError, Site, State
+from jira_ci_core.builtin import http
+from jira_ci_core.http import BearerAuth, Http
+from jira_ci_core.secrets import Secrets
+from jira_ci_core.settings import NetworkSettings
+from jira_ci_core.testing import RECORDED, AuthenticationContract, DeliveryContract
+
+
+class TestOAuth(AuthenticationContract):
+    plugin = OAuth
+
+    @pytest.fixture(autouse=True)
+    def _sandbox(self, jira_ci_sandbox):
+        self.site = Site(url=jira_ci_sandbox.url)
+        self.settings = {
+            "CLIENT_ID": jira_ci_sandbox.client_id,
+            "CLIENT_SECRET": jira_ci_sandbox.client_secret,
+            "API_URL": jira_ci_sandbox.url,
+        }
+
+
+class TestConnect(AuthenticationContract):
+    plugin = ConnectAuth
+
+    @pytest.fixture(autouse=True)
+    def _sandbox(self, jira_ci_sandbox):
+        self.site = Site(url=jira_ci_sandbox.url)
+        self.settings = {"CONNECT_KEY": jira_ci_sandbox.connect_key, "CONNECT_HOSTNAME": jira_ci_sandbox.url}
+
+
+class TestHttpDelivery(DeliveryContract):
+    plugin = http
+
+    @pytest.fixture(autouse=True)
+    def _sandbox(self, jira_ci_sandbox):
+        self.sandbox = jira_ci_sandbox
+        self.site = Site(url=jira_ci_sandbox.url)
+
+    def http(self):
+        return Http(NetworkSettings(), Secrets(), [self.sandbox.url])
+
+    def connect(self):
+        auth = BearerAuth(self.sandbox.token)
+        base = f"{self.sandbox.url}/jira"
+        cloud = f"0.1/cloud/{self.sandbox.cloud_id}/bulk"
+        return Connection(f"{base}/builds/{cloud}", f"{base}/deployments/{cloud}", auth, auth.renew)
+
+
+class TestTheStep:
+    def test_it_reports_to_the_local_jira_at_once(self, jira_ci):
+        done = jira_ci.report(PROJECT="MYT")
+        assert done.code == 0, done.text
+        [build] = done.builds
+        assert (build["issueKeys"], build["state"], build["buildNumber"]) == (["MYT-1"], "successful", 42)
+        assert done.deployments == []
+
+    def test_settings_are_its_keywords_and_none_is_not_set(self, jira_ci):
+        done = jira_ci.report(ENVIRONMENT_NAME="prod", STATE="failed")
+        assert [deployment["state"] for deployment in done.deployments] == ["failed"]
+        assert "CLIENT_SECRET is not set" in jira_ci.report(CLIENT_SECRET=None).err
+
+    def test_another_run_is_another_environment(self, jira_ci):
+        jira_ci.environ |= RECORDED["GitLab"] | {"CI_COMMIT_MESSAGE": "MYT-5", "HARNESS_PIPELINE_ID": "", "DRONE": ""}
+        told = jira_ci.report("--dry-run", "--format", "json").json
+        assert (told["pipeline"]["ci"], [found["key"] for found in told["keys"]]) == ("GitLab", ["MYT-5"])
+
+    def test_other_commands_run_as_well(self, jira_ci):
+        assert "contract version" in jira_ci.run("plugins").err
+
+    def test_the_environment_of_the_tests_stays_outside(self, jira_ci, monkeypatch):
+        monkeypatch.setenv("PLUGIN_STATE", "failed")
+        assert jira_ci.report().builds[0]["state"] == "successful"
+
+
+class TestTheSandbox:
+    def test_it_is_empty_at_first_and_shows_no_secret(self, jira_ci_sandbox):
+        assert jira_ci_sandbox.builds() == jira_ci_sandbox.deployments() == jira_ci_sandbox.requests() == []
+        assert jira_ci_sandbox.client_secret not in repr(jira_ci_sandbox)
+        assert jira_ci_sandbox.connect_key not in repr(jira_ci_sandbox)
+
+    def test_it_answers_as_it_is_told(self, jira_ci, jira_ci_sandbox):
+        jira_ci_sandbox.answer(403, {"message": "not you"})
+        done = jira_ci.report()
+        assert done.code == 1
+        assert "not you" in done.err
+        assert done.builds == []
+        assert jira_ci.report().code == 0
+
+    def test_its_tokens_expire_when_they_are_told_to(self, jira_ci_sandbox):
+        assert jira_ci_sandbox.token() != jira_ci_sandbox.token()
+        jira_ci_sandbox.expire_tokens()
+
+    def test_one_that_cannot_start_says_why_and_what_to_do(self, monkeypatch, tmp_path):
+        from jira_ci_core.testing.sandbox import running_sandbox
+
+        (tmp_path / "jira_ci_sandbox.py").write_text("raise SystemExit('no such luck')")
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        with pytest.raises(SettingsError) as raised, running_sandbox():
+            pass
+        [problem] = raised.value.problems
+        assert "no such luck" in problem.why
+        assert problem.remedy == "pip install 'jira-ci-core[testing]', which brings it"
+
+
+class TestOnePlugin:
+    def test_it_is_held_without_any_other(self, jira_ci_plugins):
+        from jira_ci_core.builtin import states
+
+        held = jira_ci_plugins(states)
+        assert [plugin.name for plugin in held.installed] == ["under-test"]
+        assert held.first("map_state", status="ok", kind=None, pipeline=None, settings=None) is State.SUCCESSFUL
+
+    def test_it_is_given_its_settings(self, jira_ci_plugins):
+        [offer] = jira_ci_plugins(OAuth, client_id="an-id").all(
+            "authenticate", site=Site(url="https://acme.atlassian.net"), settings=None
+        )
+        assert offer.missing == ("CLIENT_SECRET",)
+
+    def test_what_core_would_not_take_in_is_raised(self, jira_ci_plugins):
+        class Odd:
+            def jira_ci_map_state(self):
+                pass
+
+        with pytest.raises(PluginError, match="not marked with @hookimpl"):
+            jira_ci_plugins(Odd)
+        with pytest.raises(SettingsError, match="API_URL"):
+            jira_ci_plugins(OAuth, api_url="http://far.example")
+
+
+def test_a_recorded_run_of_each_ci_is_a_fixture(jira_ci_pipeline):
+    assert jira_ci_pipeline.ci in RECORDED
+
+
+@pytest.mark.parametrize(("jira_ci_pipeline", "number"), [("Jenkins", "42")], indirect=["jira_ci_pipeline"])
+def test_a_test_may_choose_its_run(jira_ci_pipeline, number):
+    assert (jira_ci_pipeline.ci, jira_ci_pipeline.number) == ("Jenkins", number)
+
+
+BAD = """
+import random
+from pathlib import Path
+from types import SimpleNamespace as Module
+import urllib.request
+import pytest
+from jira_ci_core import *
+from jira_ci_core import BearerAuth, Connection, Site
+from jira_ci_core.testing import *
+
+class Bad:
+    CONTRACT = 1
+    def __init__(self):
+        self.count = 0
+
+class Fails(Bad):
+    @hookimpl
+    def jira_ci_extract_issue_keys(self, pipeline):
+        return [FoundKey(key="MYT-1", source=pipeline.message[:9])]
+
+class TestAnExtractorThatNeedsAMessage(ExtractorContract):
+    plugin = Fails
+
+class Changes(Bad):
+    @hookimpl
+    def jira_ci_extract_issue_keys(self):
+        self.count += 1
+        return [FoundKey(key=f"MYT-{self.count}", source="a counter")]
+
+class TestAnExtractorThatChangesItsMind(ExtractorContract):
+    plugin = Changes
+
+class Forgets(Bad):
+    pass
+
+class TestAnExtractorWithoutTheHook(ExtractorContract):
+    plugin = Forgets
+
+class Greedy(Bad):
+    @hookimpl
+    def jira_ci_map_state(self):
+        return State.SUCCESSFUL
+
+class TestAStateMapThatKnowsEveryWord(StateMapContract):
+    plugin = Greedy
+
+class Random(Bad):
+    @hookimpl
+    def jira_ci_map_environment(self, name):
+        self.count += 1
+        return MappedEnvironment(type="production", id=f"{name}-{self.count}")
+
+class TestAnEnvironmentMapWithNewIds(EnvironmentMapContract):
+    plugin = Random
+
+class Everywhere(Bad):
+    @hookimpl
+    def jira_ci_read_pipeline(self, environ):
+        return Pipeline(ci="Mine", number="1", id="x", branch=environ["BRANCH"], commit_before="0" * 40)
+
+class TestAReaderThatReadsEveryMachine(ReaderContract):
+    plugin = Everywhere
+    environ = {"BRANCH": "main"}
+
+class Leaks(Bad):
+    class Settings(PluginSettings):
+        key_of_mine: Secret | None = setting(None, help="")
+
+    def __init__(self, settings):
+        self.key = settings.key_of_mine
+
+    @hookimpl
+    def jira_ci_authenticate(self, site):
+        if self.key is None:
+            return SignIn("mine", self.connect, hosts=("http://far.example",))
+        return SignIn("Mine", self.connect, hosts=(f"http://far.example/{self.key.get_secret_value()}",))
+
+    def connect(self, http):
+        auth = lambda request: request
+        return Connection("https://elsewhere.example/x", "https://elsewhere.example/x", auth, lambda: None)
+
+class TestAnAuthenticationThatLeaks(AuthenticationContract):
+    plugin = Leaks
+    settings = {"KEY_OF_MINE": "hunter2222"}
+
+class Calls(Bad):
+    @hookimpl
+    def jira_ci_authenticate(self):
+        urllib.request.urlopen("http://127.0.0.1:9")
+
+class TestAnAuthenticationThatCalls(AuthenticationContract):
+    plugin = Calls
+
+class Loses(Bad):
+    NEEDS_SIGN_IN = False
+
+    @hookimpl
+    def jira_ci_deliver(self, reports, connect):
+        self.count += 1
+        try:
+            connect()
+        except DeliveryError:
+            pass
+        return Receipt.for_all(reports[1:], Result.ACCEPTED if self.count % 2 else Result.QUEUED)
+
+class TestADeliveryThatLosesReports(DeliveryContract):
+    plugin = Loses
+
+class Expects(Bad):
+    @hookimpl
+    def jira_ci_reported(self, reports):
+        return print(reports[0])
+
+class TestAReportedHookThatExpectsAReport(ReportedContract):
+    plugin = Expects
+"""
+
+FOUND = {
+    "TestAnExtractorThatNeedsAMessage": [
+        "test_a_run_of_which_nothing_is_known_is_no_failure",
+        "test_it_finds_keys_or_nothing_whatever_the_run",
+        "test_one_run_has_the_same_keys_every_time",
+    ],
+    "TestAnExtractorThatChangesItsMind": ["test_one_run_has_the_same_keys_every_time"],
+    "TestAnExtractorWithoutTheHook": ["test_core_takes_it_in"],
+    "TestAStateMapThatKnowsEveryWord": ["test_a_word_that_nobody_uses_is_left_to_others"],
+    "TestAnEnvironmentMapWithNewIds": ["test_one_name_is_one_environment"],
+    "TestAReaderThatReadsEveryMachine": [
+        "test_it_leaves_other_machines_to_others",
+        "test_it_takes_whatever_its_variables_hold",
+    ],
+    "TestAnAuthenticationThatLeaks": [
+        "test_it_connects_and_signs",
+        "test_its_settings_are_explained",
+        "test_no_credential_shows",
+        "test_with_all_its_settings_it_is_complete",
+        "test_without_any_setting_it_offers_nothing",
+    ],
+    "TestAnAuthenticationThatCalls": [
+        "test_it_connects_and_signs",
+        "test_no_credential_shows",
+        "test_with_all_its_settings_it_is_complete",
+        "test_without_any_setting_it_offers_nothing",
+    ],
+    "TestADeliveryThatLosesReports": [
+        "test_delivering_twice_is_harmless",
+        "test_each_report_has_an_outcome",
+        "test_without_a_connection_nothing_counts_as_accepted",
+    ],
+    "TestAReportedHookThatExpectsAReport": ["test_it_takes_every_end"],
+}
+
+
+def pytest_of_an_author(folder, *arguments):
+    """Run pytest in an author's folder, as if nothing of this project were around."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", folder, *arguments],
+        cwd=folder,
+        env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def test_the_contracts_find_what_is_wrong_with_a_plugin(tmp_path):
+    (tmp_path / "test_bad.py").write_text(BAD)
+    done = pytest_of_an_author(tmp_path, "-q", "-rf", "--tb=no", "test_bad.py")
+    failed: dict[str, set[str]] = {}
+    for name, test in re.findall(r"^FAILED test_bad.py::(\w+)::(\w+)", done.stdout, re.MULTILINE):
+        failed.setdefault(name, set()).add(test)
+    found = {name: sorted(tests - {"test_it_runs_on_every_ci"}) for name, tests in failed.items()}
+    assert found == FOUND, done.stdout
+
+
+class TestThePytestPlugin:
+    """It costs nothing and breaks nothing where pytest runs for something else."""
+
+    def test_it_imports_core_only_for_those_who_ask(self, tmp_path):
+        (tmp_path / "test_else.py").write_text(
+            dedent(
+                """
+                import sys
+
+                def test_else():
+                    assert "pytest_jira_ci" in sys.modules
+                    heavy = ("jira_ci_core", "pydantic", "requests", "pluggy._hooks.jira_ci")
+                    assert [name for name in heavy if name in sys.modules] == []
+                """
+            )
+        )
+        done = pytest_of_an_author(tmp_path, "-q", "-W", "error", "-p", "no:anyio", "-p", "no:hypothesispytest")
+        assert done.returncode == 0, done.stdout
+
+    def test_without_the_extra_it_says_what_to_install(self, tmp_path):
+        (tmp_path / "hypothesis.py").write_text("raise ImportError('not here')")
+        (tmp_path / "test_mine.py").write_text("def test_mine(jira_ci_plugins): pass")
+        done = pytest_of_an_author(tmp_path, "-q", "-p", "no:hypothesispytest", "-p", "no:anyio")
+        assert done.returncode == 1
+        assert "pip install 'jira-ci-core[testing]'" in done.stdout
+
+    def test_its_names_begin_with_the_name_of_the_project(self):
+        import pytest_jira_ci
+
+        fixtures = [
+            name for name, value in vars(pytest_jira_ci).items() if type(value).__name__ == "FixtureFunctionDefinition"
+        ]
+        assert fixtures
+        assert all(name.startswith("jira_ci") for name in fixtures)

@@ -84,6 +84,12 @@ def test_the_password_in_an_address_is_a_secret_too():
     assert secrets.redact("user hunter22 at http://user:hunter22@proxy.example:3128") == f"user {MASK} at {MASK}"
 
 
+def test_what_stands_behind_the_host_of_an_address_is_a_secret_too():
+    secrets = hiding("https://hooks.example/services/T0000?key=hunter22")
+    assert secrets.redact("POST /services/T0000?key=hunter22 HTTP/1.1") == f"POST {MASK} HTTP/1.1"
+    assert secrets.redact("https://hooks.example answered") == "https://hooks.example answered"
+
+
 @pytest.mark.parametrize("url", ["http://[broken", "http://proxy.example", "://", "http://u:p@x"])
 def test_an_address_without_a_usable_password_is_a_secret_as_it_is(url):
     assert hiding(url).redact(f"<{url}>") in (f"<{MASK}>", f"<{url}>")

@@ -23,7 +23,7 @@ class Secrets:
         """Have a value, and the usual encodings of it, removed from everything that is printed from now on."""
         values = {value, value.strip()}
         if "://" in value:
-            values.add(_password(value))
+            values.update(_secret_parts(value))
         for plain in values:
             if len(plain) >= SHORTEST:
                 self._forms.update(_encoded(plain))
@@ -45,11 +45,13 @@ def _anywhere(form: str) -> str:
     return re.escape(form).replace(r"\\", r"\\{1,8}")
 
 
-def _password(url: str) -> str:
+def _secret_parts(url: str) -> tuple[str, ...]:
+    """The password, and what stands behind the host: that is what is secret of a webhook, and logs show it alone."""
     try:
-        return urlsplit(url).password or ""
+        parts = urlsplit(url)
+        return parts.password or "", parts._replace(scheme="", netloc="", fragment="").geturl()
     except ValueError:
-        return ""
+        return ()
 
 
 def _encoded(value: str) -> set[str]:

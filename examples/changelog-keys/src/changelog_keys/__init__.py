@@ -1,0 +1,44 @@
+"""Finds issue keys in changelog fragments: files such as `changes.d/MYT-12.md`, one a change."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePath
+
+from pydantic import field_validator
+
+from jira_ci_core import FoundKey, PluginSettings, RefusedError, find_keys, hookimpl, setting
+from jira_ci_core import Settings as CoreSettings
+
+
+class ChangelogKeys:
+    """Looks into the name and the text of each fragment."""
+
+    CONTRACT = 1
+
+    class Settings(PluginSettings):
+        """What this plugin reads."""
+
+        changelog_folder: str = setting(
+            "changes.d", help="the folder of changelog fragments, inside the repository", project_file=True
+        )
+
+        @field_validator("changelog_folder")
+        @classmethod
+        def _inside(cls, folder: str) -> str:
+            # Whoever opened the change may have written it; no other file of this machine is any of its business.
+            if PurePath(folder).is_absolute() or ".." in PurePath(folder).parts:
+                raise RefusedError("it is outside the repository", "write a path such as docs/changes")
+            return folder
+
+    def __init__(self, settings: Settings) -> None:
+        self._folder = Path(settings.changelog_folder)
+
+    @hookimpl
+    def jira_ci_extract_issue_keys(self, settings: CoreSettings) -> list[FoundKey]:
+        """The keys in all fragments, those in the name of a fragment first."""
+        found = []
+        for fragment in sorted(path for path in self._folder.glob("*") if path.is_file() and not path.is_symlink()):
+            text = f"{fragment.name}\n{fragment.read_text(encoding='utf-8', errors='replace')}"
+            for key in dict.fromkeys(find_keys(text, settings.projects_to_find)):
+                found.append(FoundKey(key=key, source=f"changelog fragment {fragment.name!r}"))
+        return found

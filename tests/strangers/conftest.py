@@ -1,0 +1,91 @@
+"""What a stranger has: built wheels of these packages, and a fresh environment for each thing that is tried."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = "jira_ci_core", "jira_ci_auth_oauth", "jira_ci_auth_connect", "jira_ci_sandbox"
+UV = shutil.which("uv")
+# Without what this environment's own tests brought along.
+ENVIRON = {
+    name: value
+    for name, value in os.environ.items()
+    if not name.startswith(("PYTEST_", "COVERAGE_", "PLUGIN_", "JIRA_CI_"))
+    and name not in ("PYTHONPATH", "VIRTUAL_ENV")
+}
+
+
+def run(*command: object, folder: Path = ROOT, environ: dict[str, str] | None = None, code: int = 0) -> str:
+    """Run a command that has to end with this exit code; answers what it printed."""
+    words = [str(word) for word in command]
+    done = subprocess.run(
+        words, cwd=folder, env={**ENVIRON, **(environ or {})}, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == code, f"{' '.join(words)}\n{done.stdout}{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def build(source: Path, into: Path) -> Path:
+    """The wheel of a package, built as its author would build it."""
+    into.mkdir(exist_ok=True)
+    before = set(into.glob("*.whl"))
+    if UV:
+        run(UV, "build", "--quiet", "--wheel", "--out-dir", into, source)
+    else:
+        run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", into, source)
+    [wheel] = set(into.glob("*.whl")) - before
+    return wheel
+
+
+class Fresh:
+    """A new virtual environment, with `programs` first on the path."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.programs = folder / ("Scripts" if os.name == "nt" else "bin")
+        self.python = self.programs / "python"
+        if UV:
+            run(UV, "venv", "--quiet", "--python", sys.executable, folder)
+        else:
+            run(sys.executable, "-m", "venv", folder)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The variables of a shell in which it is activated."""
+        return {"PATH": f"{self.programs}{os.pathsep}{ENVIRON['PATH']}", "VIRTUAL_ENV": str(self.folder)}
+
+    def install(self, *what: object) -> None:
+        """Install packages, those that others made in the versions that the tests are known to pass with."""
+        installer = [UV, "pip", "install", "--python", self.python] if UV else [self.python, "-m", "pip", "install"]
+        run(*installer, "--quiet", "-c", ROOT / "constraints.txt", *what)
+
+    def run(self, *command: object, folder: Path, code: int = 0) -> str:
+        """Run a program of this environment."""
+        return run(*command, folder=folder, environ=self.environ, code=code)
+
+
+@pytest.fixture(scope="session")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The wheels of all packages of this project."""
+    into = tmp_path_factory.mktemp("wheels")
+    return [build(ROOT / package, into) for package in PACKAGES]
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Callable[..., Fresh]:
+    """Makes a fresh environment with some packages in it."""
+
+    def make(*what: object) -> Fresh:
+        environment = Fresh(tmp_path / "environment")
+        environment.install(*what)
+        return environment
+
+    return make

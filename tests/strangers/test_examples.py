@@ -1,0 +1,23 @@
+"""Each example, installed from built wheels into a fresh environment, passes its own tests there."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from .conftest import ROOT, build
+
+pytestmark = pytest.mark.stranger
+
+EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/pyproject.toml"))
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_an_example_passes_its_tests_as_a_stranger_installs_it(example, wheels, fresh, tmp_path):
+    wheel = build(ROOT / "examples" / example, tmp_path / "wheels")
+    environment = fresh(*wheels, f"{wheel}[test]")
+    shutil.copytree(ROOT / "examples" / example / "tests", tmp_path / "tests")
+    shown = environment.run(environment.python, "-m", "pytest", "-q", "tests", folder=tmp_path)
+    assert " passed" in shown
+    assert " skipped" not in shown

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -132,6 +133,21 @@ class SettingsCommand(click.Command):
                             formatter.write_text(_help(setting))
 
 
+class SettingsGroup(SettingsCommand, click.Group):
+    """Such a command, which has others below it; those take no settings, and no plugin is loaded for them."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Leave everything to the command below, where one is named first."""
+        if args and args[0] in self.commands:
+            return click.Group.parse_args(self, ctx, args)
+        return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Options, settings, and the commands below."""
+        super().format_options(ctx, formatter)
+        self.format_commands(ctx, formatter)
+
+
 CORE_SETTINGS = declared(Settings, CORE)
 NETWORK_SETTINGS = declared(NetworkSettings, CORE)
 
@@ -174,12 +190,19 @@ def report(ctx: click.Context, /, dry_run: bool, format: str, **flags: str | Non
     ctx.exit(ending.exit_code)
 
 
-@cli.command(cls=SettingsCommand, models=[PluginChoice], short_help="Show what is installed, and whether it is on.")
+@cli.group(
+    cls=SettingsGroup,
+    models=[PluginChoice],
+    invoke_without_command=True,
+    short_help="Show what is installed, and whether it is on.",
+)
 @click.option("--hooks", is_flag=True, help="Show the contract: each hook, its arguments, and who implements it.")
 @click.option("--format", type=click.Choice(["text", "json"]), default="text", help="json goes to standard output.")
 @click.pass_context
 def plugins(ctx: click.Context, /, hooks: bool, format: str, **flags: str | None) -> None:
     """Show what is installed: name, distribution, version, hooks, settings, and whether it is on."""
+    if ctx.invoked_subcommand is not None:
+        return
     from jira_ci_core import inventory
 
     found: Plugins = ctx.meta["plugins"]
@@ -191,6 +214,19 @@ def plugins(ctx: click.Context, /, hooks: bool, format: str, **flags: str | None
         for line in inventory.hook_lines(contract) if hooks else inventory.lines_of(found.installed):
             ctx.obj.console.line(line)
     ctx.exit(ExitCode.PLUGIN if found.failures else ExitCode.OK)
+
+
+@plugins.command(short_help="Write a plugin that installs and passes its tests at once.")
+@click.argument("name")
+@click.option("--hook", required=True, help="Which hook it implements; `jira-ci plugins --hooks` lists them.")
+@click.pass_context
+def new(ctx: click.Context, /, name: str, hook: str) -> None:
+    """Write a plugin: a package called NAME, in a folder of that name, that installs and passes its tests at once."""
+    from jira_ci_core.scaffold import new_plugin
+
+    for file in new_plugin(name, hook, Path()):
+        ctx.obj.console.line(f"wrote {file}")
+    ctx.obj.console.line(f"next: cd {name}, and do what README.md says")
 
 
 @cli.command(cls=SettingsCommand, models=[Settings], short_help="Show where each fact of this run comes from.")

@@ -1,0 +1,108 @@
+"""`jira-ci plugins new` writes a package with nothing left to fill in but the idea."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+
+import pytest
+
+from jira_ci_core.plugins import HOOKS
+from jira_ci_core.testing import holding
+
+SHORT = [hook.removeprefix("jira_ci_") for hook in HOOKS]
+
+
+@pytest.fixture
+def importable(monkeypatch):
+    """Makes what is in a folder importable, and forgets it afterwards."""
+    before = set(sys.modules)
+    yield lambda folder: monkeypatch.syspath_prepend(str(folder))
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize("hook", SHORT)
+def test_a_new_plugin_is_taken_in_and_has_its_hook(jira_ci, folder, importable, hook):
+    done = jira_ci("plugins", "new", "my-idea", "--hook", hook)
+    assert done.code == 0, done.text
+    package = folder / "my-idea"
+    assert {path.relative_to(package).as_posix() for path in package.rglob("*") if path.is_file()} == {
+        "pyproject.toml",
+        "README.md",
+        ".gitignore",
+        "src/my_idea/__init__.py",
+        "src/my_idea/py.typed",
+        "tests/test_my_idea.py",
+    }
+    project = tomllib.loads((package / "pyproject.toml").read_text())["project"]
+    assert project["entry-points"] == {"jira_ci": {"my-idea": "my_idea:MyIdea"}}
+    importable(package / "src")
+    import my_idea
+
+    held = holding(my_idea.MyIdea)
+    assert [plugin.hooks for plugin in held.installed] == [(f"jira_ci_{hook}",)]
+    assert "$" not in "".join(path.read_text() for path in package.rglob("*") if path.is_file())
+
+
+def test_the_hook_may_be_written_in_full(jira_ci, folder):
+    assert jira_ci("plugins", "new", "my-idea", "--hook", "jira_ci_map_state").code == 0
+    assert "def jira_ci_map_state" in (folder / "my-idea/src/my_idea/__init__.py").read_text()
+
+
+def test_it_loads_no_plugin(jira_ci, install):
+    install("bad", "raise SystemExit(9)")
+    assert jira_ci("plugins", "new", "my-idea", "--hook", "map_state").code == 0
+    assert jira_ci("plugins").code == 3
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", "My-Idea", "my_idea", "-x", "x-", "1x", "../x", "a/b", "x" * 41, "ä"),
+        *("keys", "http", "class", "json", "requests", "jira-ci-core", "tests"),
+    ],
+)
+def test_a_bad_name_is_refused(jira_ci, folder, name):
+    done = jira_ci("plugins", "new", "--hook", "map_state", "--", name)
+    assert done.code == 2
+    assert f"error: a plugin cannot be called {name!r}" in done.err
+    assert "  why: " in done.err
+    assert "  do:  choose a name such as acme-changelog" in done.err
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("hook", ["", "extract", "jira_ci_", "jira_ci_extract"])
+def test_an_unknown_hook_is_refused_and_the_known_ones_are_named(jira_ci, folder, hook):
+    done = jira_ci("plugins", "new", "my-idea", "--hook", hook)
+    assert done.code == 2
+    assert f"error: there is no hook {hook!r}" in done.err
+    assert f"  do:  choose one of: {', '.join(SHORT)}" in done.err
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("make", ["mkdir", "touch"])
+def test_what_is_there_already_is_not_touched(jira_ci, folder, make):
+    getattr(folder / "my-idea", make)()
+    done = jira_ci("plugins", "new", "my-idea", "--hook", "map_state")
+    assert done.code == 2
+    assert "error: my-idea is not written" in done.err
+    assert "there is a file or folder of that name here" in done.err
+    assert [path for path in folder.rglob("*") if path.name != "my-idea"] == []
+
+
+def test_a_folder_that_takes_nothing_is_named(jira_ci, folder, monkeypatch):
+    def refuse(path, *arguments, **keywords):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.mkdir", refuse)
+    done = jira_ci("plugins", "new", "my-idea", "--hook", "map_state")
+    assert done.code == 2
+    assert "my-idea: Permission denied" in done.err
+
+
+def test_it_is_told_how_it_is_called(jira_ci):
+    assert "Missing option '--hook'" in jira_ci("plugins", "new", "my-idea").err
+    assert "new" in jira_ci("plugins", "--help").out
+    assert "--hook" in jira_ci("plugins", "new", "--help").out
+    assert "No such command 'old'" in jira_ci("plugins", "old").err

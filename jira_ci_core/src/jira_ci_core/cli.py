@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
@@ -48,7 +48,7 @@ LITTLE_GARBAGE = 100_000, 50, 50
 class Context:
     """What the commands are given."""
 
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] = field(repr=False)
     secrets: Secrets
     console: Console
 

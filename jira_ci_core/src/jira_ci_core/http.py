@@ -106,8 +106,9 @@ class Http:
 
         Raises SettingsError where CA_BUNDLE cannot be used. Opens no connection.
         """
-        # Closures, not values: what a plugin is handed shows no credential however it is looked at.
-        self._hide = secrets.add
+        # Closures, not values: what a plugin is handed shows no credential however it is looked at. A bound method
+        # would show whose it is, and connections keep the addresses of proxies.
+        self._hide: Callable[[str], None] = lambda value: secrets.add(value)
         self._hosts = frozenset(filter(None, map(origin, hosts)))
         self._deadline = Deadline(network.deadline)
         self._clock_was_checked = False
@@ -123,13 +124,19 @@ class Http:
             proxy = select_proxy(url, proxies)
             return {"http": proxy, "https": proxy} if proxy else {}
 
-        self._proxy_for = proxy_for
-        self._session = _Session()
-        self._session.trust_env = False
-        self._session.headers["User-Agent"] = USER_AGENT
-        self._connections = Connections(self._deadline, early or EarlyConnections(network.ca_bundle))
-        self._session.mount("https://", self._connections)
-        self._session.mount("http://", self._connections)
+        session = _Session()
+        session.trust_env = False
+        session.headers["User-Agent"] = USER_AGENT
+        connections = Connections(self._deadline, early or EarlyConnections(network.ca_bundle))
+        session.mount("https://", connections)
+        session.mount("http://", connections)
+
+        def send(method: str, url: str, **arguments: Any) -> requests.Response:
+            return session.request(method, url, proxies=proxy_for(url), **arguments)
+
+        self._send = send
+        self._close = lambda: session.close()
+        self._watch_anew = lambda: connections.begin_anew()
 
     def __enter__(self) -> Self:
         return self
@@ -139,7 +146,7 @@ class Http:
 
     def close(self) -> None:
         """Close all connections."""
-        self._session.close()
+        self._close()
 
     def side_by_side(self, *calls: Callable[[], T]) -> list[T]:
         """Make calls at the same time that send requests, and answer what they answer, in their order.
@@ -159,7 +166,7 @@ class Http:
     def begin_anew(self) -> None:
         """Let the deadline begin with the next request: for those who send one batch after the other."""
         self._deadline.begin_anew()
-        self._connections.begin_anew()
+        self._watch_anew()
 
     def secret(self, value: str) -> str:
         """Have a value that was obtained, such as a token, removed from everything printed from now on."""
@@ -213,17 +220,12 @@ class Http:
 
     def _once(self, method: str, url: str, arguments: Mapping[str, Any]) -> requests.Response:
         left = self._deadline.left()
-        response = self._session.request(
-            method,
-            url,
-            **{
-                **arguments,
-                "timeout": (min(CONNECT_SECONDS, left), min(READ_SECONDS, left)),
-                "allow_redirects": False,
-                "proxies": self._proxy_for(url),
-                "stream": True,
-            },
-        )
+        fixed = {
+            "timeout": (min(CONNECT_SECONDS, left), min(READ_SECONDS, left)),
+            "allow_redirects": False,
+            "stream": True,
+        }
+        response = self._send(method, url, **{**arguments, **fixed})
         # Read here and not later, so that a body that breaks off counts as an answer that did not come.
         body = response.raw.read(LONGEST_BODY + 1, decode_content=True)
         if len(body) > LONGEST_BODY:

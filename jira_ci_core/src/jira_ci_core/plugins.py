@@ -323,7 +323,8 @@ def _sign_in(plugin: str, answer: Any) -> SignIn:
     for name, value in {"kind": [sign_in.kind], "hosts": sign_in.hosts, "missing": sign_in.missing}.items():
         if not (isinstance(value, (tuple, list)) and all(isinstance(text, str) and text for text in value)):
             raise _WrongAnswerError(f"answered a SignIn that is none: its {name} is {getattr(sign_in, name)!r}")
-    return replace(sign_in, plugin=plugin)
+    # Another plugin's wrapper sees it; a bound method would show it the plugin that it is of, credentials and all.
+    return replace(sign_in, plugin=plugin, connect=lambda http: sign_in.connect(http))
 
 
 def _instance(expected: type[T], answer: Any) -> T:

@@ -98,11 +98,12 @@ def declared(model: type[PluginSettings], owner: str) -> tuple[Declared, ...]:
 class Sources:
     """All places a value may come from, read once."""
 
-    environ: Mapping[str, str]
-    flags: Mapping[str, str] = field(default_factory=dict)
-    config: Mapping[str, Any] = field(default_factory=dict)
+    # Each may hold credentials, so that none is shown.
+    environ: Mapping[str, str] = field(repr=False)
+    flags: Mapping[str, str] = field(default_factory=dict, repr=False)
+    config: Mapping[str, Any] = field(default_factory=dict, repr=False)
     config_name: str = ""
-    project: Mapping[str, Any] = field(default_factory=dict)
+    project: Mapping[str, Any] = field(default_factory=dict, repr=False)
     project_name: str = ""
     defaults: Mapping[str, str] = field(default_factory=dict)
     """What a command takes for settings that it does not need, by their names."""

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO
@@ -40,7 +40,7 @@ class Ready:
     pid: int
     cloud_id: str
     ca_file: str | None
-    credentials: Mapping[str, str] | None
+    credentials: Mapping[str, str] | None = field(repr=False)
 
     def as_json(self) -> str:
         """Return it as one line of JSON."""

@@ -18,6 +18,7 @@ from jira_ci_core import Pipeline, Settings, cli, plugins
 from jira_ci_core.loader import Loaded, load
 from jira_ci_core.secrets import Secrets
 from jira_ci_core.sources import Sources, read_sources
+from jira_ci_core.testing import RECORDED
 
 _numbers = itertools.count()
 
@@ -62,15 +63,7 @@ def drone() -> dict[str, str]:
         "JIRA_CI_HTTPS_PROXY": "http://127.0.0.1:9",
         "PLUGIN_PROJECT": "MYT",
         "PLUGIN_INSTANCE": "acme",
-        "DRONE": "true",
-        "DRONE_BUILD_NUMBER": "42",
-        "DRONE_BUILD_LINK": "https://ci.example/acme/shop/42",
-        "DRONE_BUILD_STATUS": "success",
-        "DRONE_BRANCH": "main",
-        "DRONE_COMMIT_SHA": "8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f0a9b",
-        "DRONE_COMMIT_MESSAGE": "[MYT-1] Let people pay",
-        "DRONE_REPO": "acme/shop",
-        "DRONE_REPO_LINK": "https://git.example/acme/shop",
+        **RECORDED["Drone"],
     }
 
 

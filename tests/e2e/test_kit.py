@@ -351,11 +351,22 @@ class TestThePytestPlugin:
         assert done.returncode == 1
         assert "pip install 'jira-ci-core[testing]'" in done.stdout
 
-    def test_its_names_begin_with_the_name_of_the_project(self):
-        import pytest_jira_ci
+    def test_its_names_begin_with_the_name_of_the_project(self, tmp_path):
+        done = pytest_of_an_author(tmp_path, "--fixtures", "-q")
+        ours = done.stdout.partition("fixtures defined from pytest_jira_ci")[2].partition("fixtures defined from")[0]
+        names = re.findall(r"^(\w+)", ours, re.MULTILINE)
+        assert {"jira_ci", "jira_ci_sandbox", "jira_ci_plugins", "jira_ci_pipeline"} <= set(names)
+        assert [name for name in names if not name.startswith("jira_ci")] == []
 
-        fixtures = [
-            name for name, value in vars(pytest_jira_ci).items() if type(value).__name__ == "FixtureFunctionDefinition"
-        ]
-        assert fixtures
-        assert all(name.startswith("jira_ci") for name in fixtures)
+
+def test_a_report_loads_nothing_of_the_kit(jira_ci):
+    code = """
+import sys
+from jira_ci_core.cli import call
+assert call(["report", "--dry-run"], dict(__import__("os").environ)) == 0
+print([name for name in sys.modules if name.startswith(("jira_ci_core.testing", "jira_ci_core.scaffold", "pytest"))])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=jira_ci.variables(None, {}), capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr

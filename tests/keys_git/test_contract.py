@@ -1,0 +1,10 @@
+"""It keeps the contract that authors test theirs with."""
+
+from __future__ import annotations
+
+from jira_ci_core.testing import ExtractorContract
+from jira_ci_keys_git import GitKeys
+
+
+class TestKeysGit(ExtractorContract):
+    plugin = GitKeys

@@ -135,8 +135,8 @@ class Http:
             return session.request(method, url, proxies=proxy_for(url), **arguments)
 
         self._send = send
-        self._close = lambda: session.close()
-        self._watch_anew = lambda: connections.begin_anew()
+        self._close: Callable[[], None] = lambda: session.close()
+        self._watch_anew: Callable[[], None] = lambda: connections.begin_anew()
 
     def __enter__(self) -> Self:
         return self

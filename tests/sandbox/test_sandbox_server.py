@@ -294,3 +294,10 @@ def test_client_ignores_the_proxies_of_the_environment(running: Any, monkeypatch
     monkeypatch.delenv("NO_PROXY", raising=False)
     with running.server() as sandbox:
         assert sandbox.builds() == []
+
+
+def test_answer_in_two_packets_does_not_wait_for_the_client() -> None:
+    with server_module._bound("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -66,7 +66,11 @@ def test_no_answer_allows_another_origin(sandbox: Sandbox) -> None:
 def test_minted_credential_is_listed_without_its_secret(sandbox: Sandbox) -> None:
     minted = sandbox.mint("oauth", "mine", permission=False)
     [listed] = [credential for credential in sandbox.credentials() if credential["name"] == "mine"]
-    assert listed == {
+    assert listed["used_at"] is None
+    assert listed | {"created_at": 0} == {
+        "created_at": 0,
+        "owner": "administrator",
+        "used_at": None,
         "name": "mine",
         "kind": "oauth",
         "permission": False,

@@ -12,8 +12,9 @@ import pytest
 from jira_ci_sandbox import store as store_module
 from jira_ci_sandbox.errors import SandboxError
 from jira_ci_sandbox.faults import fault_from_json
-from jira_ci_sandbox.store import MIGRATIONS, Credential, Store, Update
+from jira_ci_sandbox.store import MIGRATIONS, App, Credential, Store, Update
 
+VERSION_1 = Path(__file__).with_name("data") / "version-1.sql"
 KEY = {"pipelineId": "pipeline", "buildNumber": 1}
 
 
@@ -39,6 +40,18 @@ def store(clock: Clock) -> Iterator[Store]:
     opened.close()
 
 
+ENTRY = {
+    "received_at": 0,
+    "method": "GET",
+    "path": "/",
+    "query": "",
+    "status": 200,
+    "credential": None,
+    "headers": {},
+    "body": "null",
+}
+
+
 def update(sequence: int = 1, **changes: Any) -> Update:
     values = {"kind": "builds", "key": KEY, "entity": {"n": sequence}, "issue_keys": ("DEMO-1",), "properties": {}}
     return Update(**(values | {"sequence": sequence} | changes))
@@ -57,6 +70,21 @@ def test_higher_sequence_replaces_and_lower_or_equal_is_kept_as_stale(store: Sto
     store.record([update(5), update(5, entity={"n": "again"}), update(4), update(6)])
     assert stored(store) == 6
     assert outcomes(store) == ["applied", "stale", "stale", "applied"]
+
+
+def test_stale_update_says_why_it_was_ignored(store: Store) -> None:
+    store.record([update(5), update(5), update(4)])
+    assert [entry.reason for entry in store.history()] == [
+        None,
+        "its updateSequenceNumber 5 is the same as the 5 that is stored: only a higher one replaces it",
+        "its updateSequenceNumber 4 is lower than the 5 that is stored: only a higher one replaces it",
+    ]
+
+
+def test_update_keeps_what_was_received_and_through_which_credential(store: Store) -> None:
+    store.record([update(5, received={"n": 5, "more": True}, credential="mine")])
+    [kept] = store.history()
+    assert (kept.entity, kept.received, kept.credential) == ({"n": 5}, {"n": 5, "more": True}, "mine")
 
 
 def test_entities_of_different_kinds_and_keys_do_not_meet(store: Store) -> None:
@@ -139,6 +167,34 @@ def test_expired_tokens_are_forgotten_when_the_next_is_issued(store: Store, cloc
     assert store.credential_by_token("old") is None
 
 
+def test_credential_remembers_its_owner_its_making_and_its_last_use(store: Store, clock: Clock) -> None:
+    store.add_credential(Credential("key", "connect", owner="member"), "secret")
+    [made] = store.credentials()
+    assert (made.owner, made.created_at, made.used_at) == ("member", 1000, None)
+    store.log({**ENTRY, "received_at": 1005, "credential": "key"})
+    assert store.credentials()[0].used_at == 1005
+
+
+def test_refusal_of_a_secret_or_token_has_a_reason(store: Store, clock: Clock) -> None:
+    store.add_credential(Credential("key", "connect"), "secret")
+    store.add_token("token", "key", 1001)
+    clock.now = 1001
+    assert store.why_refused("token") == "a token of key has expired"
+    store.revoke("key")
+    assert store.why_refused("token") == store.why_refused("secret") == "key was revoked"
+    assert store.why_refused("other") == "the credential or token is not known here"
+
+
+def test_app_is_installed_with_its_first_token_and_loses_all_when_it_is_uninstalled(store: Store) -> None:
+    assert store.app() == App(installed=False, users_may_generate=False)
+    store.add_credential(Credential("link", "oauth"), "one")
+    assert not store.app().installed
+    store.add_credential(Credential("token", "connect"), "two")
+    assert store.app().installed
+    store.keep_app(App(installed=False))
+    assert {one.name: one.revoked for one in store.credentials()} == {"link": False, "token": True}
+
+
 def test_name_of_a_credential_is_taken_once(store: Store) -> None:
     store.add_credential(Credential("key", "connect"), "one")
     with pytest.raises(ValueError, match="named key already"):
@@ -156,8 +212,7 @@ def test_fault_is_taken_as_often_as_planned_and_in_order(store: Store) -> None:
 def test_log_keeps_the_last_requests_only(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "LOG_LENGTH", 2)
     for number in range(4):
-        entry = {"received_at": 0, "method": "GET", "path": str(number), "query": "", "status": 200}
-        store.log({**entry, "credential": None, "headers": {}, "body": "null"})
+        store.log({**ENTRY, "path": str(number)})
     assert [request["path"] for request in store.requests()] == ["2", "3"]
 
 
@@ -202,6 +257,33 @@ def test_older_file_is_brought_up_to_date_and_keeps_its_content(
         reopened.close()
     with sqlite3.connect(tmp_path / "jira.db") as connection:
         assert connection.execute("SELECT count(*) FROM later").fetchone() == (1,)
+
+
+def test_file_of_version_1_is_brought_up_to_date_with_all_that_is_in_it(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "jira.db") as connection:
+        connection.executescript(VERSION_1.read_text(encoding="utf-8"))
+    connection.close()
+    opened = Store(tmp_path / "jira.db", clock=lambda: 2e9)
+    history = opened.history()
+    assert [entry.outcome for entry in history] == ["applied", "stale", "applied", "deleted"]
+    assert [entry.reason for entry in history] == [
+        None,
+        "its updateSequenceNumber is not higher than the one stored before it",
+        None,
+        "it was deleted through the API",
+    ]
+    assert [found.key["buildNumber"] for found in opened.entities("builds", "DEMO-1")] == [1]
+    assert len(opened.entities("deployments", "DEMO-1")) == 1
+    assert [(one.name, one.revoked, one.used_at is not None) for one in opened.credentials()] == [
+        ("oauth-1", False, True),
+        ("connect-2", False, True),
+        ("revoked", True, False),
+    ]
+    assert opened.app() == App(installed=True)
+    assert [request["verdict"] for request in opened.requests()] == [None] * 6
+    assert opened.faults()[0]["count"] == 3
+    assert opened.setting("settings")["projects"] == ["DEMO", "X*"]
+    opened.close()
 
 
 def test_failed_migration_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ from jira_ci_sandbox.jira import Jira
 from jira_ci_sandbox.pages import Pages
 from jira_ci_sandbox.settings import Settings
 from jira_ci_sandbox.store import Store
+from jira_ci_sandbox.verdict import Verdict, verdict_of
 
 JIRA_PATHS = ("/oauth/", "/token", "/_edge/", "/jira/", "/rest/")
 SECRET_HEADERS = ("authorization", "proxy-authorization", "cookie")
@@ -67,7 +68,7 @@ class SandboxApp:
         """Handle one request."""
         # An id may hold an encoded slash, so routes are matched on the path as it was sent.
         path = scope["raw_path"].decode("ascii", "replace")
-        scope = {**scope, "path": path, "state": scope["state"] | {"credential": None}}
+        scope = {**scope, "path": path, "state": scope["state"] | {"credential": None, "verdict": None}}
         request = Request(scope)
         scope["state"]["body"] = body = await _body(receive, self._settings().max_bytes)
         if not path.startswith(JIRA_PATHS):
@@ -78,12 +79,13 @@ class SandboxApp:
         fault = self.store.take_fault(path)
         works = fault is None or fault.lets_jira_work
         answer = await _answer(self._routes, scope) if works else Answer(500, {}, b"")
+        verdict = verdict_of(answer, fault, request.state.verdict)
         if fault is None:
-            self._log(request, body, answer.status)
+            self._log(request, body, answer.status, verdict)
             await _send_whole(send, answer)
             return
         answer = fault.spoil(answer)
-        self._log(request, body, answer.status if fault.ending == "whole" else None)
+        self._log(request, body, answer.status if fault.ending == "whole" else None, verdict)
         if await self._gone_within(fault.seconds, receive):
             return
         if fault.ending == "reset":
@@ -112,7 +114,7 @@ class SandboxApp:
         except ValueError:
             return False
 
-    def _log(self, request: Request, body: bytes | None, status: int | None) -> None:
+    def _log(self, request: Request, body: bytes | None, status: int | None, verdict: Verdict) -> None:
         self.store.log(
             {
                 "received_at": self.store.clock(),
@@ -123,6 +125,7 @@ class SandboxApp:
                 "credential": request.state.credential,
                 "headers": _masked_headers(request.headers),
                 "body": _masked_body(body),
+                "verdict": verdict.as_json(),
             }
         )
 

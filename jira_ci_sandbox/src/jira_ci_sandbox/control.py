@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import unquote
 from uuid import uuid4
 
 from starlette.requests import Request
@@ -81,7 +82,7 @@ class Control:
 
     def revoke(self, request: Request) -> Response:
         """Revoke a credential."""
-        name = request.path_params["name"]
+        name = unquote(request.path_params["name"])
         return Response(status_code=204) if self.store.revoke(name) else _refused(404, f"no credential named {name}")
 
     def list_faults(self, request: Request) -> Response:
@@ -141,11 +142,18 @@ class Control:
         return Response(status_code=204)
 
 
-def mint(store: Store, kind: str, name: str, permission: bool = True, initial: bool = False) -> dict[str, Any]:
-    """Make a credential and return it with its secret, which is stored only as a hash."""
+def mint(
+    store: Store, kind: str, name: str, permission: bool = True, initial: bool = False, owner: str = "administrator"
+) -> dict[str, Any]:
+    """Make a credential and return it with its secret, which is stored only as a hash.
+
+    A token of the app is proof that the app is installed, so it is from then on. Raises ValueError where the name is
+    taken.
+    """
     secret = tokens.new_secret("client-secret" if kind == "oauth" else "connect-key")
     client_id = f"client-{uuid4().hex}" if kind == "oauth" else None
-    store.add_credential(Credential(name, kind, permission, client_id=client_id), tokens.digest(secret), initial)
+    credential = Credential(name, kind, permission, client_id=client_id, owner=owner)
+    store.add_credential(credential, tokens.digest(secret), initial)
     secrets = {"client_id": client_id, "client_secret": secret} if kind == "oauth" else {"connect_key": secret}
     return {"name": name, "kind": kind, "permission": permission} | secrets
 

@@ -24,6 +24,7 @@ from jira_ci_sandbox import contract, tokens
 from jira_ci_sandbox.contract import ISSUE_ASSOCIATION_TYPES, Kind
 from jira_ci_sandbox.settings import Settings
 from jira_ci_sandbox.store import Credential, Store, Update
+from jira_ci_sandbox.verdict import RULES, Verdict, on_bulk
 
 AUDIENCE = "api.atlassian.com"
 SCOPE = "write:build-info:jira write:deployment-info:jira"
@@ -132,8 +133,10 @@ class Jira:
             return JSONResponse({"error": "invalid_request", "error_description": f"audience must be {AUDIENCE}"}, 400)
         credential = self._credential("oauth", asked.get("client_secret"))
         if credential is None or credential.client_id != asked.get("client_id"):
+            self._explain(request, "client_secret", asked.get("client_secret"))
             return JSONResponse({"error": "access_denied", "error_description": "Unauthorized"}, 401)
         request.state.credential = credential.name
+        request.state.verdict = Verdict("good", "issued a token")
         token = tokens.new_secret("access-token")
         self._issue(token, credential)
         answer = {"access_token": token, "expires_in": tokens.LIFETIME, "token_type": "Bearer", "scope": SCOPE}
@@ -143,8 +146,10 @@ class Jira:
         """Issue a JSON Web Token for a Connect key."""
         credential = self._credential("connect", _bearer(request))
         if credential is None:
+            self._explain(request, "authorization", _bearer(request))
             return _unauthorized()
         request.state.credential = credential.name
+        request.state.verdict = Verdict("good", "issued a token")
         now = int(self.store.clock())
         claims = {"iss": "jira-ci-sandbox", "sub": credential.name, "iat": now, "exp": now + tokens.LIFETIME}
         token = tokens.signed_jwt(claims | {"jti": secrets.token_hex(8)}, self._signing_key)
@@ -161,6 +166,11 @@ class Jira:
         credential = self.store.credential_by_secret(tokens.digest(secret))
         return credential if credential is not None and credential.kind == kind else None
 
+    def _explain(self, request: Request, where: str, secret: Any) -> None:
+        """Tell whoever looks at the log, not the client, why nobody was let in."""
+        why = self.store.why_refused(tokens.digest(secret)) if isinstance(secret, str) and secret else "it is missing"
+        request.state.verdict = Verdict("bad", "was refused", ((where, f"{why}; {RULES[401]}"),))
+
     def _issue(self, token: str, credential: Credential) -> None:
         self.store.add_token(tokens.digest(token), credential.name, self.store.clock() + tokens.LIFETIME)
 
@@ -170,11 +180,12 @@ class Jira:
         def handle(request: Request) -> Response:
             credential = self.store.credential_by_token(tokens.digest(_bearer(request)))
             if credential is None or credential.kind != credential_kind:
+                self._explain(request, "authorization", _bearer(request))
                 return _unauthorized()
             request.state.credential = credential.name
             if not _is_cloud_id(unquote(request.path_params.get("cloud_id", self.cloud_id)), self.cloud_id):
                 return _error(404, "There is no site with this cloud id")
-            if not credential.permission:
+            if not credential.permission or (credential.kind == "connect" and not self.store.app().installed):
                 return _error(403, "The app is not installed, or lacks the permission")
             seconds = self.rate_limit.wait(self.settings())
             if seconds:
@@ -203,10 +214,11 @@ class Jira:
             return _malformed(problems)
         if len(body[kind]) > settings.max_entities:
             return _error(413, f"More than {settings.max_entities} {kind} in one request; send fewer entities")
-        receipt = Receipt(kind, settings)
+        receipt = Receipt(kind, settings, request.state.credential)
         for entity in body[kind]:
             receipt.take(entity, body)
-        self.store.record(receipt.updates, settings.storage_delay)
+        stale = self.store.record(receipt.updates, settings.storage_delay)
+        request.state.verdict = receipt.verdict(stale)
         return JSONResponse(receipt.as_json(), 202)
 
     # One entity at a time
@@ -255,8 +267,9 @@ class Jira:
 class Receipt:
     """The answer to one bulk call while it grows, entity by entity."""
 
-    def __init__(self, kind: Kind, settings: Settings) -> None:
+    def __init__(self, kind: Kind, settings: Settings, credential: str | None) -> None:
         self.updates: list[Update] = []
+        self._credential = credential
         self._kind = kind
         self._settings = settings
         self._accepted: list[dict[str, Any]] = []
@@ -285,6 +298,8 @@ class Receipt:
                 issue_keys=tuple(dict.fromkeys(issue_keys)),
                 properties=body.get("properties", {}),
                 product=body.get("providerMetadata", {}).get("product"),
+                received=None if known == entity else entity,
+                credential=self._credential,
             )
         )
 
@@ -299,6 +314,16 @@ class Receipt:
                 {"associationType": name, "values": list(values)} for name, values in self._unknown_associations.items()
             ],
         }
+
+    def verdict(self, stale: int) -> Verdict:
+        """Return the verdict on the call, of whose updates so many were stale."""
+        rejected = [
+            (", ".join(f"{value}" for value in one["key"].values()), [error["message"] for error in one["errors"]])
+            for one in self._rejected
+        ]
+        unknown = [*self._unknown_keys, *(value for values in self._unknown_associations.values() for value in values)]
+        known = f"an issue exists when its project does: {', '.join(self._settings.projects)}"
+        return on_bulk(self._kind.removesuffix("s"), len(self._accepted), stale, rejected, unknown, known)
 
     def _reject(self, key: Mapping[str, Any], problems: list[str]) -> None:
         errors = [{"message": problem, "errorTraceId": uuid.uuid4().hex} for problem in problems]

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,19 +41,47 @@ MIGRATIONS = (
         status INTEGER, credential TEXT, headers TEXT NOT NULL, body TEXT NOT NULL
     );
     """,
+    """
+    ALTER TABLE credentials ADD COLUMN owner TEXT NOT NULL DEFAULT 'administrator';
+    ALTER TABLE credentials ADD COLUMN used_at REAL;
+    UPDATE credentials SET used_at = (
+        SELECT max(received_at) FROM requests WHERE credential = credentials.name AND status < 300
+    );
+    ALTER TABLE updates ADD COLUMN received TEXT;
+    ALTER TABLE updates ADD COLUMN credential TEXT;
+    ALTER TABLE updates ADD COLUMN reason TEXT;
+    UPDATE updates SET reason = 'its updateSequenceNumber is not higher than the one stored before it'
+        WHERE outcome = 'stale';
+    UPDATE updates SET reason = 'it was deleted through the API' WHERE outcome = 'deleted';
+    ALTER TABLE requests ADD COLUMN verdict TEXT NOT NULL DEFAULT 'null';
+    CREATE TABLE issues (key TEXT PRIMARY KEY, summary TEXT NOT NULL);
+    CREATE TABLE update_issues (
+        issue_key TEXT NOT NULL, update_id INTEGER NOT NULL REFERENCES updates (id) ON DELETE CASCADE,
+        PRIMARY KEY (issue_key, update_id)
+    ) WITHOUT ROWID;
+    INSERT INTO update_issues SELECT DISTINCT value, updates.id FROM updates, json_each(updates.issue_keys);
+    INSERT INTO settings SELECT 'app', '{"installed": true, "users_may_generate": false}'
+        WHERE EXISTS (SELECT 1 FROM credentials WHERE kind = 'connect');
+    """,
 )
 LOG_LENGTH = 10_000
-_CURRENT = """
-    SELECT * FROM updates AS u WHERE kind = :kind AND outcome = 'applied' AND visible_at <= :now AND sequence = (
+# What makes an update `u` the one that counts for its entity, at the time :now.
+IS_CURRENT = """
+    u.outcome = 'applied' AND u.visible_at <= :now AND u.sequence = (
         SELECT max(sequence) FROM updates
         WHERE kind = u.kind AND identity = u.identity AND outcome = 'applied' AND visible_at <= :now
     )
 """
+_CURRENT = f"SELECT * FROM updates AS u WHERE kind = :kind AND {IS_CURRENT}"
+_OF_ISSUE = "AND EXISTS (SELECT 1 FROM update_issues WHERE issue_key = :issue_key AND update_id = u.id)"
 
 
 @dataclass(frozen=True)
 class Update:
-    """One update of an entity. The outcome is applied, stale (came too late) or deleted."""
+    """One update of an entity. The outcome is applied, stale (came too late) or deleted, and not without a reason.
+
+    `entity` holds only what this Jira knows the keys of; `received` is what was sent, where that was more.
+    """
 
     kind: Kind
     key: dict[str, Any]
@@ -64,6 +92,10 @@ class Update:
     product: str | None = None
     received_at: float = 0.0
     outcome: str = "applied"
+    received: dict[str, Any] | None = None
+    credential: str | None = None
+    reason: str | None = None
+    id: int = 0
 
     @property
     def identity(self) -> str:
@@ -73,13 +105,24 @@ class Update:
 
 @dataclass(frozen=True)
 class Credential:
-    """A credential, without its secret."""
+    """A credential, without its secret. Times are seconds since the epoch; `used_at` is None before the first use."""
 
     name: str
     kind: str
     permission: bool = True
     revoked: bool = False
     client_id: str | None = None
+    owner: str = "administrator"
+    created_at: float = field(default=0.0, compare=False)
+    used_at: float | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class App:
+    """Whether the app is installed on this site, and whether everybody may generate tokens for it."""
+
+    installed: bool = False
+    users_may_generate: bool = False
 
 
 class Store:
@@ -104,7 +147,7 @@ class Store:
 
     def setting(self, name: str) -> Any:
         """Return a stored value, or None."""
-        rows = self._rows("SELECT value FROM settings WHERE name = ?", name)
+        rows = self.rows("SELECT value FROM settings WHERE name = ?", name)
         return json.loads(rows[0]["value"]) if rows else None
 
     def keep_setting(self, name: str, value: Any) -> None:
@@ -114,28 +157,40 @@ class Store:
 
     # Entities
 
-    def record(self, updates: Iterable[Update], delay: float = 0.0) -> None:
-        """Store updates, all or none. One whose sequence is not higher than the stored one is kept as stale."""
+    def record(self, updates: Iterable[Update], delay: float = 0.0) -> int:
+        """Store updates, all or none. One whose sequence is not higher than the stored one is kept as stale.
+
+        Returns how many are stale.
+        """
         now = self.clock()
+        stale = 0
         with self._writing() as connection:
             for update in updates:
                 stored = connection.execute(
                     "SELECT max(sequence) FROM updates WHERE kind = ? AND identity = ? AND outcome = 'applied'",
                     (update.kind, update.identity),
                 ).fetchone()[0]
+                is_stale = stored is not None and update.sequence <= stored
+                stale += is_stale
                 row = {
                     "kind": update.kind,
                     "identity": update.identity,
                     "sequence": update.sequence,
-                    "outcome": "stale" if stored is not None and update.sequence <= stored else "applied",
+                    "outcome": "stale" if is_stale else "applied",
+                    "reason": too_late(update.sequence, stored) if is_stale else None,
                     "entity": json.dumps(update.entity),
+                    "received": None if update.received is None else json.dumps(update.received),
+                    "credential": update.credential,
                     "issue_keys": json.dumps(update.issue_keys),
                     "properties": json.dumps(update.properties),
                     "product": update.product,
                     "received_at": now,
                     "visible_at": now + delay,
                 }
-                _insert(connection, "updates", row)
+                id = _insert(connection, "updates", row)
+                links = [(key, id) for key in update.issue_keys]
+                connection.executemany("INSERT INTO update_issues VALUES (?, ?)", links)
+        return stale
 
     def entity(self, kind: Kind, key: dict[str, Any]) -> Update | None:
         """Return what is stored and readable of one entity."""
@@ -146,12 +201,11 @@ class Store:
         """Return what is stored and readable, of one issue or of all, in the order of arrival."""
         if issue_key is None:
             return self._current(kind, "ORDER BY id")
-        of_issue = "AND EXISTS (SELECT 1 FROM json_each(u.issue_keys) WHERE value = :issue_key) ORDER BY id"
-        return self._current(kind, of_issue, issue_key=issue_key)
+        return self._current(kind, f"{_OF_ISSUE} ORDER BY id", issue_key=issue_key)
 
     def history(self) -> list[Update]:
         """Return every update ever accepted, readable yet or not, in the order of arrival."""
-        return [_update(row) for row in self._rows("SELECT * FROM updates ORDER BY id")]
+        return [read_update(row) for row in self.rows("SELECT * FROM updates ORDER BY id")]
 
     def delete(self, kind: Kind, key: dict[str, Any], up_to: int | None = None) -> None:
         """Delete an entity, if its sequence is not higher than `up_to`."""
@@ -173,25 +227,38 @@ class Store:
                 _insert(connection, "credentials", row)
             except sqlite3.IntegrityError as error:
                 raise ValueError(f"there is a credential named {credential.name} already") from error
+            if credential.kind == "connect":
+                self._keep_app(connection, replace(self.app(), installed=True))
 
     def credentials(self) -> list[Credential]:
         """Return all credentials, the oldest first."""
-        return [_credential(row) for row in self._rows("SELECT * FROM credentials ORDER BY rowid")]
+        return [_credential(row) for row in self.rows("SELECT * FROM credentials ORDER BY rowid")]
 
     def credential_by_secret(self, secret_hash: str) -> Credential | None:
         """Return the credential with this secret, unless it was revoked."""
-        rows = self._rows("SELECT * FROM credentials WHERE secret_hash = ? AND NOT revoked", secret_hash)
+        rows = self.rows("SELECT * FROM credentials WHERE secret_hash = ? AND NOT revoked", secret_hash)
         return _credential(rows[0]) if rows else None
 
     def credential_by_token(self, token_hash: str) -> Credential | None:
         """Return whose token this is, unless it has expired or the credential was revoked."""
-        rows = self._rows(
+        rows = self.rows(
             "SELECT c.* FROM tokens AS t JOIN credentials AS c ON c.name = t.credential"
             " WHERE t.hash = ? AND t.expires_at > ? AND NOT c.revoked",
             token_hash,
             self.clock(),
         )
         return _credential(rows[0]) if rows else None
+
+    def why_refused(self, secret_hash: str) -> str:
+        """Return why a secret or token does not let anybody in, in words for who looks at the log."""
+        owner = (
+            "SELECT name, revoked FROM credentials WHERE secret_hash = :hash UNION ALL"
+            " SELECT c.name, c.revoked FROM tokens AS t JOIN credentials AS c ON c.name = t.credential"
+            " WHERE t.hash = :hash"
+        )
+        for row in self.rows(owner, hash=secret_hash):
+            return f"{row['name']} was revoked" if row["revoked"] else f"a token of {row['name']} has expired"
+        return "the credential or token is not known here"
 
     def revoke(self, name: str) -> bool:
         """Revoke a credential and all its tokens. Answers whether there is one of this name."""
@@ -209,6 +276,27 @@ class Store:
         with self._writing() as connection:
             connection.execute("DELETE FROM tokens")
 
+    # The app and the issues, as people arrange them on the pages
+
+    def app(self) -> App:
+        """Return the state of the app on this site."""
+        return App(**self.setting("app") or {})
+
+    def keep_app(self, app: App) -> None:
+        """Change the state of the app. One that is not installed has no tokens."""
+        with self._writing() as connection:
+            self._keep_app(connection, app)
+            if not app.installed:
+                connection.execute("UPDATE credentials SET revoked = 1 WHERE kind = 'connect'")
+
+    def keep_summary(self, key: str, summary: str) -> None:
+        """Give an issue a summary."""
+        with self._writing() as connection:
+            connection.execute("INSERT OR REPLACE INTO issues VALUES (?, ?)", (key, summary))
+
+    def _keep_app(self, connection: sqlite3.Connection, app: App) -> None:
+        connection.execute("INSERT OR REPLACE INTO settings VALUES ('app', ?)", (json.dumps(asdict(app)),))
+
     # Faults
 
     def add_fault(self, fault: Fault) -> None:
@@ -219,6 +307,10 @@ class Store:
 
     def take_fault(self, path: str) -> Fault | None:
         """Return what is to go wrong with a call of this path, and count it."""
+        with self._lock:  # nobody plans one between the look and the transaction
+            return self._take_fault(path) if self.rows("SELECT 1 FROM faults LIMIT 1") else None
+
+    def _take_fault(self, path: str) -> Fault | None:
         with self._writing() as connection:
             for row in connection.execute("SELECT * FROM faults ORDER BY id").fetchall():
                 fault = fault_from_json(json.loads(row["fault"]))
@@ -231,7 +323,7 @@ class Store:
 
     def faults(self) -> list[dict[str, Any]]:
         """Return the faults that are still to come, with how often."""
-        rows = self._rows("SELECT * FROM faults ORDER BY id")
+        rows = self.rows("SELECT * FROM faults ORDER BY id")
         faults = [(json.loads(row["fault"]), row["remaining"]) for row in rows]
         return [fault | {"count": -(-remaining // fault.get("every", 1))} for fault, remaining in faults]
 
@@ -243,52 +335,59 @@ class Store:
     # The log of requests
 
     def log(self, entry: Mapping[str, Any]) -> None:
-        """Add a request to the log, which keeps the last ones only.
+        """Add a request to the log, which keeps the last ones only, and remember that its credential was used.
 
         `entry` holds no secret any more; its body is JSON text.
         """
-        row = dict(entry) | {"headers": json.dumps(entry["headers"])}
+        row = dict(entry) | {"headers": json.dumps(entry["headers"]), "verdict": json.dumps(entry.get("verdict"))}
         with self._writing() as connection:
             _insert(connection, "requests", row)
+            used = (entry["received_at"], entry["credential"])
+            connection.execute("UPDATE credentials SET used_at = ? WHERE name = ?", used)
             connection.execute("DELETE FROM requests WHERE id <= (SELECT max(id) FROM requests) - ?", (LOG_LENGTH,))
 
     def requests(self) -> list[dict[str, Any]]:
         """Return the log, the oldest request first."""
-        rows = self._rows("SELECT * FROM requests ORDER BY id")
-        return [dict(row) | {"headers": json.loads(row["headers"]), "body": json.loads(row["body"])} for row in rows]
+        return [read_request(row) for row in self.rows("SELECT * FROM requests ORDER BY id")]
 
     def clear_requests(self) -> None:
         """Empty the log."""
         with self._writing() as connection:
             connection.execute("DELETE FROM requests")
 
+    # What the pages ask for
+
+    def rows(self, sql: str, *values: Any, **named: Any) -> list[sqlite3.Row]:
+        """Return what a query finds."""
+        with self._lock:
+            return self._connection.execute(sql, named or values).fetchall()
+
     def reset(self) -> None:
         """Forget everything but the settings and the credentials of the start, which work again."""
         with self._writing() as connection:
-            for table in ("updates", "tokens", "faults", "requests"):
+            for table in ("update_issues", "updates", "issues", "tokens", "faults", "requests"):
                 connection.execute(f"DELETE FROM {table}")
             connection.execute("DELETE FROM credentials WHERE NOT initial")
-            connection.execute("UPDATE credentials SET revoked = 0")
+            connection.execute("UPDATE credentials SET revoked = 0, used_at = NULL")
+            is_installed = connection.execute("SELECT count(*) FROM credentials WHERE kind = 'connect'").fetchone()[0]
+            app = json.dumps(asdict(App(installed=is_installed > 0)))
+            connection.execute("INSERT OR REPLACE INTO settings VALUES ('app', ?)", (app,))
 
     def _current(self, kind: Kind, more: str, **values: Any) -> list[Update]:
         with self._lock:
             parameters = {"kind": kind, "now": self.clock()} | values
-            return [_update(row) for row in self._connection.execute(_CURRENT + more, parameters)]
+            return [read_update(row) for row in self._connection.execute(_CURRENT + more, parameters)]
 
     def _delete(self, kind: Kind, identities: list[str], up_to: int | None) -> None:
         with self._writing() as connection:
             for identity in identities:
                 connection.execute(
-                    "UPDATE updates SET outcome = 'deleted' WHERE kind = :kind AND identity = :identity"
-                    " AND outcome = 'applied' AND (:up_to IS NULL OR :up_to >= ("
-                    "SELECT max(sequence) FROM updates"
+                    "UPDATE updates SET outcome = 'deleted', reason = 'it was deleted through the API'"
+                    " WHERE kind = :kind AND identity = :identity AND outcome = 'applied'"
+                    " AND (:up_to IS NULL OR :up_to >= (SELECT max(sequence) FROM updates"
                     " WHERE kind = :kind AND identity = :identity AND outcome = 'applied'))",
                     {"kind": kind, "identity": identity, "up_to": up_to},
                 )
-
-    def _rows(self, sql: str, *values: Any) -> list[sqlite3.Row]:
-        with self._lock:
-            return self._connection.execute(sql, values).fetchall()
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -337,12 +436,24 @@ def _migrate(connection: sqlite3.Connection, data: Path | None) -> None:
         connection.executescript(f"BEGIN IMMEDIATE; {step} PRAGMA user_version = {number}; COMMIT;")
 
 
-def _insert(connection: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> None:
+def too_late(sequence: int, stored: int) -> str:
+    """Return why an update is stale."""
+    how = "the same as" if sequence == stored else "lower than"
+    return f"its updateSequenceNumber {sequence} is {how} the {stored} that is stored: only a higher one replaces it"
+
+
+def _insert(connection: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> int | None:
     names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
-    connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", dict(row))
+    return connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", dict(row)).lastrowid
 
 
-def _update(row: sqlite3.Row) -> Update:
+def read_request(row: sqlite3.Row) -> dict[str, Any]:
+    """Return a logged request with what is JSON in it decoded."""
+    return dict(row) | {name: json.loads(row[name]) for name in ("headers", "body", "verdict")}
+
+
+def read_update(row: sqlite3.Row) -> Update:
+    """Return the update that a row of the table holds."""
     return Update(
         kind=row["kind"],
         key=json.loads(row["identity"]),
@@ -353,6 +464,10 @@ def _update(row: sqlite3.Row) -> Update:
         product=row["product"],
         received_at=row["received_at"],
         outcome=row["outcome"],
+        received=None if row["received"] is None else json.loads(row["received"]),
+        credential=row["credential"],
+        reason=row["reason"],
+        id=row["id"],
     )
 
 
@@ -363,4 +478,7 @@ def _credential(row: sqlite3.Row) -> Credential:
         permission=bool(row["permission"]),
         revoked=bool(row["revoked"]),
         client_id=row["client_id"],
+        owner=row["owner"],
+        created_at=row["created_at"],
+        used_at=row["used_at"],
     )

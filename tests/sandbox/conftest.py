@@ -7,6 +7,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import quote
 
@@ -193,3 +194,65 @@ def jira(request: pytest.FixtureRequest, sandbox: Sandbox) -> Caller:
 def oauth(sandbox: Sandbox) -> Caller:
     """A client signed in with OAuth."""
     return Caller(sandbox)
+
+
+class Page(HTMLParser):
+    """What is on a page: its text, its links, its forms, and every element with its attributes."""
+
+    def __init__(self, answer: requests.Response) -> None:
+        super().__init__()
+        self.answer = answer
+        self.text = ""
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.forms: list[tuple[str, dict[str, str]]] = []
+        self.feed(answer.text)
+        self.text = " ".join(self.text.split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = dict(attrs)
+        self.elements.append((tag, attributes))
+        if tag == "form":
+            self.forms.append((attributes.get("action") or "", {}))
+        if tag == "input" and attributes.get("name"):
+            self.forms[-1][1][attributes["name"] or ""] = attributes.get("value") or ""
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    @property
+    def links(self) -> list[str | None]:
+        return [attributes["href"] for tag, attributes in self.elements if tag == "a"]
+
+    def count(self, tag: str, **wanted: str) -> int:
+        return len([1 for name, given in self.elements if name == tag and wanted.items() <= given.items()])
+
+
+class Browser:
+    """Goes to pages and sends the forms that are on them, as a person would; it keeps cookies."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+        self.http = requests.Session()
+        self.http.trust_env = False
+
+    def get(self, path: str = "/", **options: Any) -> Page:
+        return Page(self.http.get(self.sandbox.url + path, timeout=20, **options))
+
+    def send(self, path: str, action: str, **fields: str) -> Page:
+        """Go to a page, fill in the form with this action, and follow where it leads."""
+        forms = [values for where, values in self.get(path).forms if where == action]
+        assert forms, f"{path} has no form for {action}"
+        wanted = [values for values in forms if values.get("name", fields.get("name")) == fields.get("name")] or forms
+        return self.post(action, **(wanted[0] | fields))
+
+    def post(self, action: str, headers: dict[str, str] | None = None, **fields: str) -> Page:
+        return Page(self.http.post(self.sandbox.url + action, data=fields, headers=headers, timeout=20))
+
+    def be(self, person: str) -> None:
+        self.send("/", "/person", person=person)
+
+
+@pytest.fixture
+def browser(sandbox: Sandbox) -> Browser:
+    """A browser with an empty profile, at a sandbox in which nothing has happened yet."""
+    return Browser(sandbox)

@@ -24,6 +24,7 @@ from jira_ci_sandbox.answers import Answer
 from jira_ci_sandbox.control import PREFIX, Control
 from jira_ci_sandbox.jira import Jira
 from jira_ci_sandbox.pages import Pages
+from jira_ci_sandbox.pages.log import STREAM
 from jira_ci_sandbox.settings import Settings
 from jira_ci_sandbox.store import Store
 from jira_ci_sandbox.verdict import Verdict, verdict_of
@@ -54,7 +55,8 @@ class SandboxApp:
         self.control = Control(store, settings)
         self.stopping = asyncio.Event()
         self._hosts = frozenset(host.lower() for host in hosts)
-        parts = (Jira(store, self._settings, cloud_id), self.control, Pages(store, self._settings))
+        self._pages = Pages(store, self._settings, self.control.keep, cloud_id)
+        parts = (Jira(store, self._settings, cloud_id), self.control, self._pages)
         self._routes = Starlette(
             routes=[route for part in parts for route in part.routes()],
             exception_handlers={HTTPException: _as_json},
@@ -73,6 +75,9 @@ class SandboxApp:
         scope["state"]["body"] = body = await _body(receive, self._settings().max_bytes)
         if not path.startswith(JIRA_PATHS):
             reason = self._refusal(request)
+            if reason is None and path == STREAM:
+                await self._pages.log.stream(request, receive, send, self.stopping)
+                return
             inner = self._routes if reason is None else JSONResponse({"errorMessages": [reason]}, 403)
             await _send_whole(send, await _answer(inner, scope))
             return
@@ -128,6 +133,7 @@ class SandboxApp:
                 "verdict": verdict.as_json(),
             }
         )
+        self._pages.log.publish()
 
     async def _gone_within(self, seconds: float, receive: Receive) -> bool:
         """Wait, and tell whether the client, or this server, went away meanwhile."""

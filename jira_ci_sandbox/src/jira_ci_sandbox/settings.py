@@ -53,6 +53,11 @@ class Settings:
         return service in self.services
 
 
+def is_issue_key(text: str) -> bool:
+    """Tell whether a text has the form of an issue key, known or not."""
+    return _ISSUE_KEY.fullmatch(text) is not None
+
+
 def project_patterns(text: str) -> tuple[str, ...]:
     """Return the patterns of a comma list such as `DEMO,MY*`. Raises ValueError where there is none, or a wrong one."""
     patterns = tuple(part.strip() for part in text.split(",") if part.strip())

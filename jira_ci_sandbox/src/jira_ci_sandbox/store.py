@@ -53,7 +53,14 @@ MIGRATIONS = (
     UPDATE updates SET reason = 'its updateSequenceNumber is not higher than the one stored before it'
         WHERE outcome = 'stale';
     UPDATE updates SET reason = 'it was deleted through the API' WHERE outcome = 'deleted';
-    ALTER TABLE requests ADD COLUMN verdict TEXT NOT NULL DEFAULT 'null';
+    ALTER TABLE requests RENAME TO requests_of_version_1;
+    CREATE TABLE requests (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, received_at REAL NOT NULL,
+        method TEXT NOT NULL, path TEXT NOT NULL, query TEXT NOT NULL,
+        status INTEGER, credential TEXT, headers TEXT NOT NULL, body TEXT NOT NULL, verdict TEXT NOT NULL
+    );
+    INSERT INTO requests SELECT *, 'null' FROM requests_of_version_1;
+    DROP TABLE requests_of_version_1;
     CREATE TABLE issues (key TEXT PRIMARY KEY, summary TEXT NOT NULL);
     CREATE TABLE update_issues (
         issue_key TEXT NOT NULL, update_id INTEGER NOT NULL REFERENCES updates (id) ON DELETE CASCADE,

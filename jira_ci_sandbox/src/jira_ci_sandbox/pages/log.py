@@ -1,0 +1,172 @@
+"""The page of requests: a live log of every call with its verdict, and what shall go wrong with the next ones."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from contextlib import suppress
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Send
+
+from jira_ci_sandbox.faults import fault_from_json
+from jira_ci_sandbox.pages.frame import HEADERS, Form, Frame, number, to
+from jira_ci_sandbox.pages.visitor import Visitor
+
+PATH = "/requests"
+STREAM = "/requests/stream"
+PATIENCE = 15.0  # seconds without news after which a word keeps the connection open
+LONGEST_BODY = 4000
+
+# What people can switch on: its name, what they read, and the fault.
+FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "rate-limit": ("429: the rate limit is exceeded", {"action": "answer", "status": 429}),
+    "unavailable": ("503: not available", {"action": "answer", "status": 503}),
+    "error": ("500: an error", {"action": "answer", "status": 500}),
+    "forbidden": ("403: the app lacks the permission", {"action": "answer", "status": 403}),
+    "html": ("200, but the login page of a proxy", {"action": "html"}),
+    "slow": ("the answer comes late", {"action": "slow"}),
+    "malformed": ("an answer that is not JSON", {"action": "malformed"}),
+    "half": ("the connection closes in mid-answer", {"action": "half"}),
+    "reset": ("the connection is reset, nothing was done", {"action": "reset"}),
+    "lost": ("the connection is reset after it was done", {"action": "lost"}),
+}
+MATCHES = {
+    "bulk": "builds and deployments",
+    "builds": "builds only",
+    "deployments": "deployments only",
+    "token": "tokens only",
+    "any": "any call",
+}
+SECONDS = 2
+
+
+class Log:
+    """The log of requests, as a page and as a stream of events."""
+
+    def __init__(self, frame: Frame) -> None:
+        self._frame = frame
+        self._store = frame.store
+        self._news = asyncio.Event()
+
+    def routes(self) -> list[Route]:
+        """Return the addresses of the page and its forms; the stream is not one of them, since it does not end."""
+        administrators = {
+            "faults": self.add_fault,
+            "faults/clear": self.clear_faults,
+            "limit": self.change_limit,
+            "clear": self.clear,
+        }
+        forms = {path: self._frame.form(form, administrators=True) for path, form in administrators.items()}
+        return [
+            Route(PATH, self.page, methods=["GET"]),
+            *(Route(f"{PATH}/{path}", form, methods=["POST"]) for path, form in forms.items()),
+        ]
+
+    def page(self, request: Request) -> Response:
+        """Show the last calls, the newest on top, and what will go wrong with the next ones."""
+        calls = [readable(call) for call in reversed(self._frame.reading.requests())]
+        settings = self._frame.settings()
+        return self._frame.page(
+            request,
+            "requests.html",
+            calls=calls,
+            last=calls[0]["id"] if calls else 0,
+            faults=[described(fault) for fault in self._store.faults()],
+            choices={name: words for name, (words, _) in FAULTS.items()},
+            matches=MATCHES,
+            rate_limit=settings.rate_limit,
+            rate_period=settings.rate_period,
+            seconds=SECONDS,
+        )
+
+    def add_fault(self, request: Request, visitor: Visitor, form: Form) -> Response:
+        """Let the next calls go wrong."""
+        count = number(form.get("count"), 0)
+        if form.get("fault") not in FAULTS or form.get("match") not in MATCHES or not count:
+            why = "A fault needs one of the listed ways to go wrong, one of the listed calls, and a number from 1 on."
+            return self._frame.refused(request, 400, "Nothing will go wrong.", why, "Choose from the lists.", PATH)
+        _, fault = FAULTS[form["fault"]]
+        details: dict[str, Any] = {"match": form["match"], "count": count}
+        if fault.get("status") == 429:
+            details["headers"] = {"Retry-After": str(SECONDS), "Content-Type": "application/json"}
+            details["body"] = json.dumps({"code": 429, "message": "Rate limit exceeded"})
+        if fault["action"] == "slow":
+            details["seconds"] = SECONDS
+        self._store.add_fault(fault_from_json(fault | details))
+        return to(f"{PATH}#faults")
+
+    def clear_faults(self, request: Request, visitor: Visitor, form: Form) -> Response:
+        """Let nothing go wrong any more."""
+        self._store.clear_faults()
+        return to(f"{PATH}#faults")
+
+    def change_limit(self, request: Request, visitor: Visitor, form: Form) -> Response:
+        """Change the rate limit of the site."""
+        limit = {"rate_limit": number(form.get("limit"), 0), "rate_period": max(1, number(form.get("period"), 60))}
+        self._frame.keep_settings(self._frame.settings().changed(limit))
+        return to(f"{PATH}#faults")
+
+    def clear(self, request: Request, visitor: Visitor, form: Form) -> Response:
+        """Empty the log."""
+        self._store.clear_requests()
+        return to(PATH)
+
+    def publish(self) -> None:
+        """Tell all who watch that there is another call. Belongs to the event loop's thread."""
+        self._news.set()
+        self._news = asyncio.Event()
+
+    async def stream(self, request: Request, receive: Receive, send: Send, stopping: asyncio.Event) -> None:
+        """Send each call as an event, until the browser or this server goes."""
+        headers = HEADERS | {"content-type": "text/event-stream; charset=utf-8"}
+        encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
+        await send({"type": "http.response.start", "status": 200, "headers": encoded})
+        after = number(request.headers.get("last-event-id") or request.query_params.get("after"), 0)
+        gone = asyncio.create_task(_disconnected(receive))
+        stopped = asyncio.create_task(stopping.wait())
+        try:
+            while not (gone.done() or stopped.done()):
+                news = asyncio.create_task(self._news.wait())
+                calls = self._frame.reading.requests(after)
+                events = "".join(self._event(call) for call in calls) or ": still here\n\n"
+                await send({"type": "http.response.body", "body": events.encode("utf-8", "replace"), "more_body": True})
+                after = calls[-1]["id"] if calls else after
+                await asyncio.wait({gone, stopped, news}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+                news.cancel()
+        finally:
+            gone.cancel()
+            stopped.cancel()
+        with suppress(OSError):
+            await send({"type": "http.response.body", "body": b""})
+
+    def _event(self, call: dict[str, Any]) -> str:
+        piece = self._frame.render("call.html", call=readable(call))
+        lines = "".join(f"data: {line}\n" for line in piece.splitlines())
+        return f"id: {call['id']}\n{lines}\n"
+
+
+def readable(call: dict[str, Any]) -> dict[str, Any]:
+    """Return a logged call with its body as people read it, cut where nobody would read on."""
+    body = "" if call["body"] is None else json.dumps(call["body"], indent=2, ensure_ascii=False)
+    is_cut = len(body) > LONGEST_BODY
+    verdict = call["verdict"] or {"tone": "planned", "words": "from before verdicts were kept", "problems": []}
+    return call | {"text": body[:LONGEST_BODY], "is_cut": is_cut, "verdict": verdict}
+
+
+def described(fault: dict[str, Any]) -> dict[str, Any]:
+    """Return a planned fault with words for what it is."""
+    is_answer = fault["action"] == "answer"
+    words = f"answer {fault['status']}" if is_answer else fault["action"]
+    for known, preset in FAULTS.values():
+        if preset["action"] == fault["action"] and (not is_answer or preset["status"] == fault["status"]):
+            words = known
+    return fault | {"words": words, "calls": MATCHES.get(fault["match"], fault["match"])}
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

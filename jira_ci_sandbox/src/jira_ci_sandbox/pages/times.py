@@ -1,0 +1,49 @@
+"""How a moment reads: relative to now, and exactly, in UTC."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+# From so many seconds on, a moment is told in so many seconds' units.
+UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
+LONGEST_AGO = 30 * 86400
+
+
+def moment(value: str | float) -> datetime | None:
+    """Return a moment that the contract wrote, or seconds since the epoch, in UTC; None outside of the calendar."""
+    try:
+        if isinstance(value, str):
+            return datetime.fromisoformat(re.sub(r"\.[0-9]+", "", value.upper())).astimezone(UTC)
+        return datetime.fromtimestamp(value, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def exact(value: str | float) -> str:
+    """Return a moment to the second."""
+    found = moment(value)
+    return found.strftime("%Y-%m-%d %H:%M:%S UTC") if found is not None else str(value)
+
+
+def machine(value: str | float) -> str:
+    """Return a moment as a `time` element has it."""
+    found = moment(value)
+    return found.strftime("%Y-%m-%dT%H:%M:%SZ") if found is not None else ""
+
+
+def relative(value: str | float, now: float) -> str:
+    """Return a moment as people tell it: 5 minutes ago; the date, when it was long ago."""
+    found = moment(value)
+    if found is None:
+        return str(value)
+    seconds = now - found.timestamp()
+    away = abs(seconds)
+    if away > LONGEST_AGO:
+        return found.strftime("%Y-%m-%d")
+    for length, name in UNITS:
+        number = int(away // length)
+        if number:
+            amount = f"{number} {name}{'s' if number > 1 else ''}"
+            return f"{amount} ago" if seconds > 0 else f"in {amount}"
+    return "just now"

@@ -66,6 +66,7 @@ MIGRATIONS = (
         issue_key TEXT NOT NULL, update_id INTEGER NOT NULL REFERENCES updates (id) ON DELETE CASCADE,
         PRIMARY KEY (issue_key, update_id)
     ) WITHOUT ROWID;
+    CREATE INDEX issues_of_an_update ON update_issues (update_id);
     INSERT INTO update_issues SELECT DISTINCT value, updates.id FROM updates, json_each(updates.issue_keys);
     INSERT INTO settings SELECT 'app', '{"installed": true, "users_may_generate": false}'
         WHERE EXISTS (SELECT 1 FROM credentials WHERE kind = 'connect');

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -111,14 +112,23 @@ def sandbox(
 
 @click.command(short_help="Tell the whole story on this machine, with a local Jira.")
 @click.option("--serve", is_flag=True, help="Keep serving afterwards, until Ctrl+C.")
+@click.option("--open", "look", is_flag=True, help="The same, and open it in a browser.")
+@click.option("--verbose", is_flag=True, help="Show each step's settings, and what it printed.")
 @click.option("--port", default=0, type=click.IntRange(0, 65535), help="Where the local Jira listens; 0: a free port.")
 @click.pass_context
-def demo(context: click.Context, serve: bool, port: int) -> None:
-    """Show the whole story on this machine: a local Jira, a build step, a deployment step, what Jira holds."""
+def demo(context: click.Context, serve: bool, look: bool, verbose: bool, port: int) -> None:
+    """Show the whole story on this machine: a local Jira, the app, builds, deployments, what Jira holds."""
     from jira_ci_sandbox.demo import tell
 
+    # Without NO_COLOR, click decides: colours are for terminals. https://no-color.org
+    color = False if os.environ.get("NO_COLOR") else None
+
+    def say(line: str) -> None:
+        click.echo(line, color=color)
+
     try:
-        context.exit(tell(click.echo, port=port, serve=serve))
+        opener = click.launch if look else None
+        context.exit(tell(say, port=port, serve=serve or look, verbose=verbose, look=opener))
     except SandboxError as error:
         raise _Failure(str(error)) from error
 

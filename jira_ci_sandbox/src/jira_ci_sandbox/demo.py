@@ -1,4 +1,4 @@
-"""The whole story on one machine: a local Jira, credentials, a build step, a deployment step, and what Jira holds."""
+"""The whole story on one machine: a local Jira, the app and its token, builds, deployments, and what Jira holds."""
 
 from __future__ import annotations
 
@@ -8,23 +8,24 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import click
 
 from jira_ci_sandbox.client import Sandbox
 from jira_ci_sandbox.errors import SandboxError
 
 COMMIT_MESSAGE = "[DEMO-1] Let people pay by card"
 
-# What a Harness run of the demo's pipeline tells its steps.
+# What a Harness run of the demo's pipeline tells its steps; the number and the version are each step's own.
 RUN = {
     "HARNESS_ACCOUNT_ID": "acme",
     "HARNESS_ORG_ID": "default",
     "HARNESS_PROJECT_ID": "shop",
     "HARNESS_PIPELINE_ID": "checkout",
-    "HARNESS_BUILD_ID": "42",
     "DRONE": "true",
-    "DRONE_BUILD_STATUS": "SUCCESS",
     "NO_PROXY": "*",
 }
 
@@ -33,45 +34,89 @@ NOT_THE_DEMOS = "PLUGIN_", "JIRA_CI_", "HARNESS_", "DRONE_", "CI_", "GIT_"
 
 STEP_TIMEOUT = 60
 SHOWN_OF_A_SECRET = 6
+TOKEN_NAME = "demo-pipeline"  # noqa: S105 (a name to find the token by)
+ISSUE = "/browse/DEMO-1"
+TIMELINE = "/projects/DEMO/deployments"
 Say = Callable[[str], None]
 
 
-def tell(say: Say, *, port: int = 0, serve: bool = False) -> int:
-    """Tell the story line by line, and return the exit status of the first step that failed, else 0.
+@dataclass(frozen=True)
+class Report:
+    """One `jira-ci report` of the story: what it tells, in which run, with which settings beside the credentials."""
 
-    With `serve`, go on serving until interrupted. Raises SandboxError where the local Jira does not start, or there is
-    no git.
+    title: str
+    what: str
+    number: int
+    page: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    status: str = "SUCCESS"
+
+    @property
+    def run(self) -> dict[str, str]:
+        """What CI says of the run."""
+        build = {"HARNESS_BUILD_ID": f"{self.number}", "DRONE_BUILD_STATUS": self.status}
+        return {**RUN, **build, "DRONE_TAG": f"1.4.{self.number}"}
+
+
+# Each line is a process as a CI starts it. A build has no ENVIRONMENT_NAME; STATE says more than CI's own status knows.
+STORY = (
+    Report("build", "42 starts: in progress", 42, ISSUE, {"STATE": "in_progress"}),
+    Report("build", "42 is done: successful", 42, ISSUE),
+    Report("deployment", "42 to staging: successful", 42, ISSUE, {"ENVIRONMENT_NAME": "staging"}),
+    Report("deployment", "42 to production: successful", 42, ISSUE, {"ENVIRONMENT_NAME": "production"}),
+    Report("deployment", "43 to production: failed", 43, TIMELINE, {"ENVIRONMENT_NAME": "production"}, "FAILURE"),
+    Report(
+        "rollback",
+        "43 in production: rolled back",
+        43,
+        TIMELINE,
+        {"ENVIRONMENT_NAME": "production", "STATE": "rolled_back"},
+    ),
+)
+
+
+def tell(
+    say: Say,
+    *,
+    port: int = 0,
+    serve: bool = False,
+    verbose: bool = False,
+    look: Callable[[str], object] | None = None,
+) -> int:
+    """Tell the story, one step a line, and return the exit status of the first step that failed, else 0.
+
+    `verbose` shows each step's settings and what it printed. `look` opens an address in a browser. With `serve`, go on
+    serving until interrupted. Raises SandboxError where the local Jira does not start, or there is no git.
     """
-    say("1. A local Jira, with one project, DEMO: jira-ci sandbox")
     with Sandbox.start("DEMO", port=port) as jira, tempfile.TemporaryDirectory() as folder:
-        say(f"   listens at {jira.url}")
-        say("")
-        say("2. A repository, whose latest commit names an issue")
+        say(_line("sandbox", "a local Jira, with one project, DEMO", jira.url))
+        key = jira.mint("connect", TOKEN_NAME)["connect_key"]
+        say(_line("install", "the Harness CI Jira app, once for the site", f"{jira.url}/app"))
+        say(_line("credential", f"a token, {TOKEN_NAME}: {_shown('CONNECT_KEY', key)}", f"{jira.url}/app/configure"))
         make_repository(Path(folder))
-        say(f'   git commit -m "{COMMIT_MESSAGE}"')
+        say(_line("commit", COMMIT_MESSAGE, ""))
+        site = {"INSTANCE": jira.url, "PROJECT": "DEMO", "CONNECT_HOSTNAME": jira.url, "CONNECT_KEY": key}
+        for step in STORY:
+            link = {"DRONE_BUILD_LINK": f"{jira.url}{ISSUE}"}
+            failed, lines = report(Path(folder), {**site, **step.settings}, step.run | link)
+            say(_line(step.title, step.what, jira.url + step.page, failed=failed != 0))
+            if verbose or failed:
+                for line in lines:
+                    say(click.style(f"    {line}", dim=not failed))
+            if failed:
+                return failed
         say("")
-        say("3. A build step, with OAuth; without ENVIRONMENT_NAME it updates Builds")
-        site = {"INSTANCE": jira.url, "PROJECT": "DEMO"}
-        build = site | {"API_URL": jira.url, "CLIENT_ID": jira.client_id, "CLIENT_SECRET": jira.client_secret}
-        link = {"DRONE_BUILD_LINK": f"{jira.url}/browse/DEMO-1"}
-        failed = report(say, Path(folder), build, RUN | link)
-        if not failed:
-            say("")
-            say("4. A deployment step, with a Connect key; ENVIRONMENT_NAME makes it Deployments")
-            deployment = site | {"CONNECT_HOSTNAME": jira.url, "CONNECT_KEY": jira.connect_key}
-            failed = report(say, Path(folder), deployment | {"ENVIRONMENT_NAME": "production"}, RUN | link)
-        if failed:
-            return failed
-        say("")
-        say("5. What Jira holds now")
+        say("What Jira holds now:")
         for line in holdings(jira.builds(), jira.deployments()):
-            say(f"   {line}")
+            say(f"  {line}")
         say("")
+        if look is not None:
+            look(jira.url + ISSUE)
         if serve:
-            say(f"See it in a browser: {jira.url}/browse/DEMO-1 (Ctrl+C stops it)")
+            say(f"Look at it in a browser: {click.style(jira.url + ISSUE, underline=True)} (Ctrl+C stops it)")
             _wait_for_interrupt(jira)
         else:
-            say("To look at it in a browser, run: jira-ci demo --serve")
+            say("To look at it in a browser, run: jira-ci demo --open")
     return 0
 
 
@@ -92,11 +137,11 @@ def make_repository(folder: Path) -> None:
             raise SandboxError("The demo could not make a repository.", reason, "Put that right.") from None
 
 
-def report(say: Say, folder: Path, settings: Mapping[str, str], run: Mapping[str, str]) -> int:
-    """Run `jira-ci report` as a CI would, with a step's settings as PLUGIN_… variables; return its exit status."""
-    for name, value in settings.items():
-        say(f"   PLUGIN_{name}={_shown(name, value)}")
-    say("   $ jira-ci report")
+def report(folder: Path, settings: Mapping[str, str], run: Mapping[str, str]) -> tuple[int, list[str]]:
+    """Run `jira-ci report` as a CI would, with a step's settings as PLUGIN_… variables.
+
+    Returns its exit status, and lines that tell the settings and what it printed.
+    """
     done = subprocess.run(
         [sys.executable, "-m", "jira_ci_core", "report"],
         cwd=folder,
@@ -107,9 +152,8 @@ def report(say: Say, folder: Path, settings: Mapping[str, str], run: Mapping[str
         timeout=STEP_TIMEOUT,
         check=False,
     )
-    for line in done.stdout.decode(errors="replace").splitlines():
-        say(f"     {line}")
-    return done.returncode
+    lines = [f"PLUGIN_{name}={_shown(name, value)}" for name, value in settings.items()]
+    return done.returncode, [*lines, "$ jira-ci report", *done.stdout.decode(errors="replace").splitlines()]
 
 
 def holdings(builds: list[dict[str, Any]], deployments: list[dict[str, Any]]) -> Iterator[str]:
@@ -125,6 +169,13 @@ def holdings(builds: list[dict[str, Any]], deployments: list[dict[str, Any]]) ->
 
 def _machine() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(NOT_THE_DEMOS)}
+
+
+def _line(title: str, what: str, address: str, failed: bool = False) -> str:
+    """Return one step of the story. Whoever prints it takes the colours off where nobody sees them."""
+    mark = click.style("no", fg="red") if failed else click.style("ok", fg="green")
+    link = click.style(address, fg="cyan", underline=True) if address else ""
+    return f"{mark} {click.style(f'{title:<11}', bold=True)} {what:<44} {link}".rstrip()
 
 
 def _shown(name: str, value: str) -> str:

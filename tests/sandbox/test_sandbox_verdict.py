@@ -32,6 +32,9 @@ def test_each_violation_is_explained_with_the_entity_and_the_rule_that_it_broke(
     assert last(oauth.sandbox)["words"] == "accepted 1 build, rejected 1 build"
     assert last(oauth.sandbox)["tone"] == "mixed"
     assert 'pipeline, 2: state: is "done"; it must be one of pending' in said(oauth.sandbox)
+    oauth.bulk("builds", {})
+    assert "no identity: pipelineId: is missing; it is required" in said(oauth.sandbox)
+    oauth.bulk("builds", build(buildNumber=2, displayName="x" * 256))
     assert "pipeline, 2: displayName: has 256 characters; at most 255 are allowed" in said(oauth.sandbox)
 
 

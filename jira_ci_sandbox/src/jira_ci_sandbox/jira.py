@@ -317,8 +317,15 @@ class Receipt:
 
     def verdict(self, stale: int) -> Verdict:
         """Return the verdict on the call, of whose updates so many were stale."""
+
+        def messages(one: dict[str, Any]) -> list[str]:
+            return [error["message"] for error in one["errors"]]
+
         rejected = [
-            (", ".join(f"{value}" for value in one["key"].values()), [error["message"] for error in one["errors"]])
+            (
+                ", ".join(f"{value}" for value in one["key"].values() if value is not None) or "no identity",
+                messages(one),
+            )
             for one in self._rejected
         ]
         unknown = [*self._unknown_keys, *(value for values in self._unknown_associations.values() for value in values)]

@@ -40,7 +40,9 @@ if (drawer) {
 }
 const scroll = document.querySelector(".scroll");
 if (scroll) {
-  scroll.scrollLeft = scroll.scrollWidth; // the newest is on the right
+  // The newest is on the right.
+  const newest = [...scroll.querySelectorAll(".target")].pop();
+  scroll.scrollLeft = newest.cx.baseVal.value + 40 - scroll.clientWidth;
   scroll.addEventListener("focusin", (event) => {
     const circle = event.target.querySelector("circle");
     if (circle) scroll.scrollLeft = circle.cx.baseVal.value - scroll.clientWidth / 2;

@@ -19,13 +19,15 @@ def test_the_demo_needs_no_settings_and_tells_the_whole_story(step, clean, secre
     assert re.search(r"accepted build 42 of checkout \(successful\) for DEMO-1", done.out)
     assert re.search(r"accepted deployment 42 of checkout to production \(successful\) for DEMO-1", done.out)
     holds = done.out.partition("What Jira holds now")[2]
-    assert re.search(r"DEMO-1\n +build +checkout #42: successful, http.*\n +deployment +checkout #42 to prod", holds)
+    assert re.search(r"DEMO-1\n +build +checkout #42: successful, http.*\n +deployment +checkout #42 to staging", holds)
     assert "browser" in holds
     assert "error" not in done.text
 
 
 def test_its_steps_are_of_both_kinds_and_set_as_a_ci_sets_them(step):
-    build, deployment = step.run("demo").out.split("\n4. ")
+    _, _, build, _, deployment, *_ = re.split(
+        r"\nok (?:commit|start|build|stage|release) ", step.run("demo", "--verbose").out
+    )
     for name in ("PLUGIN_CLIENT_ID=", "PLUGIN_CLIENT_SECRET=", "PLUGIN_API_URL="):
         assert name in build
         assert name not in deployment

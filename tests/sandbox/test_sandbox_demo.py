@@ -20,14 +20,25 @@ def test_story_has_one_step_a_line_with_a_link_to_the_page_that_shows_it() -> No
     )
     steps = [line.split() for line in done.stdout.partition("\n\n")[0].splitlines()]
     assert {step[0] for step in steps} == {"ok"}
-    assert [step[1] for step in steps] == ["sandbox", "install", "credential", "commit", *(one.title for one in STORY)]
+    assert [step[1] for step in steps] == [
+        *("sandbox", "install", "credential", "credential", "commit"),
+        *(one.title for one in STORY),
+    ]
     assert [step[-1].split("/", 3)[-1] for step in steps if step[-1].startswith("http")][1:] == [
         "app",
         "app/configure",
+        "app/links",
         *(one.page.removeprefix("/") for one in STORY),
     ]
     assert "\x1b" not in done.stdout
-    for words in ("to staging: successful", "to production: successful", "#43 to production: rolled_back"):
+    for words in (
+        "accepted build 42 of checkout (in_progress) for DEMO-1",
+        "accepted build 42 of checkout (successful) for DEMO-1",
+        "accepted deployment 42 of checkout to staging (successful) for DEMO-1",
+        "accepted deployment 43 of checkout to production (failed) for DEMO-1",
+        "accepted deployment 43 of checkout to production (rolled_back) for DEMO-1",
+        "#43 to production: rolled_back",
+    ):
         assert words in done.stdout
 
 
@@ -51,7 +62,9 @@ def test_story_is_in_colour_for_a_terminal_unless_that_is_not_wanted(short: pyte
 
 
 def test_secret_is_not_told(short: pytest.MonkeyPatch) -> None:
-    assert "a token, demo-pipeline: connec…" in told().stdout
+    text = told().stdout
+    assert "demo-token, a token of the app: connec…" in text
+    assert "demo-client, an OAuth client: client…" in text
 
 
 def test_browser_is_opened_at_the_issue_while_it_is_served(short: pytest.MonkeyPatch) -> None:
@@ -64,11 +77,11 @@ def test_browser_is_opened_at_the_issue_while_it_is_served(short: pytest.MonkeyP
 
 
 def test_step_that_fails_ends_the_story_with_what_it_printed(short: pytest.MonkeyPatch) -> None:
-    broken = Report("build", "broken", 1, "/", {"STATE": "splendid"})
-    short.setattr(demo, "STORY", (broken, Report("never", "told", 2, "/")))
+    broken = Report("broken", 1, settings={"STATE": "splendid"})
+    short.setattr(demo, "STORY", (broken, Report("never", 2)))
     result = told()
     assert result.exit_code == 2
-    assert "no build" in result.stdout
+    assert "no broken      failed" in result.stdout
     assert "PLUGIN_STATE=splendid" in result.stdout
     assert "error: " in result.stdout
     assert "never" not in result.stdout
@@ -79,4 +92,4 @@ def test_each_step_is_shown_in_full_on_demand(short: pytest.MonkeyPatch) -> None
     text = told("--verbose").stdout
     assert "PLUGIN_STATE=in_progress" in text
     assert "accepted build 42" in text
-    assert "PLUGIN_CONNECT_KEY=connec…" in text
+    assert "PLUGIN_CLIENT_SECRET=client…" in text

@@ -34,7 +34,6 @@ NOT_THE_DEMOS = "PLUGIN_", "JIRA_CI_", "HARNESS_", "DRONE_", "CI_", "GIT_"
 
 STEP_TIMEOUT = 60
 SHOWN_OF_A_SECRET = 6
-TOKEN_NAME = "demo-pipeline"  # noqa: S105 (a name to find the token by)
 ISSUE = "/browse/DEMO-1"
 TIMELINE = "/projects/DEMO/deployments"
 Say = Callable[[str], None]
@@ -42,12 +41,11 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Report:
-    """One `jira-ci report` of the story: what it tells, in which run, with which settings beside the credentials."""
+    """One `jira-ci report` of the story: in which run, with which settings, and the page that shows it."""
 
     title: str
-    what: str
     number: int
-    page: str
+    page: str = ISSUE
     settings: Mapping[str, str] = field(default_factory=dict)
     status: str = "SUCCESS"
 
@@ -58,20 +56,14 @@ class Report:
         return {**RUN, **build, "DRONE_TAG": f"1.4.{self.number}"}
 
 
-# Each line is a process as a CI starts it. A build has no ENVIRONMENT_NAME; STATE says more than CI's own status knows.
+# Each is a process, as a CI starts it. A build has no ENVIRONMENT_NAME; STATE says more than CI's own status can.
 STORY = (
-    Report("build", "42 starts: in progress", 42, ISSUE, {"STATE": "in_progress"}),
-    Report("build", "42 is done: successful", 42, ISSUE),
-    Report("deployment", "42 to staging: successful", 42, ISSUE, {"ENVIRONMENT_NAME": "staging"}),
-    Report("deployment", "42 to production: successful", 42, ISSUE, {"ENVIRONMENT_NAME": "production"}),
-    Report("deployment", "43 to production: failed", 43, TIMELINE, {"ENVIRONMENT_NAME": "production"}, "FAILURE"),
-    Report(
-        "rollback",
-        "43 in production: rolled back",
-        43,
-        TIMELINE,
-        {"ENVIRONMENT_NAME": "production", "STATE": "rolled_back"},
-    ),
+    Report("start", 42, settings={"STATE": "in_progress"}),
+    Report("build", 42),
+    Report("stage", 42, settings={"ENVIRONMENT_NAME": "staging"}),
+    Report("release", 42, settings={"ENVIRONMENT_NAME": "production"}),
+    Report("failure", 43, TIMELINE, {"ENVIRONMENT_NAME": "production"}, status="FAILURE"),
+    Report("rollback", 43, TIMELINE, {"ENVIRONMENT_NAME": "production", "STATE": "rolled_back"}),
 )
 
 
@@ -90,16 +82,24 @@ def tell(
     """
     with Sandbox.start("DEMO", port=port) as jira, tempfile.TemporaryDirectory() as folder:
         say(_line("sandbox", "a local Jira, with one project, DEMO", jira.url))
-        key = jira.mint("connect", TOKEN_NAME)["connect_key"]
+        oauth, token = jira.mint("oauth", "demo-client"), jira.mint("connect", "demo-token")
         say(_line("install", "the Harness CI Jira app, once for the site", f"{jira.url}/app"))
-        say(_line("credential", f"a token, {TOKEN_NAME}: {_shown('CONNECT_KEY', key)}", f"{jira.url}/app/configure"))
+        shown = _shown("CONNECT_KEY", token["connect_key"])
+        say(_line("credential", f"demo-token, a token of the app: {shown}", f"{jira.url}/app/configure"))
+        shown = _shown("CLIENT_SECRET", oauth["client_secret"])
+        say(_line("credential", f"demo-client, an OAuth client: {shown}", f"{jira.url}/app/links"))
         make_repository(Path(folder))
-        say(_line("commit", COMMIT_MESSAGE, ""))
-        site = {"INSTANCE": jira.url, "PROJECT": "DEMO", "CONNECT_HOSTNAME": jira.url, "CONNECT_KEY": key}
+        say(_line("commit", f'git commit -m "{COMMIT_MESSAGE}"', ""))
+        site = {"INSTANCE": jira.url, "PROJECT": "DEMO"}
+        builds = {"API_URL": jira.url, "CLIENT_ID": oauth["client_id"], "CLIENT_SECRET": oauth["client_secret"]}
+        deployments = {"CONNECT_HOSTNAME": jira.url, "CONNECT_KEY": token["connect_key"]}
         for step in STORY:
+            credentials = deployments if "ENVIRONMENT_NAME" in step.settings else builds
             link = {"DRONE_BUILD_LINK": f"{jira.url}{ISSUE}"}
-            failed, lines = report(Path(folder), {**site, **step.settings}, step.run | link)
-            say(_line(step.title, step.what, jira.url + step.page, failed=failed != 0))
+            failed, lines = report(Path(folder), {**site, **credentials, **step.settings}, step.run | link)
+            said = [line for line in lines if " accepted " in line]
+            what = "failed" if failed else said[-1].partition(" ")[2]  # without the host
+            say(_line(step.title, what, jira.url + step.page, failed=failed != 0))
             if verbose or failed:
                 for line in lines:
                     say(click.style(f"    {line}", dim=not failed))
@@ -175,7 +175,7 @@ def _line(title: str, what: str, address: str, failed: bool = False) -> str:
     """Return one step of the story. Whoever prints it takes the colours off where nobody sees them."""
     mark = click.style("no", fg="red") if failed else click.style("ok", fg="green")
     link = click.style(address, fg="cyan", underline=True) if address else ""
-    return f"{mark} {click.style(f'{title:<11}', bold=True)} {what:<44} {link}".rstrip()
+    return f"{mark} {click.style(f'{title:<11}', bold=True)} {what:<72} {link}".rstrip()
 
 
 def _shown(name: str, value: str) -> str:

@@ -157,3 +157,20 @@ def test_long_lists_say_how_many_they_leave_out(browser: Any, monkeypatch: pytes
     for name in ("one", "two"):
         browser.send(CONFIGURE, f"{CONFIGURE}/generate", name=name)
     assert "2 older ones are not listed" in browser.get(CONFIGURE).text
+
+
+def test_restart_keeps_what_people_arranged_on_the_pages(running: Any, browser: Any, build: Any, tmp_path: Any) -> None:
+    data = tmp_path / "jira.db"
+    with running.server(data=data, with_credentials=False) as first:
+        here = type(browser)(first)
+        here.send("/app", "/app/install")
+        here.send(CONFIGURE, f"{CONFIGURE}/permission")
+        key = token_on(here.send(CONFIGURE, f"{CONFIGURE}/generate", name="mine"))
+        here.send("/", "/projects", project="SHOP")
+        here.send("/browse/SHOP-1", "/browse/SHOP-1/summary", summary="Kept")
+    with running.server(data=data, with_credentials=False) as second:
+        again = type(browser)(second)
+        assert "Kept" in again.get("/browse/SHOP-1").text
+        assert again.get(CONFIGURE).count("button", **{"aria-checked": "true"}) == 1
+        assert "mine created just now" in again.get(CONFIGURE).text
+        assert signs_in(second, key)

@@ -45,6 +45,11 @@ def test_call_that_got_no_answer_has_no_status(browser: Any, oauth: Any, build: 
     assert "went wrong on demand (reset)" in browser.get(PATH).text
 
 
+def test_call_from_before_verdicts_were_kept_is_listed_without_one() -> None:
+    call = log.readable({"id": 1, "body": None, "verdict": None})
+    assert call["verdict"]["words"] == "from before verdicts were kept"
+
+
 # What goes wrong
 
 

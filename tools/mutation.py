@@ -59,8 +59,10 @@ def main(folder: Path) -> int:
     results = subprocess.run(
         [sys.executable, "-m", "mutmut", "results"], cwd=folder, check=True, capture_output=True, text=True
     )
-    for name in (line.strip().partition(":")[0] for line in results.stdout.splitlines() if line.strip()):
-        subprocess.run([sys.executable, "-m", "mutmut", "show", name], cwd=folder, check=True)
+    for line in results.stdout.splitlines():
+        name, _, became = line.strip().partition(": ")
+        if became and became not in ("killed", "timeout"):
+            subprocess.run([sys.executable, "-m", "mutmut", "show", name], cwd=folder, check=True)
     score = 100 * noticed / total
     print(f"{noticed} of {total} changes were noticed: {score:.1f} %; at least {LEAST_SCORE} % are asked for")
     return int(score < LEAST_SCORE)

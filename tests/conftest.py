@@ -168,7 +168,8 @@ class Listener:
 
     answer: Callable[[Received], Answer]
     received: list[Received] = field(default_factory=list)
-    answered: list[bytes] = field(default_factory=list)
+    answered: list[tuple[str, bytes]] = field(default_factory=list)
+    """Targets, and what was answered to each."""
     url: str = ""
 
 
@@ -186,7 +187,7 @@ def listen() -> Iterator[Callable[..., Listener]]:
                 received = Received(self.command, self.path, dict(self.headers), body)
                 listener.received.append(received)
                 status, headers, content = listener.answer(received)
-                listener.answered.append(content)
+                listener.answered.append((received.target, content))
                 self.send_response(status)
                 for name, value in {**headers, "Content-Length": str(len(content)), "Connection": "close"}.items():
                     self.send_header(name, value)

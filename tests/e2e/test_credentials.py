@@ -256,7 +256,7 @@ class TestWhereSecretsGo:
         assert done.code == 0, done.text
         assert [received.headers["Authorization"] for received in app.received] == [f"Bearer {jira.connect_key}"]
         [update] = site.received
-        assert update.headers["Authorization"] == f"Bearer {app.answered[0].decode()}"
+        assert update.headers["Authorization"] == f"Bearer {app.answered[0][1].decode()}"
 
     def test_the_client_secret_goes_to_the_api_only(self, harness_oauth, jira, passing_on):
         api, site = passing_on(), passing_on()

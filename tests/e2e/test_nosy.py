@@ -64,10 +64,9 @@ def looked_at(harness, jira, install, passing_on, tmp_path):
     def look(*arguments, **settings):
         seen.unlink(missing_ok=True)
         done = harness.run(*arguments, **settings)
-        answers = {received.target: content for received, content in zip(proxy.received, proxy.answered, strict=True)}
         tokens = [
             json.loads(content)["access_token"] if target.endswith("/oauth/token") else content.decode()
-            for target, content in answers.items()
+            for target, content in proxy.answered
             if target.endswith("/token")
         ]
         return done, [json.loads(line) for line in seen.read_text().splitlines()], tokens

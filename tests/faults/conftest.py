@@ -97,7 +97,7 @@ class Front:
 
     def _serve(self, caller: socket.socket, number: int) -> None:
         wrong = self.wrong(number)
-        away = contextlib.suppress(OSError, http.client.HTTPException)
+        away = contextlib.suppress(OSError, ValueError, http.client.HTTPException)  # also of those who say nothing
         with away, caller, self.greet(caller, wrong) as connection:
             self._callers.append(connection)
             ask = self._read(connection)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jira_ci_core.clock import Clock
+from jira_ci_core.clock import Clock, Deadline
 
 
 @given(st.lists(st.integers(0, 2**62), min_size=1))
@@ -30,3 +30,19 @@ def test_no_two_threads_are_given_the_same_number():
     with ThreadPoolExecutor(8) as pool:
         numbers = list(pool.map(lambda _: clock.next_sequence(), range(500)))
     assert len(set(numbers)) == 500
+
+
+def test_a_deadline_begins_when_it_is_first_asked_and_may_begin_anew_or_end():
+    now = [100.0]
+    deadline = Deadline(10, lambda: now[0])
+    now[0] = 200
+    assert deadline.left() == 10
+    now[0] = 204
+    assert deadline.left() == 6
+    deadline.end()
+    assert deadline.left() == 0
+    deadline.begin_anew()
+    now[0] = 300
+    assert deadline.left() == 10
+    now[0] = 400
+    assert deadline.left() == 0

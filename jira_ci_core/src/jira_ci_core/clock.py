@@ -44,6 +44,10 @@ class Deadline:
         """Have all of it left again, until it is next asked."""
         self._end = None
 
+    def end(self) -> None:
+        """Have nothing left of it."""
+        self._end = self._monotonic()
+
     def left(self) -> float:
         """The seconds that are left, at least 0."""
         now = self._monotonic()

@@ -145,7 +145,8 @@ class Http:
         self.close()
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, and have those who still ask in a thread of their own try no more."""
+        self._deadline.end()
         self._close()
 
     def side_by_side(self, *calls: Callable[[], T]) -> list[T]:

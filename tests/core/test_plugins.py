@@ -527,6 +527,20 @@ class TestAnswers:
         assert "plugin around failed in jira_ci_extract_issue_keys" in caplog.text
 
 
+@pytest.mark.filterwarnings("ignore:take keys instead")
+def test_a_hook_that_is_going_to_change_is_told_to_whoever_implements_it(made, install, caplog, monkeypatch):
+    install("old", KEYS.format(number=7))
+    from jira_ci_core import hookspecs
+
+    specification = hookspecs.jira_ci_extract_issue_keys.jira_ci_spec
+    monkeypatch.setitem(specification, "warn_on_impl", DeprecationWarning("take keys instead"))
+    plugins = made()
+    told = [text for text in caplog.messages if "going to change" in text]
+    assert "plugin old (acme-jira 1.2.3) implements jira_ci_extract_issue_keys, which is going to change" in told[0]
+    assert "take keys instead" in told[0]
+    assert plugin(plugins, "old").state == "on"
+
+
 def test_every_hook_of_the_contract_is_documented():
     assert len(HOOKS) == 8
     from jira_ci_core import hookspecs

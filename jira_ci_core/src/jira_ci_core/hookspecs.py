@@ -105,12 +105,12 @@ def jira_ci_deliver(
 ) -> Receipt | None:
     """Deliver these reports, and say for each what became of it.
 
-    Called once, with one report or more, all for the site that is configured. `connect()` signs in when it is
-    called and raises `SignInError` or `DeliveryError` where that fails; a delivery that hands on (to a queue)
-    does not call it, and says so with `NEEDS_SIGN_IN = False` in its module or class, so that no credential is
-    asked for. The first Receipt wins and holds one outcome for each report, in their order; None leaves it to
-    the next. Delivering the same report twice must be harmless: it carries its identity and its order in
-    itself. Since contract 1.
+    Called once a step (`jira-ci outbox flush`: once a batch), with one report or more, all for the site that is
+    configured. `connect()` signs in when it is called and raises `SignInError` or `DeliveryError` where that fails;
+    a delivery that hands on (to a queue) does not call it, and says so with `NEEDS_SIGN_IN = False` in its module or
+    class, so that no credential is asked for. The first Receipt wins and holds one outcome for each report, in their
+    order; None leaves it to the next. Delivering the same report twice must be harmless: it carries its identity and
+    its order in itself. Since contract 1.
     """
 
 

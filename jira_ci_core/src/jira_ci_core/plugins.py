@@ -208,6 +208,7 @@ class Plugins:
             self._failed(plugin, str(error))
             return
         self._installed[plugin.name] = replace(plugin, hooks=hooks, settings=settings)
+        _tell_of_changes(plugin, hooks)
         for setting in settings:
             for name in setting.names:
                 owner = self._declared_by.setdefault(name, plugin.name)
@@ -393,6 +394,15 @@ def _failure(plugin: Installed, hook: str, reason: str) -> Problem:
 
 def _reason(error: BaseException) -> str:
     return str(error) if isinstance(error, _WrongAnswerError) else f"{type(error).__name__}: {error}"
+
+
+def _tell_of_changes(plugin: Installed, hooks: Iterable[str]) -> None:
+    """Warn of a hook that will change in the next version of the contract."""
+    for hook in hooks:
+        change = getattr(hookspecs, hook).jira_ci_spec["warn_on_impl"]
+        if change is not None:
+            told = "plugin %s (%s) implements %s, which is going to change: %s"
+            log.warning(told, plugin.name, plugin.origin, hook, change)
 
 
 def _declared_settings(plugin: Installed) -> tuple[Declared, ...]:

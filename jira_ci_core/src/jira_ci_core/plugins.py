@@ -398,7 +398,7 @@ def _reason(error: BaseException) -> str:
 
 def _tell_of_changes(plugin: Installed, hooks: Iterable[str]) -> None:
     """Warn of a hook that will change in the next version of the contract."""
-    for hook in hooks:
+    for hook in () if plugin.name in BUILT_IN else hooks:
         change = getattr(hookspecs, hook).jira_ci_spec["warn_on_impl"]
         if change is not None:
             told = "plugin %s (%s) implements %s, which is going to change: %s"

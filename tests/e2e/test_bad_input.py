@@ -51,7 +51,7 @@ def test_it_ends_with_what_why_and_what_to_do_and_nothing_was_sent(
 ):
     arguments = given if isinstance(given, list) else []
     environ = {} if arguments else {name: value and value.format(port=free_port) for name, value in given.items()}
-    failure = failed(harness_oauth(*arguments, log_level="debug", environ=environ), code)
+    failure = failed(harness_oauth(*arguments, log_level="debug", deadline="0.9", environ=environ), code)
     assert what in failure.what
     assert do in failure.do
     assert failure.count == 1

@@ -315,6 +315,7 @@ def pytest_of_an_author(folder, *arguments):
     )
 
 
+@pytest.mark.long
 def test_the_contracts_find_what_is_wrong_with_a_plugin(tmp_path):
     (tmp_path / "test_bad.py").write_text(BAD)
     done = pytest_of_an_author(tmp_path, "-q", "-rf", "--tb=no", "test_bad.py")

@@ -41,14 +41,14 @@ class TestUnreachable:
     @pytest.mark.parametrize("setting", ["instance", "api_url"])
     def test_a_refused_port(self, harness_oauth, jira, failed, free_port, setting):
         address = f"http://127.0.0.1:{free_port}"
-        failure = failed(harness_oauth(**{setting: address}), 1)
+        failure = failed(harness_oauth(deadline="0.9", **{setting: address}), 1)
         assert failure.what == f"{address} could not be reached"
         assert "Connection refused" in failure.why
         assert setting.upper() in failure.do
         assert jira.requests("bulk") == []
 
     def test_a_refused_port_of_the_connect_app(self, harness, connect, jira, failed, free_port):
-        failure = failed(harness(connect_hostname=f"http://127.0.0.1:{free_port}", environ=connect), 1)
+        failure = failed(harness(connect_hostname=f"http://127.0.0.1:{free_port}", deadline="0.9", environ=connect), 1)
         assert f"http://127.0.0.1:{free_port} could not be reached" in failure.what
         assert jira.requests() == []
 
@@ -158,7 +158,7 @@ class TestProxies:
         assert proxy.received == []
 
     def test_a_proxy_that_refuses_is_named_as_the_reason(self, harness_oauth, jira, failed, free_port):
-        failure = failed(harness_oauth(environ={"HTTP_PROXY": f"http://127.0.0.1:{free_port}"}), 1)
+        failure = failed(harness_oauth(deadline="0.9", environ={"HTTP_PROXY": f"http://127.0.0.1:{free_port}"}), 1)
         assert "could not be reached through the proxy" in failure.what
         assert "NO_PROXY" in failure.do
         assert jira.requests() == []
@@ -175,7 +175,7 @@ class TestProxies:
         expected = "Basic " + base64.b64encode(b"me:proxy-password-1").decode()
         assert {received.headers["Proxy-Authorization"] for received in proxy.received} == {expected}
         refused = {"HTTP_PROXY": f"http://me:proxy-password-1@127.0.0.1:{free_port}"}
-        failed(harness_oauth(log_level="debug", environ=refused), 1)
+        failed(harness_oauth(log_level="debug", deadline="0.9", environ=refused), 1)
 
     @pytest.mark.usefixtures("in_process")
     @pytest.mark.parametrize("proxy", ["127.0.0.1:{port}", "localhost:{port}"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 from typing import Any
 
@@ -78,18 +79,11 @@ class Connections(HTTPAdapter):
                 if opened is None:
                     super().connect()
                 else:
-                    self.sock = opened
+                    self.sock, self.is_verified = opened, isinstance(opened, ssl.SSLSocket)
                 watch(self)
 
-        class Safe(HTTPSConnection):
-            def connect(self) -> None:
-                watch(self)
-                opened = _taken(early, self)
-                if opened is None:
-                    super().connect()
-                else:
-                    self.sock, self.is_verified = opened, True
-                watch(self)
+        class Safe(Plain, HTTPSConnection):
+            pass
 
         class PlainPool(HTTPConnectionPool):
             ConnectionCls = Plain

@@ -227,3 +227,13 @@ def passing_on(listen: Callable[..., Listener], jira: Sandbox) -> Callable[[], L
         return response.status_code, {"Content-Type": response.headers.get("Content-Type", "")}, response.content
 
     return lambda: listen(answer)
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port on which nobody listens."""
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])

@@ -35,6 +35,7 @@ def test_a_new_plugin_is_taken_in_and_has_its_hook(jira_ci, folder, importable, 
         "src/my_idea/py.typed",
         "tests/test_my_idea.py",
     }
+    assert "$" not in "".join(path.read_text() for path in package.rglob("*") if path.is_file())
     project = tomllib.loads((package / "pyproject.toml").read_text())["project"]
     assert project["entry-points"] == {"jira_ci": {"my-idea": "my_idea:MyIdea"}}
     importable(package / "src")
@@ -42,7 +43,6 @@ def test_a_new_plugin_is_taken_in_and_has_its_hook(jira_ci, folder, importable, 
 
     held = holding(my_idea.MyIdea)
     assert [plugin.hooks for plugin in held.installed] == [(f"jira_ci_{hook}",)]
-    assert "$" not in "".join(path.read_text() for path in package.rglob("*") if path.is_file())
 
 
 def test_the_hook_may_be_written_in_full(jira_ci, folder):

@@ -96,16 +96,6 @@ def failed(clean: Callable[[Any], Any]) -> Callable[..., Failure]:
 
 
 @pytest.fixture
-def free_port() -> int:
-    """A port on which nobody listens."""
-    import socket
-
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
-@pytest.fixture
 def install(tmp_path: Path, step: Any) -> Iterator[Callable[..., None]]:
     """Installs a stranger's plugin for this step: `install("name", source)`; `target` is what its entry point names.
 

@@ -55,9 +55,11 @@ class EarlyConnections:
 
     def close(self) -> None:
         """Close those that nobody took, also those that are not open yet."""
-        for opening in self._opening.values():
-            opening.abandon()
-        self._opening.clear()
+        # Somebody in another thread may still take one.
+        for place in tuple(self._opening):
+            opening = self._opening.pop(place, None)
+            if opening is not None:
+                opening.abandon()
 
 
 class _Opening(threading.Thread):

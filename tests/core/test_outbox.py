@@ -248,8 +248,8 @@ class TestUnusable:
 
     def test_a_name_that_no_folder_has(self):
         outbox = Outbox(Path("out\0box"))
-        assert "null byte" in self.refused(outbox)
-        with pytest.raises(OutboxError, match="null byte"):
+        assert " null " in self.refused(outbox)
+        with pytest.raises(OutboxError, match=" null "):
             list(outbox.read())
 
     def test_a_limit_on_the_size_of_files(self, outbox):

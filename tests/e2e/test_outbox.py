@@ -225,11 +225,9 @@ class TestWhatIsWritten:
     ):
         done = harness_oauth(outbox=folder, instance=looking.url, api_url=looking.url)
         assert done.code == 0, done.text
-        assert [(method, target) for method, target, _ in looking.seen] == [
-            ("GET", "tenant_info"),
-            ("POST", "token"),
-            ("POST", "bulk"),
-        ]
+        *signing_in, bulk = ((method, target) for method, target, _ in looking.seen)
+        assert sorted(signing_in) == [("GET", "tenant_info"), ("POST", "token")]
+        assert bulk == ("POST", "bulk")
         for _, _, reports in looking.seen:
             assert [report.title for report in reports] == ["build 42 of checkout"]
         [build] = jira.builds()

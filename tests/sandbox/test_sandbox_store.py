@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -239,7 +240,7 @@ def test_secrets_are_not_in_the_file(tmp_path: Path) -> None:
 
 def test_new_file_has_the_newest_schema(tmp_path: Path) -> None:
     Store(tmp_path / "jira.db").close()
-    with sqlite3.connect(tmp_path / "jira.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "jira.db")) as connection, connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
 
 
@@ -255,12 +256,12 @@ def test_older_file_is_brought_up_to_date_and_keeps_its_content(
         reopened = Store(tmp_path / "jira.db")
         assert stored(reopened) == 1
         reopened.close()
-    with sqlite3.connect(tmp_path / "jira.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "jira.db")) as connection, connection:
         assert connection.execute("SELECT count(*) FROM later").fetchone() == (1,)
 
 
 def test_file_of_version_1_is_brought_up_to_date_with_all_that_is_in_it(tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "jira.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "jira.db")) as connection, connection:
         connection.executescript(VERSION_1.read_text(encoding="utf-8"))
     connection.close()
     opened = Store(tmp_path / "jira.db", clock=lambda: 2e9)
@@ -296,7 +297,7 @@ def test_failed_migration_changes_nothing(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_file_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "jira.db") as connection:
+    with closing(sqlite3.connect(tmp_path / "jira.db")) as connection, connection:
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(SandboxError, match="version 99") as caught:
         Store(tmp_path / "jira.db")

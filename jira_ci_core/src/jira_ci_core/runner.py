@@ -22,6 +22,8 @@ from jira_ci_core.settings import Settings
 from jira_ci_core.sources import read_sources
 from jira_ci_core.states import decide_state
 
+NO_KEY = "no issue key was found"
+
 
 class How(StrEnum):
     """The ways a run ends that had settings to work with."""
@@ -32,6 +34,19 @@ class How(StrEnum):
     NOT_DELIVERED = "not_delivered"
     SKIPPED = "skipped"
     DRY_RUN = "dry_run"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is known before anything is reported."""
+
+    pipeline: Pipeline
+    keys: tuple[FoundKey, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The keys alone."""
+        return tuple(found.key for found in self.keys)
 
 
 @dataclass(frozen=True)
@@ -75,29 +90,40 @@ def report(loaded: Loaded, *, dry_run: bool = False, clock: Clock = PROCESS_CLOC
 def _report(loaded: Loaded, delivery: Delivery, dry_run: bool, clock: Clock) -> Ending:
     plugins, settings = loaded.plugins, loaded.settings
 
-    pipeline = read_pipeline(plugins, loaded.environ)
-    hint_at_deployment(pipeline, settings)
-    keys = find_issue_keys(plugins, pipeline, settings)
-    decision = decide_state(plugins, pipeline, kind_of(settings), settings)
+    found = find(loaded)
+    decision = decide_state(plugins, found.pipeline, kind_of(settings), settings)
     delivery.check()
 
-    skipped = decision.skipped if keys else "no issue key was found"
+    skipped = decision.skipped if found.keys else NO_KEY
     if skipped:
-        receipt = Receipt(skipped=skipped)
-        plugins.notify("reported", pipeline=pipeline, reports=(), receipt=receipt, settings=settings)
-        fails = not keys and settings.on_no_issue == "fail"
-        return Ending(How.SKIPPED, ExitCode.JIRA if fails else ExitCode.OK, pipeline, keys, (), receipt)
+        return end(loaded, found, (), Receipt(skipped=skipped))
 
-    reports = make_reports(plugins, pipeline, tuple(found.key for found in keys), decision.state, settings, clock)
+    reports = make_reports(plugins, found.pipeline, found.names, decision.state, settings, clock)
     if dry_run:
-        return Ending(How.DRY_RUN, ExitCode.OK, pipeline, keys, reports)
+        return Ending(How.DRY_RUN, ExitCode.OK, found.pipeline, found.keys, reports)
 
+    return end(loaded, found, reports, send(loaded, delivery, reports))
+
+
+def find(loaded: Loaded) -> Found:
+    """What CI knows of this run, and the keys of the issues it belongs to."""
+    pipeline = read_pipeline(loaded.plugins, loaded.environ)
+    hint_at_deployment(pipeline, loaded.settings)
+    return Found(pipeline, find_issue_keys(loaded.plugins, pipeline, loaded.settings))
+
+
+def send(loaded: Loaded, delivery: Delivery, reports: tuple[Report, ...]) -> Receipt:
+    """What became of each report; the outbox holds them meanwhile."""
     receipt = deliver_kept(outbox_of(loaded), reports, delivery.deliver)
-    if settings.verify:
-        receipt = delivery.verify(reports, receipt)
-    plugins.notify("reported", pipeline=pipeline, reports=reports, receipt=receipt, settings=settings)
+    return delivery.verify(reports, receipt) if loaded.settings.verify else receipt
+
+
+def end(loaded: Loaded, found: Found, reports: tuple[Report, ...], receipt: Receipt) -> Ending:
+    """How the step ends; whoever wants to know is told."""
+    settings = loaded.settings
+    loaded.plugins.notify("reported", pipeline=found.pipeline, reports=reports, receipt=receipt, settings=settings)
     how, exit_code = how_it_ended(receipt, settings)
-    return Ending(how, exit_code, pipeline, keys, reports, receipt)
+    return Ending(how, exit_code, found.pipeline, found.keys, reports, receipt)
 
 
 def outbox_of(loaded: Loaded) -> Outbox | None:
@@ -107,6 +133,9 @@ def outbox_of(loaded: Loaded) -> Outbox | None:
 
 def how_it_ended(receipt: Receipt, settings: Settings) -> tuple[How, ExitCode]:
     """What became of the reports as a whole, and the exit code: a refusal always fails, the rest is for ON_FAILURE."""
+    if receipt.skipped:
+        fails = receipt.skipped == NO_KEY and settings.on_no_issue == "fail"
+        return How.SKIPPED, ExitCode.JIRA if fails else ExitCode.OK
     lost = [outcome for outcome in receipt.outcomes if outcome.result is Result.NOT_DELIVERED]
     refused = [outcome for outcome in receipt.outcomes if outcome.result is Result.REJECTED]
     unverified = [one for one in receipt.outcomes if one.result is Result.ACCEPTED and one.problems]

@@ -29,14 +29,29 @@ def decide_state(plugins: Plugins, pipeline: Pipeline, kind: Kind, settings: Set
     Raises SettingsError where STATE is a word nobody knows or one that builds do not have, and where neither
     STATE nor this CI says anything.
     """
+    wanted = wanted_state(plugins, pipeline, kind, settings)
+    if wanted is None:
+        return Decision(_of_ci(pipeline, kind, _mapped(plugins, pipeline.status, pipeline, kind, settings)))
+    said_by_ci = None
+    if settings.state_policy == "skip":
+        said_by_ci = _mapped(plugins, pipeline.status, pipeline, kind, settings)
+    if wanted is State.SUCCESSFUL and said_by_ci in NOT_SUCCESSFUL:
+        return Decision(
+            wanted,
+            f"STATE says {wanted} and {pipeline.ci} says {pipeline.status}: the update is left out "
+            "(STATE_POLICY=force shows it all the same)",
+        )
+    return Decision(wanted)
 
-    def mapped(word: str) -> State | None:
-        state: State | None = plugins.first("map_state", status=word, kind=kind, pipeline=pipeline, settings=settings)
-        return state
 
+def wanted_state(plugins: Plugins, pipeline: Pipeline, kind: Kind, settings: Settings) -> State | None:
+    """The state that STATE names; None where it is not set.
+
+    Raises SettingsError where it is a word nobody knows, or one that builds do not have.
+    """
     if settings.state is None:
-        return Decision(_of_ci(pipeline, kind, mapped(pipeline.status) if pipeline.status else None))
-    wanted = mapped(settings.state)
+        return None
+    wanted = _mapped(plugins, settings.state, pipeline, kind, settings)
     if wanted is None:
         from jira_ci_core.builtin.states import WORDS
 
@@ -51,14 +66,15 @@ def decide_state(plugins: Plugins, pipeline: Pipeline, kind: Kind, settings: Set
             "a build cannot be rolled back, only a deployment can, and ENVIRONMENT_NAME is not set",
             "set ENVIRONMENT_NAME to the environment that was rolled back, or use another STATE",
         )
-    said_by_ci = mapped(pipeline.status) if pipeline.status and settings.state_policy == "skip" else None
-    if wanted is State.SUCCESSFUL and said_by_ci in NOT_SUCCESSFUL:
-        return Decision(
-            wanted,
-            f"STATE says {wanted} and {pipeline.ci} says {pipeline.status}: the update is left out "
-            "(STATE_POLICY=force shows it all the same)",
-        )
-    return Decision(wanted)
+    return wanted
+
+
+def _mapped(plugins: Plugins, word: str | None, pipeline: Pipeline, kind: Kind, settings: Settings) -> State | None:
+    """The state of a word; None where there is none, or nobody knows it."""
+    if not word:
+        return None
+    state: State | None = plugins.first("map_state", status=word, kind=kind, pipeline=pipeline, settings=settings)
+    return state
 
 
 def _of_ci(pipeline: Pipeline, kind: Kind, state: State | None) -> State:

@@ -44,10 +44,10 @@ RUNS = {
 }
 
 
-def commands(recipe):
+def commands(recipe, verb="report"):
     """The commands of a recipe that tell Jira, in their order."""
     [block] = re.findall(rf"<!-- recipe: {recipe} -->\n```(?:yaml|sh)\n(.*?)```", PAGE, re.DOTALL)
-    return re.findall(r"jira-ci report.*", block)
+    return re.findall(rf"jira-ci {verb}.*", block)
 
 
 def environ_of(step, run):
@@ -64,10 +64,13 @@ def run_in_shell(command, step, environ):
     return subprocess.run(command, shell=True, cwd=step.folder, env=environ, capture_output=True, timeout=60, text=True)
 
 
+DEPLOYS = "echo deploying && cat"
+
+
 def die(command, step, environ):
     """Run a command, and let the process that did be killed while it deploys."""
     deploying = subprocess.Popen(
-        ["sh", "-c", f"{command} && echo deploying && cat"],
+        ["sh", "-c", command if "jira-ci run" in command else f"{command} && {DEPLOYS}"],
         cwd=step.folder,
         env=environ,
         stdin=subprocess.PIPE,
@@ -106,3 +109,15 @@ def test_or_somebody_else_s(harness_oauth, jira):
     done = run_in_shell(ends, harness_oauth, elsewhere)
     assert done.returncode == 0, done.stderr
     assert [one["state"] for one in jira.deployments()] == ["failed"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell and kill -9")
+def test_or_of_the_step_after_one_that_wraps_the_deployment(harness_oauth, jira):
+    [begins], [ends] = commands("run", "run"), commands("run")
+    assert begins.endswith(" -- ./deploy")
+    at_first, at_last = environ_of(harness_oauth, "github")
+    die(begins.replace("./deploy", f"sh -c '{DEPLOYS}'"), harness_oauth, at_first)
+    assert [one["state"] for one in jira.deployments()] == ["in_progress"]
+    done = run_in_shell(ends.replace("${{ job.status }}", "cancelled"), harness_oauth, at_last)
+    assert done.returncode == 0, done.stderr
+    assert [one["state"] for one in jira.deployments()] == ["cancelled"]

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 # Commands that are imported when they are asked for.
 LATER = {
+    "run": "jira_ci_core.commands.run",
     "outbox": "jira_ci_core.commands.outbox",
     "show": "jira_ci_core.commands.lookup",
     "delete": "jira_ci_core.commands.lookup",
@@ -179,7 +180,7 @@ def report(ctx: click.Context, /, dry_run: bool, format: str, **flags: str | Non
     console: Console = ctx.obj.console
     sources: Sources = replace(ctx.meta["sources"], flags=given(flags))
     loaded = load(sources, ctx.obj.secrets, ctx.meta["plugins"])
-    _set_level(loaded.settings.log_level)
+    set_level(loaded.settings.log_level)
     ending = runner.report(loaded, dry_run=dry_run)
     if format == "json":
         console.output(telling.as_json(ending))
@@ -277,7 +278,7 @@ def call(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     root = logging.getLogger()
     before = root.level
     root.addHandler(console)
-    _set_level("info")
+    set_level("info")
     try:
         return _run(arguments, Context(environ, secrets, console))
     finally:
@@ -316,7 +317,8 @@ def _run(arguments: Sequence[str], context: Context) -> int:
 
 def _failed(arguments: Sequence[str], context: Context, exit_code: ExitCode, problems: Sequence[Problem]) -> ExitCode:
     """Tell of an error; to programs as well, where they asked to be told."""
-    if "--format=json" in arguments or ("--format", "json") in pairwise(arguments):
+    own = list(takewhile(lambda word: word != "--", arguments))
+    if "--format=json" in own or ("--format", "json") in pairwise(own):
         from jira_ci_core.telling import error_as_json
 
         context.console.output(error_as_json(exit_code, problems))
@@ -330,11 +332,12 @@ def site_of(ctx: click.Context, flags: Mapping[str, str | None]) -> Loaded:
 
     sources = replace(ctx.meta["sources"], flags=given(flags), defaults={"project": ANY_PROJECT})
     loaded = load(sources, ctx.obj.secrets, ctx.meta["plugins"])
-    _set_level(loaded.settings.log_level)
+    set_level(loaded.settings.log_level)
     return loaded
 
 
-def _set_level(level: str) -> None:
+def set_level(level: str) -> None:
+    """Say as much as LOG_LEVEL wants."""
     logging.getLogger().setLevel(logging.DEBUG if level == "debug" else logging.INFO)
 
 

@@ -5,6 +5,7 @@ Also what goes the same way without being a report: reading back, and deleting.
 
 from __future__ import annotations
 
+import copy
 import functools
 import logging
 import time
@@ -47,7 +48,20 @@ class Delivery:
             self._sign_in = choose_sign_in(plugins, offers, loaded.credentials, settings)
         except SettingsError as error:
             self._problem = error
-        if self._sign_in and plugins.need_sign_in() and not loaded.network.has_proxy:
+        self._open_early()
+
+    def again(self, loaded: Loaded) -> Delivery:
+        """Another one with the same credentials, and with connections and a deadline of its own."""
+        other = copy.copy(self)
+        for made in ("http", "connection"):
+            vars(other).pop(made, None)
+        other._loaded, other._early = loaded, EarlyConnections(loaded.network.ca_bundle)
+        other._open_early()
+        return other
+
+    def _open_early(self) -> None:
+        loaded = self._loaded
+        if self._sign_in and loaded.plugins.need_sign_in() and not loaded.network.has_proxy:
             self._early.open(self._sign_in.hosts)
 
     def check(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jira_ci_core.errors import PluginError, SettingsError
 from jira_ci_core.plugins import Plugins
@@ -39,6 +39,11 @@ class Loaded:
     secrets: Secrets
     credentials: frozenset[str]
     """Which credentials of the kinds that ship are given, by their names."""
+
+    def within(self, seconds: float) -> Loaded:
+        """The same with a DEADLINE of so many seconds at the most."""
+        deadline = min(seconds, self.network.deadline)
+        return replace(self, network=self.network.model_copy(update={"deadline": deadline}))
 
 
 def choose_plugins(sources: Sources) -> Plugins:

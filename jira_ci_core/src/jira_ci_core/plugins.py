@@ -130,6 +130,10 @@ class Plugins:
         """Let each call take longer: what waits for the network has a deadline of its own."""
         self._watchdog.seconds = self._timeout + seconds
 
+    def let_hang(self) -> None:
+        """End the process for no plugin that does not come back: whoever calls goes on without it."""
+        self._watchdog.rest()
+
     def first(self, hook: str, **arguments: object) -> Any:
         """The first answer to a hook, or None; the hook's name goes without its prefix."""
         return getattr(self._manager.hook, HOOK_PREFIX + hook)(**arguments)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from urllib.parse import unquote
 
 import pytest
@@ -10,17 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jira_ci_core import Connection, DeliveryError, Kind, Problem, Report, Result, SettingsError
+from jira_ci_core.gate import _waits
 from jira_ci_core.jira import (
     Address,
+    Gate,
     address_of,
     asking_problem,
     build_address,
     deployment_address,
+    entity_payload,
+    gate_address,
     is_newer,
     moved,
     properties_address,
     read_answer,
     read_entity,
+    read_gate,
     storage_problem,
 )
 
@@ -161,6 +167,58 @@ class TestAnswers:
     def test_neither_is_any_other_json(self, body):
         with pytest.raises(DeliveryError, match="acme gave no usable answer"):
             read_entity("acme", 200, JSON, body)
+
+
+ANSWERS = st.recursive(
+    st.none() | st.integers() | st.text(max_size=3) | st.sampled_from(["allowed", "awaiting"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["gatingStatus", "details", "issueKey", "issueLink"]), inner)
+    ),
+)
+
+
+class TestGate:
+    def test_it_is_read_with_the_changes_that_it_names(self):
+        details = [
+            {"type": "issue", "issueKey": "OPS-7", "issueLink": "https://acme/browse/OPS-7"},
+            {"issueKey": "OPS-8"},
+            {"type": "other"},
+            "x",
+        ]
+        body = json.dumps({"gatingStatus": "prevented", "details": details})
+        assert read_gate("acme", 200, JSON, body) == Gate(
+            "prevented", {"OPS-7": "https://acme/browse/OPS-7", "OPS-8": ""}
+        )
+
+    def test_of_a_deployment_that_is_not_stored_yet_there_is_none(self):
+        assert read_gate("acme", 404, JSON, '{"message": "none"}') is None
+
+    def test_without_a_status_it_is_no_answer(self):
+        with pytest.raises(DeliveryError, match="it lacks gatingStatus"):
+            read_gate("acme", 200, JSON, "{}")
+
+    @given(ANSWERS)
+    def test_whatever_is_answered_is_read_or_is_no_answer(self, answer):
+        try:
+            gate = read_gate("acme", 200, JSON, json.dumps(answer))
+        except DeliveryError:
+            return
+        assert gate.status == answer["gatingStatus"]
+        assert all(isinstance(text, str) for pair in gate.changes.items() for text in pair)
+
+    def test_it_is_asked_for_with_a_command_and_found_below_the_deployment(self):
+        deployment = make_report(DEPLOYMENT).entity
+        assert "commands" not in entity_payload(deployment)
+        asking = deployment.model_copy(update={"asks_for_gate": True})
+        assert entity_payload(asking)["commands"] == [{"command": "initiate_deployment_gating"}]
+        assert gate_address(deployment).path == address_of(deployment).path + "/gating-status"
+
+    def test_it_is_looked_at_ever_less_often(self):
+        waits = list(islice(_waits(), 20))
+        assert waits[0] == 1
+        assert waits == sorted(waits)
+        assert waits[-1] == 30
 
 
 class TestStored:

@@ -344,6 +344,17 @@ def test_gating_status_of_a_deployment(jira: Any, deployment: Any) -> None:
     assert jira.call("GET", jira.deployment_address(number=2) + "/gating-status").status_code == 404
 
 
+@pytest.mark.parametrize("verdict", ["awaiting", "allowed", "prevented", "expired", "invalid"])
+def test_verdict_on_a_deployment_is_the_one_that_was_set(
+    jira: Any, sandbox: Any, deployment: Any, verdict: str
+) -> None:
+    jira.bulk("deployments", deployment())
+    sandbox.gate(verdict, "DEMO-7")
+    answer = jira.call("GET", jira.deployment_address() + "/gating-status").json()
+    assert answer["gatingStatus"] == verdict
+    assert answer["details"] == [{"type": "issue", "issueKey": "DEMO-7", "issueLink": f"{sandbox.url}/browse/DEMO-7"}]
+
+
 @pytest.mark.parametrize(("sequence", "status"), [(4, 200), (5, 404), ("x", 200), ("9" * 19, 200)])
 def test_delete_spares_a_newer_update(oauth: Any, build: Any, sequence: object, status: int) -> None:
     oauth.bulk("builds", build(updateSequenceNumber=5))

@@ -65,6 +65,9 @@ def test_list_of_projects_may_have_spaces() -> None:
         ("max_bytes", -1),
         ("rate_limit", None),
         ("rate_period", 2**31),
+        ("gate", "open"),
+        ("gate", ["allowed"]),
+        ("gate_issues", "DEMO-1"),
         ("speed", 1),
     ],
 )

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 # Commands that are imported when they are asked for.
 LATER = {
     "run": "jira_ci_core.commands.run",
+    "gate": "jira_ci_core.commands.gate",
     "outbox": "jira_ci_core.commands.outbox",
     "show": "jira_ci_core.commands.lookup",
     "delete": "jira_ci_core.commands.lookup",

@@ -131,14 +131,19 @@ class Delivery:
 
         Raises what `connection` raises, and DeliveryError where Jira says neither that it did nor "there is none".
         """
+        response = self.ask(method, address)
+        problem = asking_problem(self.site.name, response.status_code, response.headers, response.text)
+        if problem:
+            raise DeliveryError(problem.what, problem.why, problem.remedy)
+        return response
+
+    def ask(self, method: str, address: Address) -> requests.Response:
+        """What is answered, whatever it is; with a new token where the old one has expired. Raises as `connection`."""
         url = address.at(self.connection)
         response = self.http.request(method, url, auth=self.connection.auth)
         if response.status_code == 401:
             self.connection.renew()
             response = self.http.request(method, url, auth=self.connection.auth)
-        problem = asking_problem(self.site.name, response.status_code, response.headers, response.text)
-        if problem:
-            raise DeliveryError(problem.what, problem.why, problem.remedy)
         return response
 
     def read_back(self, address: Address) -> dict[str, Any] | None:

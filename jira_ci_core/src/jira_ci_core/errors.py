@@ -14,6 +14,9 @@ class ExitCode(IntEnum):
     JIRA = 1
     SETTINGS = 2
     PLUGIN = 3
+    PREVENTED = 4
+    EXPIRED = 5
+    TIMED_OUT = 6
 
 
 @dataclass(frozen=True)

@@ -289,13 +289,17 @@ class _TooLongError(requests.RequestException):
     """An answer that is longer than any that Jira gives."""
 
 
+def retry_after(response: requests.Response) -> float:
+    """How many seconds an answer asks to wait before the next try; 0 where it does not."""
+    with contextlib.suppress(KeyError, InvalidHeader, ValueError, OverflowError):
+        return RETRY.parse_retry_after(response.headers["Retry-After"])
+    return 0.0
+
+
 def _asked_wait(response: requests.Response, retry: Retry) -> float:
     """How long to wait before the next try: as long as the answer asks for, else ever longer."""
-    asked = 0.0
-    with contextlib.suppress(KeyError, InvalidHeader, ValueError, OverflowError):
-        asked = retry.parse_retry_after(response.headers["Retry-After"])
     # What asks for no wait at all would otherwise be asked without a pause until the deadline.
-    return asked or retry.get_backoff_time()
+    return retry_after(response) or retry.get_backoff_time()
 
 
 def _may_pass(error: Exception) -> bool:

@@ -67,6 +67,11 @@ def address_of(entity: Build | Deployment) -> Address:
     return deployment_address(entity.pipeline.id, entity.environment.id, entity.number)
 
 
+def gate_address(deployment: Deployment) -> Address:
+    """Where the verdict on a deployment is."""
+    return Address(Kind.DEPLOYMENT, address_of(deployment).path + "/gating-status")
+
+
 def bulk_request(reports: Sequence[Report]) -> dict[str, Any]:
     """The body of one bulk call, for reports of one kind that have the same properties."""
     kind, properties = reports[0].entity.kind, reports[0].properties
@@ -112,6 +117,7 @@ def entity_payload(entity: Build | Deployment) -> dict[str, Any]:
             "displayName": cut(entity.environment.name),
             "type": entity.environment.type.value,
         },
+        **({"commands": [{"command": "initiate_deployment_gating"}]} if entity.asks_for_gate else {}),
     }
 
 
@@ -333,6 +339,30 @@ def read_entity(site: str, status: int, headers: Mapping[str, str], body: str) -
         pass
     problem = _unusable(site, "Jira answers with a build or a deployment", _not_json(headers, body))
     raise DeliveryError(problem.what, problem.why, problem.remedy)
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What Jira says of the gate of a deployment."""
+
+    status: str
+    """allowed, prevented, expired or invalid; until then awaiting."""
+    changes: Mapping[str, str]
+    """The change requests that it depends on: key to address, which may be empty."""
+
+
+def read_gate(site: str, status: int, headers: Mapping[str, str], body: str) -> Gate | None:
+    """The gate in an answer; None where the deployment is not stored yet. Raises DeliveryError where it is none."""
+    answer = read_entity(site, status, headers, body)
+    if answer is None:
+        return None
+    word = answer.get("gatingStatus")
+    if not isinstance(word, str):
+        problem = _unusable(site, "Jira answers with the status of the gate", "it lacks gatingStatus")
+        raise DeliveryError(problem.what, problem.why, problem.remedy)
+    details = answer.get("details")
+    issues = [one for one in details if isinstance(one, dict)] if isinstance(details, list) else []
+    return Gate(word, {str(one["issueKey"]): str(one.get("issueLink", "")) for one in issues if one.get("issueKey")})
 
 
 def is_newer(report: Report, stored: Mapping[str, Any]) -> bool:

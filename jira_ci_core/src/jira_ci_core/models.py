@@ -224,6 +224,8 @@ class Deployment(_Entity):
 
     kind: Literal[Kind.DEPLOYMENT] = Kind.DEPLOYMENT
     environment: Environment
+    asks_for_gate: bool = False
+    """Whether Jira is to decide if it may go on; only a pending one may ask."""
 
 
 class Report(Model):

@@ -276,6 +276,9 @@ class Settings(PluginChoice, OutboxSettings):
         help="how a step ends whose report was neither accepted nor refused: fail (exit 1), "
         "keep (exit 0 where it is in OUTBOX), ignore (exit 0)",
     )
+    gate_timeout: Annotated[float, Field(gt=0, le=604800)] = setting(
+        3600, help="seconds that `jira-ci gate` waits for the verdict"
+    )
     verify: bool = setting(False, help="read back what Jira accepted until it shows; exit 1 where it does not")
     properties: Annotated[dict[str, str], BeforeValidator(_pairs), AfterValidator(_properties)] = setting(
         {}, help="up to 5 pairs, name=value, several with commas: `jira-ci delete --property` selects by them"

@@ -134,6 +134,13 @@ class Sandbox:
         lists = {name: list(value) for name, value in settings.items() if isinstance(value, tuple | set)}
         return dict(self._call("PUT", "settings", settings | lists) if settings else self._call("GET", "settings"))
 
+    def gate(self, status: str, *issues: str) -> None:
+        """Decide on every deployment that asked for its gate: awaiting, allowed, prevented, expired or invalid.
+
+        `issues` are the change requests that the verdict names.
+        """
+        self.configure(gate=status, gate_issues=issues)
+
     def mint(self, kind: str, name: str | None = None, permission: bool = True) -> dict[str, Any]:
         """Make a credential of kind oauth or connect, and return it with its secret."""
         named = {} if name is None else {"name": name}

@@ -245,9 +245,13 @@ class Jira:
 
     def _gating_status(self, request: Request, kind: Kind, key: dict[str, Any]) -> Response:
         entity = self._stored(kind, key).entity
-        status = "awaiting" if entity.get("commands") else "allowed"
-        answer = key | {"updatedTimestamp": entity["lastUpdated"], "gatingStatus": status, "details": []}
-        return JSONResponse(answer)
+        settings = self.settings()
+        status, issues = (settings.gate, settings.gate_issues) if entity.get("commands") else ("allowed", ())
+        link = f"{request.base_url}browse/"
+        details = [{"type": "issue", "issueKey": issue, "issueLink": link + issue} for issue in issues]
+        return JSONResponse(
+            key | {"updatedTimestamp": entity["lastUpdated"], "gatingStatus": status, "details": details}
+        )
 
     def _delete_by_properties(self, request: Request, kind: Kind) -> Response:
         up_to = _up_to(request)

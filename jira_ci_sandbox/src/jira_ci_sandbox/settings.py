@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 _PROJECT_PATTERN = re.compile(r"[A-Z*?][A-Z0-9_*?]*")
+GATE_STATUSES = ("awaiting", "allowed", "prevented", "expired", "invalid")
 _ISSUE_KEY = re.compile(r"([A-Z][A-Z0-9_]*)-[1-9][0-9]*")
 
 
@@ -17,7 +18,8 @@ class Settings:
     """How this Jira answers. Every field can be changed while it runs.
 
     `rate_limit` calls are allowed in `rate_period` seconds, 0 means no limit. `storage_delay` is the time in seconds
-    until an accepted entity can be read.
+    until an accepted entity can be read. `gate` is the verdict on every deployment that asked for one, and
+    `gate_issues` are the change requests that it names.
     """
 
     projects: tuple[str, ...] = ("DEMO",)
@@ -27,6 +29,8 @@ class Settings:
     max_bytes: int = 4 * 1024 * 1024
     rate_limit: int = 0
     rate_period: float = 60.0
+    gate: str = "awaiting"
+    gate_issues: tuple[str, ...] = ()
 
     def changed(self, changes: Mapping[str, Any]) -> Settings:
         """Return these settings with some replaced. Raises ValueError with a sentence for the first wrong one."""
@@ -89,5 +93,7 @@ _RULES = {
     "max_entities": (_is_count, "an integer, 0 or more"),
     "max_bytes": (_is_count, "an integer, 0 or more"),
     "rate_limit": (_is_count, "an integer, 0 or more; 0 means no limit"),
+    "gate": (lambda value: value in GATE_STATUSES, f"one of {', '.join(GATE_STATUSES)}"),
+    "gate_issues": (_are_words, "a list of issue keys"),
     "rate_period": (_is_duration, "a number of seconds, 0 or more"),
 }

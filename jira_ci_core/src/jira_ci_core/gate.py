@@ -1,0 +1,165 @@
+"""The gate of a deployment: Jira is asked for it, and the step waits for the verdict."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from jira_ci_core.clock import PROCESS_CLOCK, Clock
+from jira_ci_core.delivery import Delivery
+from jira_ci_core.errors import DeliveryError, ExitCode, Problem, SettingsError
+from jira_ci_core.http import RETRY, retry_after
+from jira_ci_core.jira import Gate, asking_problem, gate_address, read_gate
+from jira_ci_core.loader import Loaded
+from jira_ci_core.models import Deployment, Report, Result, State
+from jira_ci_core.reports import kind_of, make_reports, make_site
+from jira_ci_core.runner import find
+from jira_ci_core.states import wanted_state
+
+log = logging.getLogger(__name__)
+
+FIRST_WAIT = 1.0
+LONGEST_WAIT = 30.0
+TELL_EVERY = 60.0
+
+AWAITING = "awaiting"
+# Where the verdict is another word than these, nothing was decided that a pipeline could go by.
+EXIT_CODES = {"allowed": ExitCode.OK, "prevented": ExitCode.PREVENTED, "expired": ExitCode.EXPIRED}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How the waiting ended."""
+
+    status: str
+    """What Jira says; `timed_out`, `not_asked` and `skipped` where it says nothing."""
+    exit_code: ExitCode
+    title: str = ""
+    """What was to be decided on, as people call it."""
+    changes: Mapping[str, str] = field(default_factory=dict)
+    """The change requests that Jira names: key to address."""
+    problems: tuple[Problem, ...] = ()
+    seconds: float = 0.0
+    """How long it took."""
+
+
+def ask(loaded: Loaded, clock: Clock = PROCESS_CLOCK) -> Verdict:
+    """Ask for the gate of the one deployment of this run, and wait for the verdict.
+
+    Raises SettingsError, PluginError, and SignInError or DeliveryError where Jira will not say what became of it.
+    """
+    settings = loaded.settings
+    _check(loaded)
+    with Delivery(loaded, make_site(settings)) as delivery:
+        found = find(loaded)
+        if wanted_state(loaded.plugins, found.pipeline, kind_of(settings), settings) not in (None, State.PENDING):
+            raise SettingsError(
+                f"STATE cannot be {settings.state!r} here",
+                "a deployment that waits at its gate is pending",
+                "leave STATE out of this step",
+            )
+        delivery.check()
+        if not found.keys:
+            return Verdict("skipped", ExitCode.JIRA if settings.on_no_issue == "fail" else ExitCode.OK)
+        [report] = make_reports(loaded.plugins, found.pipeline, found.names, State.PENDING, settings, clock)
+        report = report.model_copy(update={"entity": report.entity.model_copy(update={"asks_for_gate": True})})
+        # Not kept in the outbox: what nobody waits for any more needs no verdict.
+        [outcome] = delivery.deliver([report]).outcomes
+        if outcome.result in (Result.REJECTED, Result.NOT_DELIVERED):
+            return Verdict("not_asked", ExitCode.JIRA, report.title, problems=outcome.problems)
+        log.info("%s was asked for the gate of %s", delivery.site.name, report.title)
+        return _wait(delivery, report, settings.gate_timeout)
+
+
+def _check(loaded: Loaded) -> None:
+    names = loaded.settings.environment_name
+    if len(names) != 1:
+        raise SettingsError(
+            f"ENVIRONMENT_NAME {'is not set' if not names else f'names {len(names)} environments'}",
+            "a gate is that of one deployment to one environment",
+            "set ENVIRONMENT_NAME to the environment that this run is to deploy to",
+        )
+
+
+def _wait(delivery: Delivery, report: Report, patience: float) -> Verdict:
+    """Look again and again until there is a verdict or the time is over, the last time at its very end."""
+    began = time.monotonic()
+    waits = _waits()
+    said, said_at = "", began
+    while True:
+        gate, asked_wait = _look(delivery, report)
+        now = time.monotonic()
+        if gate is not None and gate.status != AWAITING:
+            return _verdict(delivery.site.name, report, gate, now - began)
+        if now - began >= patience:
+            return _timed_out(delivery.site.name, report, gate, patience)
+        status = AWAITING if gate else "not shown yet"
+        if status != said or now - said_at >= TELL_EVERY:
+            said, said_at = status, now
+            passed = f"{now - began:.0f} of {patience:g} seconds"
+            log.info("the gate of %s is %s (%s)%s", report.title, status, passed, _of(gate))
+        time.sleep(min(max(next(waits), asked_wait), began + patience - now))
+
+
+def _look(delivery: Delivery, report: Report) -> tuple[Gate | None, float]:
+    """What Jira says, and how long it asks to be left alone; trouble that may pass is told, and is no answer."""
+    assert isinstance(report.entity, Deployment)
+    site = delivery.site.name
+    delivery.http.begin_anew()
+    try:
+        response = delivery.ask("GET", gate_address(report.entity))
+    except DeliveryError as error:
+        log.warning("%s; it is asked again", error)
+        return None, 0.0
+    problem = asking_problem(site, response.status_code, response.headers, response.text)
+    if problem is None:
+        return read_gate(site, response.status_code, response.headers, response.text), 0.0
+    if response.status_code not in RETRY.status_forcelist:
+        raise DeliveryError(problem.what, problem.why, problem.remedy)
+    log.warning("%s: %s; it is asked again", problem.what, problem.why)
+    return None, retry_after(response)
+
+
+def _waits() -> Iterator[float]:
+    wait = FIRST_WAIT
+    while True:
+        yield wait
+        wait = min(wait * 1.5, LONGEST_WAIT)
+
+
+def _verdict(site: str, report: Report, gate: Gate, seconds: float) -> Verdict:
+    code = EXIT_CODES.get(gate.status, ExitCode.JIRA)
+    problems = () if code is ExitCode.OK else (_problem(site, report, gate),)
+    return Verdict(gate.status, code, report.title, gate.changes, problems, seconds)
+
+
+def _problem(site: str, report: Report, gate: Gate) -> Problem:
+    if gate.status == "prevented":
+        why = f"the change was not approved{_of(gate)}"
+        return Problem(
+            f"{site} prevents {report.title}", why, "see there why; once it is approved, run the pipeline again"
+        )
+    if gate.status == "expired":
+        why = f"nobody decided in the time that Jira gives{_of(gate)}"
+        return Problem(f"the gate of {report.title} expired", why, "run the pipeline again to ask anew")
+    why = f"Jira calls it {gate.status}{_of(gate)}"
+    remedy = "check in Jira Service Management that this environment, and the service that is deployed, have a gate"
+    return Problem(f"there is no verdict on {report.title}", why, remedy)
+
+
+def _timed_out(site: str, report: Report, gate: Gate | None, patience: float) -> Verdict:
+    how = "still waits" if gate else "shows no gate"
+    problem = Problem(
+        f"there is no verdict on {report.title}",
+        f"GATE_TIMEOUT, {patience:g} seconds, is over, and {site} {how}{_of(gate)}",
+        "have the change approved and run again, or set GATE_TIMEOUT higher",
+    )
+    return Verdict("timed_out", ExitCode.TIMED_OUT, report.title, gate.changes if gate else {}, (problem,), patience)
+
+
+def _of(gate: Gate | None) -> str:
+    """The change requests in words: `: OPS-7 (https://…)`."""
+    named = [f"{key} ({link})" if link else key for key, link in (gate.changes if gate else {}).items()]
+    return f": {', '.join(named)}" if named else ""

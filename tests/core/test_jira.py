@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from jira_ci_core import (
     Build,
+    CountedTests,
     Deployment,
     Environment,
     EnvironmentType,
@@ -61,6 +62,7 @@ references = st.builds(
     branch=st.none() | texts,
     branch_url=st.none() | urls,
 )
+counts = st.integers(0, 2**61)
 common = {
     "number": numbers,
     "sequence": numbers,
@@ -77,6 +79,7 @@ builds = st.builds(
     **common,
     state=st.sampled_from([state for state in State if state is not State.ROLLED_BACK]),
     references=st.lists(references, max_size=5).map(tuple),
+    tests=st.none() | st.builds(CountedTests, passed=counts, failed=counts, skipped=counts),
 )
 deployments = st.builds(
     Deployment,
@@ -97,7 +100,7 @@ BUILD = Build(
     pipeline=PipelineIdentity(id="acme/shop", name="shop", url="https://ci.example/42"),
 )
 DEPLOYMENT = Deployment(
-    **BUILD.model_dump(exclude={"kind", "references"}),
+    **BUILD.model_dump(exclude={"kind", "references", "tests"}),
     environment=Environment(id="prod", name="Prod", type="production"),
 )
 SITE = Site(url="https://acme.atlassian.net")
@@ -141,6 +144,12 @@ class TestTheRequest:
     def test_a_report_survives_a_journey_as_json(self, entity):
         sent = Report(site=SITE, entity=entity)
         assert entity_payload(Report.model_validate_json(sent.model_dump_json()).entity) == entity_payload(entity)
+
+    def test_tests_are_written_as(self):
+        build = BUILD.model_copy(update={"tests": CountedTests(passed=5, failed=2, skipped=1)})
+        counted = {"totalNumber": 8, "numberPassed": 5, "numberFailed": 2, "numberSkipped": 1}
+        assert entity_payload(build)["testInfo"] == counted
+        assert "testInfo" not in entity_payload(BUILD)
 
     def test_a_build_is_written_as(self):
         reference = Reference(

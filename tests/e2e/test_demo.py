@@ -19,7 +19,9 @@ def test_the_demo_needs_no_settings_and_tells_the_whole_story(step, clean, secre
     assert re.search(r"accepted build 42 of checkout \(successful\) for DEMO-1", done.out)
     assert re.search(r"accepted deployment 42 of checkout to production \(successful\) for DEMO-1", done.out)
     holds = done.out.partition("What Jira holds now")[2]
-    assert re.search(r"DEMO-1\n +build +checkout #42: successful, http.*\n +deployment +checkout #42 to staging", holds)
+    assert re.search(
+        r"DEMO-1\n +build +checkout #42: successful, 128 tests, http.*\n +deployment +checkout #42 to staging", holds
+    )
     assert "browser" in holds
     assert "error" not in done.text
 

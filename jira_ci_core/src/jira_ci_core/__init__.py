@@ -10,6 +10,7 @@ from jira_ci_core.keys import find_keys, is_issue_key, is_project_key
 from jira_ci_core.models import (
     Build,
     Connection,
+    CountedTests,
     Deployment,
     Environment,
     EnvironmentType,
@@ -52,6 +53,7 @@ __all__ = [
     "BearerAuth",
     "Build",
     "Connection",
+    "CountedTests",
     "DeliveryError",
     "Deployment",
     "Ending",

@@ -14,7 +14,18 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from jira_ci_core.errors import DeliveryError, Problem, SettingsError
-from jira_ci_core.models import Build, Connection, Deployment, Kind, Outcome, Receipt, Reference, Report, Result
+from jira_ci_core.models import (
+    Build,
+    Connection,
+    CountedTests,
+    Deployment,
+    Kind,
+    Outcome,
+    Receipt,
+    Reference,
+    Report,
+    Result,
+)
 
 LONGEST_TEXT = 255
 LONGEST_MESSAGE = 500
@@ -100,6 +111,7 @@ def entity_payload(entity: Build | Deployment) -> dict[str, Any]:
             **common,
             **({"description": cut(entity.description)} if entity.description else {}),
             "issueKeys": list(entity.issue_keys),
+            **({"testInfo": _test_info(entity.tests)} if entity.tests else {}),
             **({"references": [_reference(one) for one in entity.references]} if entity.references else {}),
         }
     return {
@@ -146,6 +158,15 @@ def read_answer(reports: Sequence[Report], status: int, headers: Mapping[str, st
 
 class _NoAnswerError(Exception):
     """An answer to a bulk call that lacks what such answers hold."""
+
+
+def _test_info(tests: CountedTests) -> dict[str, int]:
+    return {
+        "totalNumber": tests.total,
+        "numberPassed": tests.passed,
+        "numberFailed": tests.failed,
+        "numberSkipped": tests.skipped,
+    }
 
 
 def _reference(reference: Reference) -> dict[str, Any]:

@@ -189,6 +189,19 @@ class MappedEnvironment(Model):
     id: Text | None = None
 
 
+class CountedTests(Model):
+    """How many tests a build has run; each test is counted once."""
+
+    passed: Number
+    failed: Number
+    skipped: Number
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.passed + self.failed + self.skipped
+
+
 class _Entity(Model):
     number: Number
     """With the pipeline (and the environment) it says which build or deployment this is."""
@@ -211,6 +224,7 @@ class Build(_Entity):
 
     kind: Literal[Kind.BUILD] = Kind.BUILD
     references: Annotated[tuple[Reference, ...], Field(max_length=5)] = ()
+    tests: CountedTests | None = None
 
     @model_validator(mode="after")
     def _has_a_state_builds_have(self) -> Self:

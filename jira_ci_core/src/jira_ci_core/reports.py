@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 from jira_ci_core.clock import Clock
 from jira_ci_core.errors import SettingsError
 from jira_ci_core.identity import branch_url, commit_url, environment_id, pipeline_identity, run_number, stable_id
 from jira_ci_core.models import (
     Build,
+    CountedTests,
     Deployment,
     Environment,
     EnvironmentType,
@@ -80,7 +82,7 @@ def make_reports(
         "pipeline": identity,
     }
     if kind is Kind.BUILD:
-        build = Build.model_validate({**common, "references": _references(pipeline)})
+        build = Build.model_validate({**common, "references": _references(pipeline), "tests": _tests(state, settings)})
         return (Report(site=site, entity=build, properties=settings.properties),)
     return tuple(
         Report(
@@ -121,6 +123,15 @@ def make_environments(plugins: Plugins, pipeline: Pipeline, settings: Settings) 
         )
         found.setdefault(id, Environment(id=stable_id(id), name=name, type=type))
     return list(found.values())
+
+
+def _tests(state: State, settings: Settings) -> CountedTests | None:
+    """The tests of a build that has ended; before that, the files may be those of an earlier run."""
+    if not settings.test_results or state in (State.PENDING, State.IN_PROGRESS):
+        return None
+    from jira_ci_core.results import count_tests
+
+    return count_tests(settings.test_results, Path())
 
 
 def _is_of_ci(name: str, pipeline: Pipeline) -> bool:

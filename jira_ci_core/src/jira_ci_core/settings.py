@@ -6,6 +6,7 @@ A field `environment_name` is the setting `ENVIRONMENT_NAME`; `sources.py` says 
 from __future__ import annotations
 
 import re
+from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
@@ -133,6 +134,23 @@ def _comma_list(value: object) -> object:
     if not isinstance(parts, list):
         return value
     return tuple(dict.fromkeys(str(part).strip() for part in parts if str(part).strip()))
+
+
+def _patterns_of_files(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    for pattern in patterns:
+        # On Windows a backslash leads somewhere as well, and the same settings serve every machine.
+        path = PureWindowsPath(pattern)
+        if path.anchor or ".." in path.parts or not path.parts:
+            raise RefusedError(
+                f"{pattern!r} leads out of the working directory, or nowhere",
+                "write paths relative to the working directory, such as reports/**/*.xml",
+            )
+        if any("**" in part and part != "**" for part in path.parts) or path.parts.count("**") > 2:
+            raise RefusedError(
+                f"in {pattern!r} a ** stands beside other characters, or there are more than two",
+                "write ** between slashes, for any folders, such as reports/**/*.xml",
+            )
+    return patterns
 
 
 def _pairs(value: object) -> object:
@@ -278,6 +296,13 @@ class Settings(PluginChoice, OutboxSettings):
     )
     gate_timeout: Annotated[float, Field(gt=0, le=604800)] = setting(
         3600, help="seconds that `jira-ci gate` waits for the verdict"
+    )
+    test_results: Annotated[tuple[str, ...], BeforeValidator(_comma_list), AfterValidator(_patterns_of_files)] = (
+        setting(
+            (),
+            help="JUnit XML files whose tests a build reports: patterns such as reports/**/*.xml, several with commas",
+            project_file=True,
+        )
     )
     verify: bool = setting(False, help="read back what Jira accepted until it shows; exit 1 where it does not")
     properties: Annotated[dict[str, str], BeforeValidator(_pairs), AfterValidator(_properties)] = setting(

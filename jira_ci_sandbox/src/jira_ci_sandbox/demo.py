@@ -32,6 +32,10 @@ RUN = {
 # What this machine may say of another run, of other settings and of another repository.
 NOT_THE_DEMOS = "PLUGIN_", "JIRA_CI_", "HARNESS_", "DRONE_", "CI_", "GIT_"
 
+# What the demo's tests write, and a setting of its own says where.
+TEST_RESULTS = "reports/junit.xml"
+TESTS = {"": 126, "<skipped/>": 2}
+
 STEP_TIMEOUT = 60
 SHOWN_OF_A_SECRET = 6
 ISSUE = "/browse/DEMO-1"
@@ -59,7 +63,7 @@ class Report:
 # Each is a process, as a CI starts it. A build has no ENVIRONMENT_NAME; STATE says more than CI's own status can.
 STORY = (
     Report("start", 42, settings={"STATE": "in_progress"}),
-    Report("build", 42),
+    Report("build", 42, settings={"TEST_RESULTS": TEST_RESULTS}),
     Report("stage", 42, settings={"ENVIRONMENT_NAME": "staging"}),
     Report("release", 42, settings={"ENVIRONMENT_NAME": "production"}),
     Report("failure", 43, TIMELINE, {"ENVIRONMENT_NAME": "production"}, status="FAILURE"),
@@ -89,6 +93,7 @@ def tell(
         shown = _shown("CLIENT_SECRET", oauth["client_secret"])
         say(_line("credential", f"demo-client, an OAuth client: {shown}", f"{jira.url}/app/links"))
         make_repository(Path(folder))
+        write_test_results(Path(folder) / TEST_RESULTS)
         say(_line("commit", f'git commit -m "{COMMIT_MESSAGE}"', ""))
         site = {"INSTANCE": jira.url, "PROJECT": "DEMO"}
         builds = {"API_URL": jira.url, "CLIENT_ID": oauth["client_id"], "CLIENT_SECRET": oauth["client_secret"]}
@@ -137,6 +142,17 @@ def make_repository(folder: Path) -> None:
             raise SandboxError("The demo could not make a repository.", reason, "Put that right.") from None
 
 
+def write_test_results(file: Path) -> None:
+    """Write what a test runner would leave behind: JUnit XML."""
+    inside = [inner for inner, count in TESTS.items() for _ in range(count)]
+    cases = (
+        f'<testcase classname="checkout" name="test {number}">{inner}</testcase>'
+        for number, inner in enumerate(inside, 1)
+    )
+    file.parent.mkdir()
+    file.write_text(f'<testsuites><testsuite name="checkout">{"".join(cases)}</testsuite></testsuites>')
+
+
 def report(folder: Path, settings: Mapping[str, str], run: Mapping[str, str]) -> tuple[int, list[str]]:
     """Run `jira-ci report` as a CI would, with a step's settings as PLUGIN_… variables.
 
@@ -164,7 +180,8 @@ def holdings(builds: list[dict[str, Any]], deployments: list[dict[str, Any]]) ->
         for kind, one in entities:
             if key in one["issueKeys"]:
                 where = f" to {one['environment']['displayName']}" if kind == "deployment" else ""
-                yield f"  {kind:<10}  {one['displayName']}{where}: {one['state']}, {one['url']}"
+                tests = f", {one['testInfo']['totalNumber']} tests" if "testInfo" in one else ""
+                yield f"  {kind:<10}  {one['displayName']}{where}: {one['state']}{tests}, {one['url']}"
 
 
 def _machine() -> dict[str, str]:

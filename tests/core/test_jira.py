@@ -86,6 +86,8 @@ deployments = st.builds(
     **common,
     state=st.sampled_from(State),
     environment=st.builds(Environment, id=ids, name=texts, type=st.sampled_from(EnvironmentType)),
+    duration=st.none() | counts,
+    service_ids=st.lists(texts, max_size=480).map(tuple),
 )
 sites = st.sampled_from([Site(url="https://acme.atlassian.net"), Site(cloud_id="a436116f-02ce-4520-8fbb-7301462a1674")])
 

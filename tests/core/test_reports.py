@@ -150,6 +150,66 @@ class TestADeployment:
     def test_is_called_by_the_number_that_settings_give_it(self, make):
         assert make(FACTS | {"number": "5034460f-c7c4"}, run_number="57")[0].name == "shop #57"
 
+    @pytest.mark.parametrize(
+        ("settings", "facts", "type"),
+        [
+            ({"environments": "prod-*=production,pr-*=development"}, {}, "development"),
+            ({"environments": "PR-?=Staging"}, {}, "staging"),
+            ({"environments": "*=testing, pr-7=production"}, {}, "testing"),
+            ({"environments": {"pr [0-9]": "production", "pr-[0-9]": "unmapped"}}, {}, "unmapped"),
+            ({"environments": "other=production"}, {}, "unmapped"),
+            ({"environments": "pr-*=development", "environment_type": "staging"}, {}, "staging"),
+            (
+                {"environments": "pr-*=development"},
+                {"environment": "pr-7", "environment_type": "production"},
+                "development",
+            ),
+        ],
+    )
+    def test_to_an_environment_in_the_table_is_of_the_type_it_says(self, make, settings, facts, type):
+        [deployment] = make(FACTS | facts, environment_name="pr-7", **settings)
+        assert (deployment.environment.type, deployment.environment.id) == (type, "pr-7")
+
+    def test_to_several_environments_finds_each_in_the_table_or_among_the_usual_names(self, make):
+        made = make(environment_name="prod-eu,blue,qa", environments="blue=production,prod-*=staging")
+        assert [entity.environment.type for entity in made] == ["staging", "production", "testing"]
+
+    @pytest.mark.parametrize(
+        ("settings", "facts", "state", "duration"),
+        [
+            ({}, {}, "successful", None),
+            ({"duration": "90"}, {}, "successful", 90),
+            ({"duration": 0}, {"started": "1700000000"}, "in_progress", 0),
+            # The clock of these tests says 1700000000.123.
+            ({}, {"started": "1699999900"}, "successful", 100),
+            ({}, {"started": "1699999990123"}, "failed", 10),
+            ({}, {"started": "2023-11-14T22:13:10Z"}, "rolled_back", 10),
+            ({}, {"started": "2023-11-14 23:13:10+01:00"}, "cancelled", 10),
+            ({}, {"started": "1699999900"}, "in_progress", None),
+            ({}, {"started": "1800000000"}, "successful", None),
+            ({}, {"started": "2023-11-14 22:13:10"}, "successful", None),
+            ({}, {"started": "soon"}, "successful", None),
+        ],
+    )
+    def test_took_as_long_as_is_said_or_since_the_start(self, make, settings, facts, state, duration):
+        [deployment] = make(FACTS | facts, state=State(state), environment_name="prod", **settings)
+        assert deployment.duration == duration
+
+    def test_is_of_its_services(self, make):
+        [deployment] = make(environment_name="prod", service_ids=("b:one", "b:two"))
+        assert entity_payload(deployment)["associations"] == [
+            {"associationType": "issueIdOrKeys", "values": ["MYT-1"]},
+            {"associationType": "serviceIdOrKeys", "values": ["b:one", "b:two"]},
+        ]
+
+    def test_drops_the_issue_keys_that_jira_does_not_take_beside_the_services(self, make, caplog):
+        keys = tuple(f"MYT-{number}" for number in range(1, 501))
+        [deployment] = make(keys=keys, environment_name="prod", service_ids="a,b")
+        assert deployment.issue_keys == keys[:498]
+        assert "the last 2 issue keys are dropped" in caplog.text
+        [build] = make(keys=keys, service_ids="a,b")
+        assert build.issue_keys == keys
+
     def test_cannot_have_one_id_for_several_environments(self, make):
         with pytest.raises(SettingsError, match="ENVIRONMENT_ID cannot be set here"):
             make(environment_name="a,b", environment_id="e")

@@ -69,6 +69,11 @@ TAKEN = [
     ("plugins", "a,b c", ("a", "b", "c")),
     ("disable_plugins", "http", ("http",)),
     ("auth", "oauth", "oauth"),
+    ("environments", "prod-*=Production|pr-*=development", {"prod-*": "production", "pr-*": "development"}),
+    ("duration", " 90 ", 90),
+    ("label", "1.2 beta", "1.2 beta"),
+    ("service_ids", "b:x= b:y,b:x=", ("b:x=", "b:y")),
+    ("service_ids", ",", ()),
 ]
 
 REFUSED = [
@@ -111,6 +116,12 @@ REFUSED = [
     ("link", "https://ci.example/" + "x" * 2000, "longer than 2000"),
     ("on_no_issue", "ignore", "warn"),
     ("on_plugin_error", "ignore", "fail"),
+    ("environments", "prod", "something else than pairs"),
+    ("environments", "prod=prod", "'prod', given for prod, is no type"),
+    ("duration", "1.5", "not a whole number of seconds"),
+    ("duration", "-1", "not a whole number of seconds"),
+    ("duration", "9" * 10, "not a whole number of seconds"),
+    ("service_ids", " ".join(map(str, range(500))), "names 500 services"),
 ]
 
 

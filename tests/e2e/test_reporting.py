@@ -61,3 +61,51 @@ class TestTests:
         failure = failed(harness_oauth(test_results="reports/*.xml"), 2)
         assert "pip install 'jira-ci-core[junit]'" in failure.do
         assert jira.updates() == []
+
+
+class TestDeployments:
+    def test_are_of_the_types_in_the_projects_own_table(self, harness_oauth, jira):
+        (harness_oauth.folder / "jira-ci.toml").write_text(
+            '[environments]\n"EU Prod*" = "production"\n"pr-*" = "development"\n"*" = "unmapped"\n'
+        )
+        done = harness_oauth(environment_name="eu prod 1, pr-7, staging")
+        assert done.code == 0, done.text
+        types = {one["environment"]["id"]: one["environment"]["type"] for one in jira.deployments()}
+        assert types == {"eu prod 1": "production", "pr-7": "development", "staging": "unmapped"}
+
+    def test_have_a_duration_a_label_and_services(self, harness_oauth, jira):
+        jira.configure(services=["b:shop"])
+        settings = {"duration": 90, "label": "semver", "service_ids": "b:shop,b:old"}
+        done = harness_oauth(environment_name="prod", environ={"DRONE_TAG": "v1.2.3"}, **settings)
+        assert done.code == 0, done.text
+        [deployment] = jira.deployments()
+        assert (deployment["duration"], deployment["label"]) == (90, "1.2.3")
+        assert deployment["associations"] == [
+            {"associationType": "issueIdOrKeys", "values": ["MYT-1"]},
+            {"associationType": "serviceIdOrKeys", "values": ["b:shop"]},
+        ]
+        assert "warning: Jira does not know these services: b:old" in done.err
+
+    def test_of_services_alone_are_accepted_and_the_issues_told_of(self, harness_oauth, jira):
+        jira.configure(services=["b:shop"])
+        done = harness_oauth(environment_name="prod", issuekeys="OTHER-1", service_ids="b:shop")
+        assert done.code == 0, done.text
+        assert "for no issue" in done.err
+        assert "warning: Jira does not know OTHER-1" in done.err
+
+    def test_take_as_long_as_since_the_start_of_the_job(self, step, jira, oauth):
+        import time
+
+        from jira_ci_core.testing import RECORDED
+
+        step.environ |= {**RECORDED["Drone"], **oauth, "PLUGIN_PROJECT": "MYT", "PLUGIN_INSTANCE": jira.url}
+        step.environ |= {"PLUGIN_API_URL": jira.url, "DRONE_STAGE_STARTED": str(int(time.time()) - 1000)}
+        done = step(environment_name="prod")
+        assert done.code == 0, done.text
+        assert jira.deployments()[0]["duration"] >= 999
+
+    def test_without_what_the_label_asks_for_have_none_and_say_so(self, harness_oauth, jira):
+        done = harness_oauth(environment_name="prod", label="calver")
+        assert done.code == 0, done.text
+        assert "label" not in jira.deployments()[0]
+        assert "LABEL is calver, and this run has none" in done.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -30,6 +31,19 @@ class Clock:
     def moment(self, sequence: int) -> datetime:
         """The time of a sequence number, in UTC."""
         return _EPOCH + timedelta(milliseconds=sequence)
+
+
+def moment_of(text: str) -> datetime | None:
+    """What a CI writes for a time: seconds or milliseconds since the epoch, or ISO 8601 with an offset; else None."""
+    if re.fullmatch("[0-9]{9,11}", text):
+        return _EPOCH + timedelta(seconds=int(text))
+    if re.fullmatch("[0-9]{12,14}", text):
+        return _EPOCH + timedelta(milliseconds=int(text))
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else None
 
 
 class Deadline:

@@ -118,7 +118,12 @@ def entity_payload(entity: Build | Deployment) -> dict[str, Any]:
         "deploymentSequenceNumber": entity.number,
         **common,
         "description": cut(entity.description),
-        "associations": [{"associationType": "issueIdOrKeys", "values": list(entity.issue_keys)}],
+        "associations": [
+            {"associationType": name, "values": list(values)}
+            for name, values in (("issueIdOrKeys", entity.issue_keys), ("serviceIdOrKeys", entity.service_ids))
+            if values
+        ],
+        **({"duration": entity.duration} if entity.duration is not None else {}),
         "pipeline": {
             "id": entity.pipeline.id,
             "displayName": cut(entity.pipeline.name),

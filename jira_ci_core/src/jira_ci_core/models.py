@@ -49,6 +49,10 @@ Properties = Annotated[dict[PropertyName, Annotated[str, StringConstraints(max_l
 Number = Annotated[int, Field(ge=0, lt=2**63)]
 
 
+MOST_ASSOCIATIONS = 500
+"""Jira takes no more issue keys, services included, in one build or deployment."""
+
+
 class Kind(StrEnum):
     """Which field of the issue is updated."""
 
@@ -118,6 +122,8 @@ class Pipeline(Model):
     environment_type: EnvironmentType | None = None
     """What CI itself says that environment is for."""
     version: str | None = None
+    started: str | None = None
+    """When the job began: seconds or milliseconds since the epoch, or ISO 8601 with an offset."""
     workspace: str | None = None
     """The folder the repository is checked out in."""
     origins: dict[str, str] = {}
@@ -215,7 +221,7 @@ class _Entity(Model):
     """Where the run is shown."""
     state: State
     last_updated: Moment
-    issue_keys: Annotated[tuple[IssueKey, ...], Field(min_length=1, max_length=500)]
+    issue_keys: Annotated[tuple[IssueKey, ...], Field(min_length=1, max_length=MOST_ASSOCIATIONS)]
     pipeline: PipelineIdentity
 
 
@@ -240,6 +246,16 @@ class Deployment(_Entity):
     environment: Environment
     asks_for_gate: bool = False
     """Whether Jira is to decide if it may go on; only a pending one may ask."""
+    duration: Number | None = None
+    """In seconds."""
+    service_ids: tuple[Text, ...] = ()
+    """Ids or keys of the services that are deployed."""
+
+    @model_validator(mode="after")
+    def _is_about_no_more_than_jira_takes(self) -> Self:
+        if len(self.issue_keys) + len(self.service_ids) > MOST_ASSOCIATIONS:
+            raise ValueError(f"issue keys and services are more than {MOST_ASSOCIATIONS}")
+        return self
 
 
 class Report(Model):

@@ -6,14 +6,14 @@ import logging
 from collections.abc import Iterable, Mapping
 
 from jira_ci_core.keys import ANY_PROJECT, project_of
-from jira_ci_core.models import FoundKey, Pipeline
+from jira_ci_core.models import MOST_ASSOCIATIONS, FoundKey, Pipeline
 from jira_ci_core.plugins import Plugins
 from jira_ci_core.settings import Settings
 
 log = logging.getLogger(__name__)
 
-# Jira takes no more than this in one entity, and a second update would replace the first.
-MOST_KEYS = 500
+# A second update would replace the first.
+MOST_KEYS = MOST_ASSOCIATIONS
 
 EXPLICIT = "ISSUEKEYS"
 SOURCES = (EXPLICIT, "pull request title", "commit message", "branch")

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from datetime import datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-from jira_ci_core.clock import Clock
+from jira_ci_core.clock import Clock, moment_of
 from jira_ci_core.errors import SettingsError
 from jira_ci_core.identity import branch_url, commit_url, environment_id, pipeline_identity, run_number, stable_id
+from jira_ci_core.label import make_label
 from jira_ci_core.models import (
+    MOST_ASSOCIATIONS,
     Build,
     CountedTests,
     Deployment,
@@ -25,6 +30,8 @@ from jira_ci_core.models import (
 from jira_ci_core.plugins import Plugins
 from jira_ci_core.settings import Settings
 from jira_ci_core.urls import browsable, web_url
+
+UNFINISHED = State.PENDING, State.IN_PROGRESS
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +81,7 @@ def make_reports(
         "sequence": sequence,
         "name": f"{identity.name} #{number if settings.run_number is not None else pipeline.number or number}",
         "description": _first_line(pipeline.pull_request_title or pipeline.message or ""),
-        "label": pipeline.tag or pipeline.version or None,
+        "label": _label(pipeline, settings),
         "url": identity.url,
         "state": state,
         "last_updated": clock.moment(sequence),
@@ -84,10 +91,15 @@ def make_reports(
     if kind is Kind.BUILD:
         build = Build.model_validate({**common, "references": _references(pipeline), "tests": _tests(state, settings)})
         return (Report(site=site, entity=build, properties=settings.properties),)
+    more = {
+        "issue_keys": _beside_services(keys, settings),
+        "service_ids": settings.service_ids,
+        "duration": _duration(pipeline, state, settings, clock.moment(sequence)),
+    }
     return tuple(
         Report(
             site=site,
-            entity=Deployment.model_validate({**common, "environment": environment}),
+            entity=Deployment.model_validate({**common, **more, "environment": environment}),
             properties=settings.properties,
         )
         for environment in make_environments(plugins, pipeline, settings)
@@ -113,11 +125,12 @@ def make_environments(plugins: Plugins, pipeline: Pipeline, settings: Settings) 
     found: dict[str, Environment] = {}
     for name in names:
         mapped: MappedEnvironment | None = None
-        if settings.environment_type is None or settings.environment_id is None:
+        typed = settings.environment_type or _type_in_table(name, settings.environments)
+        if typed is None or settings.environment_id is None:
             mapped = plugins.first("map_environment", name=name, settings=settings)
         id = settings.environment_id or (mapped.id if mapped else None) or environment_id(name)
         type = (
-            settings.environment_type
+            typed
             or (pipeline.environment_type if _is_of_ci(name, pipeline) else None)
             or (mapped.type if mapped else EnvironmentType.UNMAPPED)
         )
@@ -125,9 +138,41 @@ def make_environments(plugins: Plugins, pipeline: Pipeline, settings: Settings) 
     return list(found.values())
 
 
+def _type_in_table(name: str, table: Mapping[str, EnvironmentType]) -> EnvironmentType | None:
+    name = name.lower()
+    return next((type for pattern, type in table.items() if fnmatchcase(name, pattern.lower())), None)
+
+
+def _label(pipeline: Pipeline, settings: Settings) -> str | None:
+    label = make_label(pipeline, settings.label)
+    if label is None and settings.label:
+        log.info("LABEL is %s, and this run has none; no label is shown", settings.label)
+    return label
+
+
+def _duration(pipeline: Pipeline, state: State, settings: Settings, now: datetime) -> int | None:
+    """In seconds: DURATION, or how long it is since the job began, for a deployment that has ended."""
+    if settings.duration is not None:
+        return settings.duration
+    began = moment_of(pipeline.started or "") if state not in UNFINISHED else None
+    return int((now - began).total_seconds()) if began and began <= now else None
+
+
+def _beside_services(keys: tuple[str, ...], settings: Settings) -> tuple[str, ...]:
+    """Those keys that Jira takes beside the services."""
+    room = MOST_ASSOCIATIONS - len(settings.service_ids)
+    if len(keys) > room:
+        log.warning(
+            "Jira takes %d issue keys and services together: the last %d issue keys are dropped",
+            MOST_ASSOCIATIONS,
+            len(keys) - room,
+        )
+    return keys[:room]
+
+
 def _tests(state: State, settings: Settings) -> CountedTests | None:
     """The tests of a build that has ended; before that, the files may be those of an earlier run."""
-    if not settings.test_results or state in (State.PENDING, State.IN_PROGRESS):
+    if not settings.test_results or state in UNFINISHED:
         return None
     from jira_ci_core.results import count_tests
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 from jira_ci_core.keys import ANY_PROJECT, is_issue_key, is_project_key
-from jira_ci_core.models import EnvironmentType
+from jira_ci_core.models import MOST_ASSOCIATIONS, EnvironmentType
 from jira_ci_core.urls import is_loopback, origin, web_url
 
 if TYPE_CHECKING:
@@ -163,6 +163,30 @@ def _pairs(value: object) -> object:
     return {old: new for old, _, new in pairs}
 
 
+def _environments(value: object) -> object:
+    if isinstance(value, (str, list)):
+        value = _pairs(value)
+    if not isinstance(value, dict):
+        return value
+    types = {str(pattern): str(type).strip().lower() for pattern, type in value.items()}
+    for pattern, type in types.items():
+        if type not in tuple(EnvironmentType):
+            raise RefusedError(
+                f"{type!r}, given for {pattern}, is no type of an environment",
+                f"write pairs such as prod-*=production, with one of: {', '.join(EnvironmentType)}",
+            )
+    return types
+
+
+def _services(ids: tuple[str, ...]) -> tuple[str, ...]:
+    if len(ids) >= MOST_ASSOCIATIONS:
+        raise RefusedError(
+            f"it names {len(ids)} services, and Jira takes {MOST_ASSOCIATIONS} services and issue keys together",
+            "leave some out",
+        )
+    return tuple(dict.fromkeys(filter(None, ids)))
+
+
 def _aliases(aliases: dict[str, str]) -> dict[str, str]:
     for key in (*aliases, *aliases.values()):
         if not is_project_key(key):
@@ -197,6 +221,12 @@ def _link(text: str) -> str:
         return web_url(text)
     except ValueError as error:
         raise RefusedError(str(error), "write the whole address of the run, https://…") from None
+
+
+def _seconds(value: object) -> object:
+    if not re.fullmatch(r"[0-9]{1,9}", str(value).strip()):
+        raise RefusedError("it is not a whole number of seconds", "write seconds, such as 90")
+    return int(str(value))
 
 
 def _run_number(value: object) -> object:
@@ -259,6 +289,24 @@ class Settings(PluginChoice, OutboxSettings):
     environment_id: str | None = setting(None, help="a stable id of the environment; made from its name by default")
     environment_type: Annotated[EnvironmentType, BeforeValidator(_lower)] | None = setting(
         None, help="production, staging, testing, development or unmapped; made from the name by default"
+    )
+    environments: Annotated[dict[str, EnvironmentType], BeforeValidator(_environments)] = setting(
+        {},
+        help="types of environments by their names, such as prod-*=production, several with commas; the first that "
+        "matches counts",
+        project_file=True,
+    )
+    duration: Annotated[int, BeforeValidator(_seconds)] | None = setting(
+        None, help="how long the deployment took, in seconds; since the start of the run, where CI says when that was"
+    )
+    label: str | None = setting(
+        None,
+        help="what to show beside the run: tag, semver, calver, sha, or a text as it stands; the tag or the version by "
+        "default",
+        project_file=True,
+    )
+    service_ids: Annotated[Names, AfterValidator(_services)] = setting(
+        (), help="ids or keys of the services that a deployment is of, several with commas", project_file=True
     )
     state: str | None = setting(None, help="the state to show; CI's own status by default")
     state_policy: Annotated[Literal["skip", "force"], BeforeValidator(_lower)] = setting(

@@ -33,7 +33,7 @@ def lines_of(ending: Ending) -> list[str]:
         state, site = report.entity.state, report.site.name
         known = [key for key in report.entity.issue_keys if key not in ending.receipt.unknown_issue_keys]
         if outcome.result is Result.ACCEPTED:
-            lines.append(f"{site} accepted {report.title} ({state}) for {', '.join(known)}")
+            lines.append(f"{site} accepted {report.title} ({state}) for {', '.join(known) or 'no issue'}")
         elif outcome.result is Result.QUEUED:
             lines.append(f"{report.title} ({state}) is queued for {site}")
         elif outcome.kept:

@@ -31,6 +31,7 @@ TABLE: Table = {
     "repository_url": ("BUILD_REPOSITORY_URI",),
     "environment": ("ENVIRONMENT_NAME",),
     "version": (When("BUILD_SOURCEBRANCH", "refs/tags/(.+)"),),
+    "started": ("SYSTEM_PIPELINESTARTTIME",),
     "workspace": ("BUILD_SOURCESDIRECTORY",),
 }
 

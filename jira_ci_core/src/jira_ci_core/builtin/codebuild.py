@@ -31,6 +31,8 @@ TABLE: Table = {
     "commit_before": ("CODEBUILD_WEBHOOK_PREV_COMMIT",),
     "repository_url": ("CODEBUILD_SOURCE_REPO_URL",),
     "version": (When("CODEBUILD_WEBHOOK_TRIGGER", "tag/(.+)"),),
+    # In milliseconds.
+    "started": ("CODEBUILD_START_TIME",),
     "workspace": ("CODEBUILD_SRC_DIR",),
 }
 

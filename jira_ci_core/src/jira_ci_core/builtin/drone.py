@@ -28,6 +28,8 @@ TABLE: Table = {
     "repository_url": ("DRONE_REPO_LINK",),
     "environment": ("DRONE_DEPLOY_TO",),
     "version": ("DRONE_SEMVER",),
+    # Of this stage.
+    "started": ("DRONE_STAGE_STARTED",),
     "workspace": ("DRONE_WORKSPACE",),
 }
 

@@ -42,6 +42,7 @@ TABLE: Table = {
         When("CI_ENVIRONMENT_TIER", "other", "unmapped"),
     ),
     "version": ("CI_COMMIT_TAG",),
+    "started": ("CI_JOB_STARTED_AT",),
     "workspace": ("CI_PROJECT_DIR",),
 }
 

@@ -29,6 +29,7 @@ TABLE: Table = {
     "repository_url": ("CI_REPO_URL", "CI_REPO_LINK"),
     "environment": ("CI_PIPELINE_DEPLOY_TARGET", "CI_BUILD_DEPLOY_TARGET"),
     "version": ("CI_COMMIT_TAG",),
+    "started": ("CI_PIPELINE_STARTED", "CI_BUILD_STARTED"),
     "workspace": ("CI_WORKSPACE",),
 }
 

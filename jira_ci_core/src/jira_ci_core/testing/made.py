@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from jira_ci_core.errors import Problem
 from jira_ci_core.models import (
     Build,
+    CountedTests,
     Deployment,
     Environment,
     EnvironmentType,
@@ -57,6 +58,7 @@ def pipelines() -> st.SearchStrategy[Pipeline]:
         "repository_url": _urls,
         "environment": st.one_of(st.sampled_from(["prod", "qa"]), _words),
         "version": st.one_of(st.just("1.2.3"), _words),
+        "started": st.one_of(st.just("1714566600"), _words),
     }
     run = {"ci": st.sampled_from([*RECORDED, "none"]), "publishes_status": st.booleans()}
     return st.fixed_dictionaries(run, optional=facts).map(Pipeline.model_validate)
@@ -77,8 +79,12 @@ def reports(site: Site) -> st.SearchStrategy[Report]:
     }
     states = st.sampled_from(State)
     environments = st.builds(Environment, id=_words, name=_words, type=st.sampled_from(EnvironmentType))
-    builds = st.builds(Build, state=states.filter(lambda state: state is not State.ROLLED_BACK), **common)
-    deployments = st.builds(Deployment, state=states, environment=environments, **common)
+    counts = st.integers(0, 10**6)
+    tests = st.none() | st.builds(CountedTests, passed=counts, failed=counts, skipped=counts)
+    of_builds = states.filter(lambda state: state is not State.ROLLED_BACK)
+    builds = st.builds(Build, state=of_builds, tests=tests, **common)
+    more = {"duration": st.none() | counts, "service_ids": st.lists(_words, max_size=2, unique=True).map(tuple)}
+    deployments = st.builds(Deployment, state=states, environment=environments, **more, **common)
     return st.builds(Report, site=st.just(site), entity=builds | deployments)
 
 

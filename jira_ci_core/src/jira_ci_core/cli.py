@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from jira_ci_core.console import Console
-from jira_ci_core.errors import ExitCode, JiraCiError, Problem, SettingsError
+from jira_ci_core.errors import ExitCode, JiraCiError, Problem, SettingsError, bug
 from jira_ci_core.keys import ANY_PROJECT
 from jira_ci_core.secrets import Secrets
 from jira_ci_core.settings import NetworkSettings, PluginChoice, PluginSettings, Settings
@@ -26,6 +26,7 @@ from jira_ci_core.sources import CONFIG, Declared, Sources, declared, flag, read
 if TYPE_CHECKING:
     from jira_ci_core.loader import Loaded
     from jira_ci_core.plugins import Plugins
+    from jira_ci_core.runner import Ending
 
 log = logging.getLogger(__name__)
 
@@ -180,16 +181,38 @@ def report(ctx: click.Context, /, dry_run: bool, format: str, **flags: str | Non
 
     console: Console = ctx.obj.console
     sources: Sources = replace(ctx.meta["sources"], flags=given(flags))
+    if len(sources.sites) > 1:
+        ctx.exit(_report_to_each(sources, ctx.obj, dry_run, format))
     loaded = load(sources, ctx.obj.secrets, ctx.meta["plugins"])
     set_level(loaded.settings.log_level)
     ending = runner.report(loaded, dry_run=dry_run)
     if format == "json":
         console.output(telling.as_json(ending))
-    else:
-        for line in telling.lines_of(ending):
-            console.line(line)
-    console.problems(telling.problems_of(ending), "warning" if ending.exit_code is ExitCode.OK else "error")
+    _tell(ending, console, format)
     ctx.exit(ending.exit_code)
+
+
+def _report_to_each(sources: Sources, context: Context, dry_run: bool, format: str) -> ExitCode:
+    from jira_ci_core import sites, telling
+
+    told = []
+    for one in sites.report_to_each(sources, context.secrets, dry_run=dry_run):
+        told.append(one)
+        if one.ending:
+            _tell(one.ending, context.console, format)
+        context.console.problems(one.problems)
+    if format == "json":
+        context.console.output(telling.sites_as_json(told))
+    return max(one.exit_code for one in told)
+
+
+def _tell(ending: Ending, console: Console, format: str) -> None:
+    """Tell people how it ended; with json, which a program reads, only what went wrong."""
+    from jira_ci_core import telling
+
+    for line in telling.lines_of(ending) if format == "text" else ():
+        console.line(line)
+    console.problems(telling.problems_of(ending), "warning" if ending.exit_code is ExitCode.OK else "error")
 
 
 @cli.group(
@@ -310,10 +333,7 @@ def _run(arguments: Sequence[str], context: Context) -> int:
         context.console.line("interrupted")
         return 130
     except Exception as error:
-        problem = Problem(
-            "jira-ci itself failed", f"{type(error).__name__}: {error}", "this is a bug; please report it"
-        )
-        return _failed(arguments, context, ExitCode.JIRA, [problem])
+        return _failed(arguments, context, ExitCode.JIRA, [bug(error)])
 
 
 def _failed(arguments: Sequence[str], context: Context, exit_code: ExitCode, problems: Sequence[Problem]) -> ExitCode:

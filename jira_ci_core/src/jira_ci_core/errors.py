@@ -74,3 +74,8 @@ class PluginError(JiraCiError):
     """A plugin failed, and `ON_PLUGIN_ERROR` is `fail`."""
 
     exit_code = ExitCode.PLUGIN
+
+
+def bug(error: Exception) -> Problem:
+    """What to say of an error that nobody expected."""
+    return Problem("jira-ci itself failed", f"{type(error).__name__}: {error}", "this is a bug; please report it")

@@ -119,8 +119,8 @@ def jira_ci_reported(pipeline: Pipeline, reports: Sequence[Report], receipt: Rec
     """Learn how it ended: write a card, a summary, an output, a message.
 
     Called once, at every end that had settings to work with: delivered, refused, kept, skipped (then `reports` is
-    empty and `receipt.skipped` says why). A failure here is a warning and never changes the exit status.
-    Since contract 1.
+    empty and `receipt.skipped` says why). Where SITES names several sites the whole story is told once for
+    each. A failure here is a warning and never changes the exit status. Since contract 1.
     """
 
 

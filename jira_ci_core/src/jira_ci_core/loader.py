@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 CORE_SETTINGS = declared(Settings, "core")
 NETWORK_SETTINGS = declared(NetworkSettings, "core")
 
+# What a site has of its own, besides credentials: nothing of it may come from elsewhere.
+OWN_SETTINGS = tuple(setting for setting in CORE_SETTINGS if setting.name in ("instance", "cloud_id", "auth"))
+
 
 @dataclass(frozen=True)
 class Loaded:
@@ -60,11 +63,15 @@ def choose_plugins(sources: Sources) -> Plugins:
 def load(sources: Sources, secrets: Secrets, plugins: Plugins | None = None) -> Loaded:
     """Check all settings, and start the plugins.
 
-    Raises SettingsError with everything that is wrong at once, or PluginError.
+    Where SITES names a site its section is read. Raises SettingsError with everything that is wrong at once, or
+    PluginError.
     """
     plugins = plugins or choose_plugins(sources)
     everything = (*CORE_SETTINGS, *NETWORK_SETTINGS, *plugins.settings)
     given = hide_secrets(everything, sources, secrets)
+    if sources.sites:
+        sources = _of_the_site(sources, plugins)
+        given = hide_secrets(everything, sources, secrets)
     problems = check_names(everything, sources)
     settings, wrong = resolve(Settings, CORE_SETTINGS, sources)
     network, wrong_network = resolve(NetworkSettings, NETWORK_SETTINGS, sources)
@@ -73,6 +80,28 @@ def load(sources: Sources, secrets: Secrets, plugins: Plugins | None = None) -> 
     if settings is None or network is None or problems:
         raise SettingsError.of(tuple(problems))
     return Loaded(settings, network, plugins, without_secrets(sources.environ, everything), secrets, given)
+
+
+def _of_the_site(sources: Sources, plugins: Plugins) -> Sources:
+    """The sources, narrowed to the section of the one site that SITES names."""
+    names = sources.sites
+    if len(names) > 1:
+        raise SettingsError(
+            f"SITES names {len(names)} sites, and this speaks with one",
+            "only `jira-ci report` goes through several",
+            f"choose one of them: --sites {names[0]}",
+        )
+    signing_in = [plugin for plugin in plugins.installed if "jira_ci_authenticate" in plugin.hooks]
+    secrets = [setting for plugin in signing_in for setting in plugin.settings if setting.secret]
+    shipped = [shipped_credential(name) for names in SHIPPED_CREDENTIALS.values() for name in names]
+    own = {setting.name: setting for setting in (*OWN_SETTINGS, *shipped, *secrets)}
+    of_site = sources.of_site(names[0], own)
+    for setting in own.values():
+        if next(sources.values(setting), None) is not None:
+            log.warning(
+                "%s is set outside of %s and not used: a site has its own", setting.variable, of_site.section_name
+            )
+    return of_site
 
 
 def hide_secrets(settings: tuple[Declared, ...], sources: Sources, secrets: Secrets) -> frozenset[str]:

@@ -65,11 +65,12 @@ Secret = Annotated[SecretStr, AfterValidator(_visible)]
 """A credential: no flag, may come from a file (`…_FILE`), never printed."""
 
 
-def _split(value: object) -> object:
+def split(value: object) -> object:
+    """The words in a string; anything else as it is."""
     return re.split(r"[\s,|]+", value.strip(" \t\n,|")) if isinstance(value, str) else value
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Names = Annotated[tuple[str, ...], BeforeValidator(split)]
 """A list of words: in one string separated by commas, spaces or vertical bars, or a list in a file."""
 
 
@@ -156,7 +157,7 @@ def _patterns_of_files(patterns: tuple[str, ...]) -> tuple[str, ...]:
 def _pairs(value: object) -> object:
     if not isinstance(value, (str, list)):
         return value
-    words = _split(value) if isinstance(value, str) else value
+    words = split(value) if isinstance(value, str) else value
     pairs = [str(word).partition("=") for word in words if word] if isinstance(words, list) else []
     if not all(old and equals and new for old, equals, new in pairs):
         raise RefusedError("it holds something else than pairs", "write pairs such as OLD=NEW, several with commas")
@@ -355,6 +356,11 @@ class Settings(PluginChoice, OutboxSettings):
     verify: bool = setting(False, help="read back what Jira accepted until it shows; exit 1 where it does not")
     properties: Annotated[dict[str, str], BeforeValidator(_pairs), AfterValidator(_properties)] = setting(
         {}, help="up to 5 pairs, name=value, several with commas: `jira-ci delete --property` selects by them"
+    )
+    sites: Names = setting(
+        (),
+        help="report to several sites: the names of sections [sites.…] of the file named by CONFIG, each with its "
+        "INSTANCE and its credentials; other commands take one name",
     )
     config: str | None = setting(None, help="a TOML file of settings, spelled project, environment-name, …")
 

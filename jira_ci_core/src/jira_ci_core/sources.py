@@ -9,14 +9,14 @@ import contextlib
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from jira_ci_core.errors import Problem, SettingsError
-from jira_ci_core.settings import PluginSettings, RefusedError, holds_secret
+from jira_ci_core.settings import PluginSettings, RefusedError, holds_secret, split
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +105,13 @@ class Sources:
     config_name: str = ""
     project: Mapping[str, Any] = field(default_factory=dict, repr=False)
     project_name: str = ""
+    sections: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The tables `[sites.…]` of the file named by `--config`."""
+    section: Mapping[str, Any] | None = field(default=None, repr=False)
+    """That of the one site that is reported to; what stands in it comes first."""
+    section_name: str = ""
+    own: frozenset[str] = frozenset()
+    """The settings that a site has of its own: those are taken from its section alone."""
     defaults: Mapping[str, str] = field(default_factory=dict)
     """What a command takes for settings that it does not need, by their names."""
     unresolved: set[str] = field(default_factory=set)
@@ -133,6 +140,11 @@ class Sources:
 
     def _spellings(self, setting: Declared) -> Iterator[tuple[object, str]]:
         """All places, in their order, with what stands there; a secret's files are opened only when reached."""
+        if self.section is not None:
+            for name in setting.names:
+                yield from self._with_file(setting, self.section, key(name), "-file", f" in {self.section_name}")
+            if setting.name in self.own:
+                return
         for name in () if setting.secret else setting.names:
             yield self.flags.get(name), flag(name)
         for prefix in PREFIXES:
@@ -145,6 +157,34 @@ class Sources:
         for variable in setting.reads:
             yield self.environ.get(variable), variable
         yield self.defaults.get(setting.name), "the command's default"
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """The names in SITES; none once one of them is chosen. Raises SettingsError where they are no names."""
+        found = self.find(SITES)
+        names = split(found[0]) if found and self.section is None else []
+        if not isinstance(names, list):
+            raise SettingsError(
+                f"SITES cannot be {str(names)[:200]!r}", "it is a list of names", "write names, several with commas"
+            )
+        return tuple(dict.fromkeys(str(name) for name in names if name))
+
+    def of_site(self, name: str, own: Iterable[str]) -> Sources:
+        """What holds for one of the sites; `own` are the settings that it shares with no other.
+
+        Raises SettingsError where it has no section.
+        """
+        section = self.sections.get(name)
+        if isinstance(section, dict):
+            where = f"[sites.{name}] of {self.config_name}"
+            return replace(self, section=section, section_name=where, own=frozenset((*own, SITES.name)))
+        there = f"only of {', '.join(self.sections)}" if self.sections else "nor any other"
+        where = f"{self.config_name} has no section of it, {there}" if self.config_name else "CONFIG is not set"
+        raise SettingsError(
+            f"SITES names {name}, and nothing says what that is",
+            where,
+            f"write a section [sites.{name}] with instance, project and credentials into the file that CONFIG names",
+        )
 
     @staticmethod
     def _with_file(
@@ -165,8 +205,9 @@ def read_sources(environ: Mapping[str, str], flags: Mapping[str, str]) -> Source
     without_files = Sources(environ, flags)
     named = without_files.find(CONFIG)
     config, config_name = (_toml(Path(str(named[0])), named[1]), str(named[0])) if named else ({}, "")
+    sections = config.pop(SITES.name) if isinstance(config.get(SITES.name), dict) else {}
     project, project_name = _project_file()
-    return Sources(environ, flags, config, config_name, project, project_name)
+    return Sources(environ, flags, config, config_name, project, project_name, sections)
 
 
 def readable(environ: Mapping[str, str]) -> dict[str, str]:
@@ -213,9 +254,10 @@ def check_names(settings: Iterable[Declared], sources: Sources) -> list[Problem]
         if prefix and _is_set(value) and variable.removeprefix(prefix).lower() not in known:
             name = variable.removeprefix(prefix).lower()
             log.warning("%s is not known%s", variable, _nearest(name, known, str.upper))
-    for name in sources.config:
-        if name.replace("-", "_") not in known or "_" in name:
-            log.warning("%s in %s is not known%s", name, sources.config_name, _nearest(name, known, key))
+    for names, file in ((sources.config, sources.config_name), (sources.section or {}, sources.section_name)):
+        for name in names:
+            if name.replace("-", "_") not in known or "_" in name:
+                log.warning("%s in %s is not known%s", name, file, _nearest(name, known, key))
     problems = []
     for name in sources.project:
         declared_as = known.get(name.replace("-", "_")) if "_" not in name else None
@@ -255,6 +297,7 @@ def shipped_credential(name: str) -> Declared:
     return Declared(name, "core", "", None, False, True, False, (), ())
 
 
+SITES = Declared("sites", "core", "", (), False, False, False, (), ())
 CONFIG = Declared("config", "core", "", None, False, False, False, (), ())
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jira_ci_core.errors import ExitCode, Problem
 from jira_ci_core.jira import bulk_request
 from jira_ci_core.models import Receipt, Report, Result
 from jira_ci_core.runner import Ending, How
+
+if TYPE_CHECKING:
+    from jira_ci_core.sites import Told
 
 NO_KEY = Problem(
     "no issue key was found",
@@ -50,25 +53,41 @@ def problems_of(ending: Ending) -> tuple[Problem, ...]:
 
 def as_json(ending: Ending) -> str:
     """The ending for programs."""
-    return json.dumps(
-        {
-            "ending": ending.how.value,
-            "exit_code": int(ending.exit_code),
-            "skipped": ending.receipt.skipped,
-            "pipeline": ending.pipeline.model_dump(mode="json"),
-            "keys": [found.model_dump(mode="json") for found in ending.keys],
-            "request": bulk_request(ending.reports) if ending.reports else None,
-            "outcomes": _outcomes(ending.reports, ending.receipt),
-            "unknown_issue_keys": ending.receipt.unknown_issue_keys,
-            "unknown_associations": ending.receipt.unknown_associations,
-            "problems": problems_as_json(problems_of(ending)),
-        }
-    )
+    return json.dumps(_ending(ending))
 
 
 def error_as_json(exit_code: ExitCode, problems: Sequence[Problem]) -> str:
     """An error for programs."""
-    return json.dumps({"ending": "error", "exit_code": int(exit_code), "problems": problems_as_json(problems)})
+    return json.dumps(_error(exit_code, problems))
+
+
+def sites_as_json(told: Sequence[Told]) -> str:
+    """The endings of several sites for programs: that of the worst as a whole, and each by the site's name."""
+    endings = {one.site: _ending(one.ending) if one.ending else _error(one.exit_code, one.problems) for one in told}
+    worst = max(endings.values(), key=lambda ending: ending["exit_code"])
+    problems = [problem for ending in endings.values() for problem in ending["problems"]]
+    return json.dumps(
+        {"ending": worst["ending"], "exit_code": worst["exit_code"], "problems": problems, "sites": endings}
+    )
+
+
+def _ending(ending: Ending) -> dict[str, Any]:
+    return {
+        "ending": ending.how.value,
+        "exit_code": int(ending.exit_code),
+        "skipped": ending.receipt.skipped,
+        "pipeline": ending.pipeline.model_dump(mode="json"),
+        "keys": [found.model_dump(mode="json") for found in ending.keys],
+        "request": bulk_request(ending.reports) if ending.reports else None,
+        "outcomes": _outcomes(ending.reports, ending.receipt),
+        "unknown_issue_keys": ending.receipt.unknown_issue_keys,
+        "unknown_associations": ending.receipt.unknown_associations,
+        "problems": problems_as_json(problems_of(ending)),
+    }
+
+
+def _error(exit_code: ExitCode, problems: Sequence[Problem]) -> dict[str, Any]:
+    return {"ending": "error", "exit_code": int(exit_code), "problems": problems_as_json(problems)}
 
 
 def problems_as_json(problems: Sequence[Problem]) -> list[dict[str, str]]:

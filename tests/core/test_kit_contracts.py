@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from jira_ci_core.builtin import environments, http, keys, patterns, states
+from jira_ci_core.builtin import annotations, card, environments, http, keys, outputs, patterns, states, summary
 from jira_ci_core.plugins import BUILT_IN
 from jira_ci_core.testing import (
     RECORDED,
@@ -16,6 +16,7 @@ from jira_ci_core.testing import (
     EnvironmentMapContract,
     ExtractorContract,
     ReaderContract,
+    ReportedContract,
     StateMapContract,
     recorded_pipeline,
 )
@@ -54,6 +55,26 @@ class TestEnvironments(EnvironmentMapContract):
 
 class TestHttpDelivery(DeliveryContract):
     plugin = http
+
+
+class TestCard(ReportedContract):
+    plugin = card
+    settings = {"DRONE_CARD_PATH": "card"}
+
+
+class TestSummary(ReportedContract):
+    plugin = summary
+    settings = {"GITHUB_STEP_SUMMARY": "summary"}
+
+
+class TestOutputs(ReportedContract):
+    plugin = outputs
+    settings = {"DRONE_OUTPUT": "drone", "GITHUB_OUTPUT": "github", "DOTENV": "dotenv"}
+
+
+class TestAnnotations(ReportedContract):
+    plugin = annotations
+    settings = {"GITLAB_ANNOTATIONS": "annotations"}
 
 
 @pytest.mark.parametrize("run", PUSHES, ids=lambda run: run.reader)

@@ -1,4 +1,4 @@
-"""Examples and the packages that ship beside core import only public names, as anybody else can."""
+"""Examples, core's own plugins and the packages beside core import only public names, as anybody else can."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ FILES = sorted(
     for pattern in ("examples/*/src/**/*.py", "examples/*/tests/**/*.py", "jira_ci_*/src/**/*.py")
     for path in ROOT.glob(pattern)
     if "jira_ci_core" not in path.relative_to(ROOT).parts
+    # The delivery over HTTP speaks Jira's format, which one module of core knows.
+    or (path.parent.name == "builtin" and path.stem != "http")
 )
 PUBLIC = {"jira_ci_core": jira_ci_core.__all__, "jira_ci_core.testing": jira_ci_core.testing.__all__}
 
@@ -44,6 +46,7 @@ def not_public(source: str) -> list[str]:
 
 def test_there_is_something_to_look_at():
     folders = {path.relative_to(ROOT).parts[0] for path in FILES}
+    assert "annotations.py" in {path.name for path in FILES}
     assert {"examples", "jira_ci_auth_oauth", "jira_ci_auth_connect", "jira_ci_keys_git", "jira_ci_sandbox"} <= folders
 
 

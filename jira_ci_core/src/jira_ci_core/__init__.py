@@ -3,7 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 from jira_ci_core.checkout import read_checkout
+from jira_ci_core.console import harmless
 from jira_ci_core.errors import DeliveryError, ExitCode, JiraCiError, PluginError, Problem, SettingsError, SignInError
+from jira_ci_core.handing import hand_over
 from jira_ci_core.hookspecs import CONTRACT_VERSION, hookimpl
 from jira_ci_core.identity import environment_id
 from jira_ci_core.keys import find_keys, is_issue_key, is_project_key
@@ -31,6 +33,7 @@ from jira_ci_core.models import (
 from jira_ci_core.readers import Source, Table, When, commit_before, read_facts, reader, short_ref
 from jira_ci_core.runner import Ending, run
 from jira_ci_core.settings import HttpsUrl, Names, PluginSettings, RefusedError, Secret, Settings, setting
+from jira_ci_core.summary import Summary
 from jira_ci_core.urls import origin
 
 if TYPE_CHECKING:
@@ -86,12 +89,15 @@ __all__ = [
     "Site",
     "Source",
     "State",
+    "Summary",
     "Table",
     "When",
     "answer_error",
     "commit_before",
     "environment_id",
     "find_keys",
+    "hand_over",
+    "harmless",
     "hookimpl",
     "is_issue_key",
     "is_project_key",

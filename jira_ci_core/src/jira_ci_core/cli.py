@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import gc
 import logging
@@ -185,7 +186,8 @@ def report(ctx: click.Context, /, dry_run: bool, format: str, **flags: str | Non
         ctx.exit(_report_to_each(sources, ctx.obj, dry_run, format))
     loaded = load(sources, ctx.obj.secrets, ctx.meta["plugins"])
     set_level(loaded.settings.log_level)
-    ending = runner.report(loaded, dry_run=dry_run)
+    with _json_apart(format):
+        ending = runner.report(loaded, dry_run=dry_run)
     if format == "json":
         console.output(telling.as_json(ending))
     _tell(ending, console, format)
@@ -196,14 +198,20 @@ def _report_to_each(sources: Sources, context: Context, dry_run: bool, format: s
     from jira_ci_core import sites, telling
 
     told = []
-    for one in sites.report_to_each(sources, context.secrets, dry_run=dry_run):
-        told.append(one)
-        if one.ending:
-            _tell(one.ending, context.console, format)
-        context.console.problems(one.problems)
+    with _json_apart(format):
+        for one in sites.report_to_each(sources, context.secrets, dry_run=dry_run):
+            told.append(one)
+            if one.ending:
+                _tell(one.ending, context.console, format)
+            context.console.problems(one.problems)
     if format == "json":
         context.console.output(telling.sites_as_json(told))
     return max(one.exit_code for one in told)
+
+
+def _json_apart(format: str) -> contextlib.AbstractContextManager[object]:
+    """What plugins print must not get into the JSON."""
+    return contextlib.redirect_stdout(sys.stderr if format == "json" else sys.stdout)
 
 
 def _tell(ending: Ending, console: Console, format: str) -> None:

@@ -56,7 +56,7 @@ class Console(logging.Handler):
 
     def line(self, text: str) -> None:
         """Print one line for people."""
-        self._print(self._err, harmless(self._secrets.redact(text)))
+        write_line(self._err, harmless(self._secrets.redact(text)))
 
     def text(self, text: str) -> None:
         """Print several lines for people, made by this program and not by anything from outside."""
@@ -72,21 +72,22 @@ class Console(logging.Handler):
 
     def output(self, text: str) -> None:
         """Print what a program reads, JSON; where that cannot be written, people are told."""
-        why = self._print(self._out, harmless_json(self._secrets.redact(text)))
+        why = write_line(self._out, harmless_json(self._secrets.redact(text)))
         if why:
             self.line(f"warning: standard output cannot be written: {why}")
 
-    def _print(self, stream: TextIO | None, text: str) -> str:
-        """Print, and answer why that failed: how the step ends is worth its exit code all the same."""
-        if stream is None:  # whoever started this process closed it
-            return "it is closed"
-        encoding = stream.encoding or "utf-8"
-        try:
-            stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-            stream.flush()
-        except (OSError, ValueError) as error:
-            # What is still to be written would fail once more when Python ends, and change the exit code.
-            with contextlib.suppress(OSError, ValueError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-            return getattr(error, "strerror", None) or str(error)
-        return ""
+
+def write_line(stream: TextIO | None, text: str) -> str:
+    """Write a line, and answer why that failed: how the step ends is worth its exit code all the same."""
+    if stream is None:  # whoever started this process closed it
+        return "it is closed"
+    encoding = stream.encoding or "utf-8"
+    try:
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        stream.flush()
+    except (OSError, ValueError) as error:
+        # What is still to be written would fail once more when Python ends, and change the exit code.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return getattr(error, "strerror", None) or str(error)
+    return ""

@@ -119,8 +119,10 @@ def jira_ci_reported(pipeline: Pipeline, reports: Sequence[Report], receipt: Rec
     """Learn how it ended: write a card, a summary, an output, a message.
 
     Called once, at every end that had settings to work with: delivered, refused, kept, skipped (then `reports` is
-    empty and `receipt.skipped` says why). Where SITES names several sites the whole story is told once for
-    each. A failure here is a warning and never changes the exit status. Since contract 1.
+    empty and `receipt.skipped` says why). Where SITES names several sites the whole story is told once for each. In all
+    texts handed over the credentials of this step are masked; others wrote them, so mind what the place that you
+    write to makes of them. `jira_ci_core.Summary.of(reports, receipt)` has the facts that most want. A failure here
+    is a warning and never changes the exit status. Since contract 1.
     """
 
 

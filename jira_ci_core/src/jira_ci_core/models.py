@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from urllib.parse import quote
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from jira_ci_core.errors import Problem
 from jira_ci_core.keys import is_issue_key
-from jira_ci_core.urls import web_url
+from jira_ci_core.urls import origin, web_url
 
 if TYPE_CHECKING:
     from requests.auth import AuthBase
@@ -27,6 +28,21 @@ class Model(BaseModel):
     """What all models share: immutable, and an unknown field is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    def redacted(self, redact: Callable[[str], str]) -> Self:
+        """The same, not validated, with what `redact` takes out of a text, secrets, taken out of each text in it."""
+        return self.model_copy(update={name: _redacted(value, redact) for name, value in self})
+
+
+def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
+    """The words of a fixed list, which are no `str` by type, stay."""
+    if isinstance(value, (Model, Problem)):
+        return value.redacted(redact)
+    if isinstance(value, tuple):
+        return tuple(_redacted(one, redact) for one in value)
+    if isinstance(value, dict):
+        return {redact(name): _redacted(one, redact) for name, one in value.items()}
+    return redact(value) if type(value) is str else value
 
 
 def _issue_key(text: str) -> str:
@@ -156,6 +172,12 @@ class Site(Model):
     def name(self) -> str:
         """What people call it: the host, or the cloud id where only that is known."""
         return self.url.partition("://")[2] if self.url else f"cloud id {self.cloud_id}"
+
+    def issue_url(self, key: str) -> str | None:
+        """Where an issue is shown; None where the site's address is not known."""
+        if self.url is None or origin(self.url) != self.url:
+            return None
+        return f"{self.url}/browse/{quote(key, safe='')}"
 
     def is_same(self, other: Site) -> bool:
         """Whether both are certainly the same site: what both know is the same, and there is something."""
@@ -310,22 +332,13 @@ class Receipt(Model):
     unknown_associations: tuple[str, ...] = ()
     skipped: str | None = None
     """Why nothing was to be delivered at all, where that is so."""
+    problems: tuple[Problem, ...] = ()
+    """What went wrong with the step as a whole: no key was found."""
 
     @classmethod
     def for_all(cls, reports: Iterable[Report], result: Result, *problems: Problem) -> Receipt:
         """The same outcome for each of these reports."""
         return cls(outcomes=tuple(Outcome(result=result, problems=problems) for _ in reports))
-
-    def redacted(self, redact: Callable[[str], str]) -> Self:
-        """The same, with what `redact` takes out of a text, secrets, taken out of what a server said."""
-        outcomes = tuple(
-            outcome.model_copy(update={"problems": tuple(problem.redacted(redact) for problem in outcome.problems)})
-            for outcome in self.outcomes
-        )
-        unknown = {
-            name: tuple(map(redact, getattr(self, name))) for name in ("unknown_issue_keys", "unknown_associations")
-        }
-        return self.model_copy(update={"outcomes": outcomes, **unknown})
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -222,10 +221,8 @@ def _read(path: Path) -> Entry | Stranger | None:
 
 def _without_secrets(report: Report, redact: Callable[[str], str]) -> Report:
     """The report with the secrets in its texts masked. Raises OutboxError where one says what it is a report of."""
-    content = _redacted(report.model_dump(), redact)
-    content["properties"] = {redact(name): redact(value) for name, value in report.properties.items()}
     with contextlib.suppress(ValidationError):
-        masked = Report.model_validate(content)
+        masked = Report.model_validate(report.redacted(redact).model_dump())
         if (masked.site, masked.identity, masked.entity.issue_keys) == (
             report.site,
             report.identity,
@@ -237,15 +234,6 @@ def _without_secrets(report: Report, redact: Callable[[str], str]) -> Report:
         "the site, the pipeline, the environment or a key has a credential in its name, and none is ever stored",
         "name it without, or change the credential",
     )
-
-
-def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
-    """Data with each text in it redacted; the words of a fixed list, which are no `str` by type, stay."""
-    if isinstance(value, dict):
-        return {name: _redacted(one, redact) for name, one in value.items()}
-    if isinstance(value, tuple):
-        return tuple(_redacted(one, redact) for one in value)
-    return redact(value) if type(value) is str else value
 
 
 def _write(descriptor: int, data: bytes) -> None:

@@ -43,6 +43,7 @@ BUILT_IN = (
     *("harness", "woodpecker", "drone", "github", "gitlab", "azure", "bitbucket", "buildkite", "circleci", "travis"),
     *("appveyor", "codebuild", "teamcity", "jenkins", "cloudbuild", "checkout"),
     *("keys", "patterns", "states", "environments", "http"),
+    *("card", "summary", "outputs", "annotations"),
 )
 
 HOOK_PREFIX = f"{PROJECT_NAME}_"

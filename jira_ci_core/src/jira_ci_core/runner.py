@@ -10,7 +10,7 @@ from pathlib import Path
 from jira_ci_core.checkout import filled_from_checkout
 from jira_ci_core.clock import PROCESS_CLOCK, Clock
 from jira_ci_core.delivery import Delivery
-from jira_ci_core.errors import ExitCode, JiraCiError
+from jira_ci_core.errors import ExitCode, JiraCiError, Problem
 from jira_ci_core.loader import Loaded, load
 from jira_ci_core.models import FoundKey, Pipeline, Receipt, Report, Result
 from jira_ci_core.outbox import Outbox, deliver_kept
@@ -22,7 +22,11 @@ from jira_ci_core.settings import Settings
 from jira_ci_core.sources import read_sources
 from jira_ci_core.states import decide_state
 
-NO_KEY = "no issue key was found"
+NO_KEY = Problem(
+    "no issue key was found",
+    "neither the pull request's title, the latest commit message, the branch nor a plugin holds one of PROJECT",
+    "write a key such as [MYT-1234] into the title or the message, check PROJECT, or set ISSUEKEYS",
+)
 
 
 class How(StrEnum):
@@ -94,9 +98,10 @@ def _report(loaded: Loaded, delivery: Delivery, dry_run: bool, clock: Clock) -> 
     decision = decide_state(plugins, found.pipeline, kind_of(settings), settings)
     delivery.check()
 
-    skipped = decision.skipped if found.keys else NO_KEY
-    if skipped:
-        return end(loaded, found, (), Receipt(skipped=skipped))
+    if not found.keys:
+        return end(loaded, found, (), no_key())
+    if decision.skipped:
+        return end(loaded, found, (), Receipt(skipped=decision.skipped))
 
     reports = make_reports(plugins, found.pipeline, found.names, decision.state, settings, clock)
     if dry_run:
@@ -118,12 +123,28 @@ def send(loaded: Loaded, delivery: Delivery, reports: tuple[Report, ...]) -> Rec
     return delivery.verify(reports, receipt) if loaded.settings.verify else receipt
 
 
+def no_key() -> Receipt:
+    """That nothing was to be delivered, as no key was found."""
+    return Receipt(skipped=NO_KEY.what, problems=(NO_KEY,))
+
+
 def end(loaded: Loaded, found: Found, reports: tuple[Report, ...], receipt: Receipt) -> Ending:
     """How the step ends; whoever wants to know is told."""
-    settings = loaded.settings
-    loaded.plugins.notify("reported", pipeline=found.pipeline, reports=reports, receipt=receipt, settings=settings)
-    how, exit_code = how_it_ended(receipt, settings)
+    tell_plugins(loaded, found.pipeline, reports, receipt)
+    how, exit_code = how_it_ended(receipt, loaded.settings)
     return Ending(how, exit_code, found.pipeline, found.keys, reports, receipt)
+
+
+def tell_plugins(loaded: Loaded, pipeline: Pipeline, reports: tuple[Report, ...], receipt: Receipt) -> None:
+    """Have plugins tell others how it ended; what they are handed holds no secret, whoever wrote it there."""
+    redact = loaded.secrets.redact
+    loaded.plugins.notify(
+        "reported",
+        pipeline=pipeline.redacted(redact),
+        reports=tuple(report.redacted(redact) for report in reports),
+        receipt=receipt.redacted(redact),
+        settings=loaded.settings,
+    )
 
 
 def outbox_of(loaded: Loaded) -> Outbox | None:
@@ -134,7 +155,7 @@ def outbox_of(loaded: Loaded) -> Outbox | None:
 def how_it_ended(receipt: Receipt, settings: Settings) -> tuple[How, ExitCode]:
     """What became of the reports as a whole, and the exit code: a refusal always fails, the rest is for ON_FAILURE."""
     if receipt.skipped:
-        fails = receipt.skipped == NO_KEY and settings.on_no_issue == "fail"
+        fails = receipt.skipped == NO_KEY.what and settings.on_no_issue == "fail"
         return How.SKIPPED, ExitCode.JIRA if fails else ExitCode.OK
     lost = [outcome for outcome in receipt.outcomes if outcome.result is Result.NOT_DELIVERED]
     refused = [outcome for outcome in receipt.outcomes if outcome.result is Result.REJECTED]

@@ -9,16 +9,11 @@ from typing import TYPE_CHECKING, Any
 from jira_ci_core.errors import ExitCode, Problem
 from jira_ci_core.jira import bulk_request
 from jira_ci_core.models import Receipt, Report, Result
-from jira_ci_core.runner import Ending, How
+from jira_ci_core.runner import NO_KEY, Ending, How
+from jira_ci_core.summary import Summary
 
 if TYPE_CHECKING:
     from jira_ci_core.sites import Told
-
-NO_KEY = Problem(
-    "no issue key was found",
-    "neither the pull request's title, the latest commit message, the branch nor a plugin holds one of PROJECT",
-    "write a key such as [MYT-1234] into the title or the message, check PROJECT, or set ISSUEKEYS",
-)
 
 
 def lines_of(ending: Ending) -> list[str]:
@@ -52,7 +47,7 @@ def problems_of(ending: Ending) -> tuple[Problem, ...]:
 
 
 def as_json(ending: Ending) -> str:
-    """The ending for programs."""
+    """The ending for programs; docs/outputs.md describes it."""
     return json.dumps(_ending(ending))
 
 
@@ -72,9 +67,15 @@ def sites_as_json(told: Sequence[Told]) -> str:
 
 
 def _ending(ending: Ending) -> dict[str, Any]:
+    summary = Summary.of(ending.reports, ending.receipt)
     return {
         "ending": ending.how.value,
         "exit_code": int(ending.exit_code),
+        "issue_keys": summary.issue_keys,
+        "state": summary.state,
+        "accepted": summary.accepted,
+        "urls": list(summary.links.values()),
+        "kept": summary.kept,
         "skipped": ending.receipt.skipped,
         "pipeline": ending.pipeline.model_dump(mode="json"),
         "keys": [found.model_dump(mode="json") for found in ending.keys],

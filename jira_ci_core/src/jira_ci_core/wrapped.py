@@ -21,7 +21,7 @@ from jira_ci_core.errors import ExitCode, JiraCiError, Problem, SettingsError
 from jira_ci_core.loader import Loaded
 from jira_ci_core.models import Receipt, Report, Result, State
 from jira_ci_core.reports import kind_of, make_reports, make_site, updated
-from jira_ci_core.runner import NO_KEY, Ending, Found, How, end, find, how_it_ended, send
+from jira_ci_core.runner import Ending, Found, How, end, find, how_it_ended, no_key, send
 from jira_ci_core.states import wanted_state
 
 FIRST_SECONDS = 10.0
@@ -153,7 +153,7 @@ class _Step:
 
         def tell() -> Ending:
             if delivery is None:
-                return end(loaded, found, (), Receipt(skipped=NO_KEY))
+                return end(loaded, found, (), no_key())
             with delivery:
                 return replace(end(loaded, found, reports, send(loaded, delivery, reports)), keys=())
 

@@ -1,0 +1,58 @@
+"""How a step ended, in the few facts that people and later steps ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from jira_ci_core.errors import Problem
+from jira_ci_core.models import Receipt, Report, Result, State
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What became of all reports of a step: `Summary.of(reports, receipt)`."""
+
+    issue_keys: tuple[str, ...]
+    """The issues that were reported, without those that Jira does not know."""
+    state: State | None
+    """The state that was reported; None where nothing was."""
+    accepted: bool
+    """Whether Jira accepted all reports, at least one."""
+    links: Mapping[str, str]
+    """Where those issues are shown, by their keys; empty where the site's address is not known (CLOUD_ID alone)."""
+    kept: tuple[str, ...]
+    """The files in the outbox with what is still to be delivered."""
+    problems: tuple[Problem, ...]
+    """All that went wrong, each problem once."""
+
+    @classmethod
+    def of(cls, reports: Sequence[Report], receipt: Receipt) -> Summary:
+        """The summary of what plugins are told in `jira_ci_reported`."""
+        outcomes = receipt.outcomes
+        urls = {
+            key: report.site.issue_url(key)
+            for report in reports
+            for key in report.entity.issue_keys
+            if key not in receipt.unknown_issue_keys
+        }
+        problems = [*receipt.problems, *(problem for outcome in outcomes for problem in outcome.problems)]
+        if reports and receipt.unknown_issue_keys and any(outcome.result is Result.ACCEPTED for outcome in outcomes):
+            problems.append(unknown_keys(receipt.unknown_issue_keys))
+        return cls(
+            issue_keys=tuple(urls),
+            state=reports[0].entity.state if reports else None,
+            accepted=bool(outcomes) and all(outcome.result is Result.ACCEPTED for outcome in outcomes),
+            links={key: url for key, url in urls.items() if url},
+            kept=tuple(outcome.kept for outcome in outcomes if outcome.kept),
+            problems=tuple(dict.fromkeys(problems)),
+        )
+
+
+def unknown_keys(keys: Sequence[str]) -> Problem:
+    """What is wrong where Jira knows some of the issues, and not these."""
+    return Problem(
+        f"Jira does not know {', '.join(keys)}",
+        "there is no such issue at this site, or these credentials may not see it; the other issues are updated",
+        "correct the key where it was written, or leave its project out of PROJECT",
+    )

@@ -1,0 +1,420 @@
+"""What an end is told as: card, Markdown, outputs, annotations. Whatever others wrote stays text in each of them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from jira_ci_core import (
+    Build,
+    Outcome,
+    Pipeline,
+    PipelineIdentity,
+    Problem,
+    Receipt,
+    Report,
+    Result,
+    Settings,
+    Site,
+    State,
+    Summary,
+)
+from jira_ci_core.builtin import annotations, card, outputs, summary
+from jira_ci_core.handing import hand_over
+from jira_ci_core.testing import holding
+
+SITE = Site(url="https://acme.atlassian.net")
+SETTINGS = Settings(project=("MYT",), instance="acme")
+TEMPLATE = json.loads(card.TEMPLATE.read_bytes())
+
+ORDERS = [
+    *(
+        "\n",
+        "\r\n",
+        "\u2028",
+        "\x85",
+        "\x1b]0m",
+        "\x1b]1338;",
+        "`",
+        "``",
+        "](",
+        "|",
+        "'",
+        "<",
+        ">",
+        "**",
+        "%0A",
+        "${what}",
+    ),
+    *("::error::x", "::stop-commands::x", "##vso[task.complete result=Failed;]x", "##[error]x", "%AZP25", "%5D"),
+    *("##teamcity[buildStop comment='x']", "|'", "' status='ERROR", "]", "\nJIRA_STATE=failed", "<<EOF\nx\nEOF\n"),
+    *("<script>alert(1)</script>", "<img src=x>", "[x](javascript:alert(1))", "![x](https://evil.example/x.png)"),
+    *(
+        "https://evil.example",
+        "www.evil.example",
+        "a@evil.example",
+        "@everyone",
+        "#12",
+        "# x\n",
+        "- [ ] x",
+        "&#60;b&#62;",
+    ),
+    *("{{DATE(2026-01-01)}}", "\U0001f4a9", "é", " ", "\t", "\x00"),
+]
+hostile = st.lists(st.sampled_from(ORDERS) | st.text(max_size=5), min_size=1, max_size=6).map("".join)
+problems = st.builds(Problem, what=hostile, why=hostile, remedy=hostile)
+
+
+def report_of(name="acme/shop", *keys, site=SITE, state=State.SUCCESSFUL):
+    identity = PipelineIdentity(id="acme/shop", name=name, url="https://ci.example/42")
+    build = Build(
+        number=42,
+        sequence=1,
+        name=name,
+        url="https://ci.example/42",
+        state=state,
+        last_updated=datetime(2026, 1, 2, tzinfo=UTC),
+        issue_keys=keys or ("MYT-1", "MYT-2"),
+        pipeline=identity,
+    )
+    return Report(site=site, entity=build)
+
+
+def receipt_of(result=Result.ACCEPTED, *told, unknown=()):
+    return Receipt(outcomes=(Outcome(result=result, problems=told),), unknown_issue_keys=unknown)
+
+
+REFUSED = Problem("Jira refused build 42", "it is too old", "report it anew")
+
+
+def tell(plugin, reports=(), receipt=None, ci="none", **settings):
+    """Have one plugin tell of an end, in the settings of its own that it is given."""
+    arguments = {"pipeline": Pipeline(ci=ci), "reports": reports, "receipt": receipt or receipt_of()}
+    holding(plugin, **settings).notify("reported", **arguments, settings=SETTINGS)
+
+
+class TestSummary:
+    def test_issues_that_jira_does_not_know_are_left_out_and_a_problem(self):
+        told = Summary.of([report_of()], receipt_of(unknown=("MYT-2",)))
+        assert told.issue_keys == ("MYT-1",)
+        assert dict(told.links) == {"MYT-1": "https://acme.atlassian.net/browse/MYT-1"}
+        assert [problem.what for problem in told.problems] == ["Jira does not know MYT-2"]
+
+    def test_without_the_sites_address_there_are_no_links(self):
+        told = Summary.of([report_of(site=Site(cloud_id="x"))], receipt_of())
+        assert (told.issue_keys, dict(told.links)) == (("MYT-1", "MYT-2"), {})
+
+    def test_accepted_is_only_what_is_accepted_as_a_whole(self):
+        one, all_of_it = Outcome(result=Result.QUEUED), Outcome(result=Result.ACCEPTED)
+        assert Summary.of([report_of()] * 2, Receipt(outcomes=(all_of_it, all_of_it))).accepted
+        assert not Summary.of([report_of()] * 2, Receipt(outcomes=(all_of_it, one))).accepted
+        assert not Summary.of([], Receipt(skipped="x")).accepted
+
+    def test_a_problem_of_several_reports_is_one(self):
+        refused = Outcome(result=Result.REJECTED, problems=(REFUSED,))
+        assert Summary.of([report_of()] * 2, Receipt(outcomes=(refused, refused))).problems == (REFUSED,)
+
+    def test_of_what_is_kept_it_names_the_file(self):
+        kept = Outcome(result=Result.NOT_DELIVERED, kept="box/1.json")
+        assert Summary.of([report_of()], Receipt(outcomes=(kept,))).kept == ("box/1.json",)
+
+
+class TestOutputs:
+    def test_each_file_has_its_own_separator(self):
+        tell(outputs, [report_of()], drone_output="drone", github_output="github", dotenv="dotenv")
+        site = "https://acme.atlassian.net/browse"
+        assert Path("drone").read_text() == (
+            "JIRA_ISSUE_KEYS=MYT-1 MYT-2\nJIRA_STATE=successful\nJIRA_ACCEPTED=true\n"
+            f"JIRA_URLS={site}/MYT-1 {site}/MYT-2\n"
+        )
+        assert Path("github").read_text() == Path("dotenv").read_text()
+        assert Path("dotenv").read_text() == Path("drone").read_text().replace(" ", ",")
+
+    def test_where_nothing_was_reported_they_are_empty(self):
+        tell(outputs, [], Receipt(skipped="x"), dotenv="dotenv")
+        assert Path("dotenv").read_text() == "JIRA_ISSUE_KEYS=\nJIRA_STATE=\nJIRA_ACCEPTED=false\nJIRA_URLS=\n"
+
+    @pytest.mark.parametrize("before", ["A=1", "A=1\n"])
+    def test_lines_that_were_there_stay(self, before):
+        Path("dotenv").write_text(before)
+        tell(outputs, [report_of()], dotenv="dotenv")
+        assert Path("dotenv").read_text().splitlines()[:2] == ["A=1", "JIRA_ISSUE_KEYS=MYT-1,MYT-2"]
+
+    def test_a_file_that_cannot_be_written_costs_the_others_nothing(self, caplog):
+        tell(outputs, [report_of()], drone_output="none/x", github_output="github")
+        assert "DRONE_OUTPUT could not be written: none/x: No such file or directory; check" in caplog.text
+        assert Path("github").read_text().count("\n") == 4
+
+    @given(name=hostile, key=hostile, site=hostile, told=problems)
+    def test_no_text_of_others_makes_a_line_or_needs_quotes(self, name, key, site, told):
+        report = report_of(name or "x", site=Site(url=f"https://acme.example{site}"))
+        # As a plugin may make one: nothing in it is checked.
+        report = report.model_copy(update={"entity": report.entity.model_copy(update={"issue_keys": ("MYT-1", key)})})
+        lines = outputs.lines_of(Summary.of([report], receipt_of(Result.REJECTED, told)), ",")
+        assert len(re.findall(r"^JIRA_[A-Z_]+=[A-Za-z0-9_.,:/%\[\]-]*\n", lines, re.MULTILINE)) == 4
+        assert lines.count("\n") == len(lines.splitlines()) == 4
+
+
+def rendered(text):
+    """What GitHub makes of Markdown, as far as CommonMark goes and addresses are links by themselves: its tokens."""
+    tokens = MarkdownIt("gfm-like", {"linkify": True}).parse(text)
+    return [token for block in tokens for token in [block, *(block.children or [])]]
+
+
+class TestMarkdown:
+    def test_it_says_what_was_reported_for_which_issues(self):
+        tell(summary, [report_of()], github_step_summary="summary")
+        assert Path("summary").read_text() == (
+            "### Jira\n\n"
+            "- [` build 42 of acme/shop `](<https://ci.example/42>) (successful): accepted, ` acme.atlassian.net `\n"
+            "- issues: [` MYT-1 `](<https://acme.atlassian.net/browse/MYT-1>), "
+            "[` MYT-2 `](<https://acme.atlassian.net/browse/MYT-2>)\n\n"
+        )
+
+    def test_it_is_added_to_what_other_steps_wrote(self):
+        Path("summary").write_text("# Tests\n")
+        tell(summary, [], Receipt(skipped="STATE says so"), github_step_summary="summary")
+        assert Path("summary").read_text() == "# Tests\n### Jira\n\n- nothing was sent: ` STATE says so `\n\n"
+
+    def test_it_says_what_went_wrong(self):
+        text = summary.markdown_of([report_of()], receipt_of(Result.REJECTED, REFUSED))
+        assert "): refused, " in text
+        assert "- **` Jira refused build 42 `**\n  - why: ` it is too old `\n  - do: ` report it anew `\n" in text
+
+    @given(name=hostile, site=hostile, told=st.lists(problems, max_size=2), skipped=hostile)
+    @example(name="`x`", site="``", told=[], skipped="```")
+    def test_no_text_of_others_is_markup_or_a_link(self, name, site, told, skipped):
+        name = name.strip() or "x"
+        report = report_of(name, site=Site(url=f"https://acme.example{site}"))
+        receipt = receipt_of(Result.REJECTED, *told).model_copy(update={"skipped": skipped})
+        for text in (summary.markdown_of([report], receipt), summary.markdown_of([], receipt)):
+            tokens = rendered(text)
+            allowed = {"heading", "paragraph", "bullet_list", "list_item", "strong", "link"}
+            assert {re.sub("_(open|close)$", "", token.type) for token in tokens} <= allowed | {
+                *("inline", "text", "code_inline", "softbreak")
+            }
+            assert {token.attrs["href"] for token in tokens if token.type == "link_open"} <= {
+                *("https://ci.example/42", "https://acme.example/browse/MYT-1", "https://acme.example/browse/MYT-2")
+            }
+            assert text.count("\n") == len(text.splitlines())
+            ours = " ".join(token.content for token in tokens if token.type == "text")
+            assert re.fullmatch(r"(Jira|issues|nothing was sent|why|do|\(successful\)|refused|[:, ])*", ours), ours
+
+    @pytest.mark.parametrize("url", [None, "javascript:alert(1)", "data:x", "https://a/>(x", "https://a/ b", "//a"])
+    def test_what_is_no_address_of_the_web_is_no_link(self, url):
+        assert summary.link("x", url) == "x"
+
+
+def taken_apart_by_github(line):
+    """As the runner does: https://github.com/actions/runner, src/Runner.Common/ActionCommand.cs."""
+    match = re.fullmatch(r"::(\w[\w-]*)(?: (.*?))?::(.*)", line, re.DOTALL)
+    assert match
+    command, properties, data = match.groups()
+    pairs = dict(pair.split("=", 1) for pair in (properties or "").split(",") if pair)
+    return command, {name: decoded(value, "%3A:%2C,%0D\r%0A\n%25%") for name, value in pairs.items()}, data
+
+
+def decoded(text, table):
+    for code, character in re.findall(r"(%AZP25|%[0-9A-F]{2})(.)", table, re.DOTALL):
+        text = text.replace(code, character)
+    return text
+
+
+def taken_apart_by_teamcity(line):
+    """As https://www.jetbrains.com/help/teamcity/service-messages.html says: the name, and what the attributes hold."""
+    value = r"(?:[^|'\[\]\r\n]|\|[|'\[\]nr]|\|0x[0-9a-f]{4})*"
+    match = re.fullmatch(rf"##teamcity\[(\w+) text='({value})' status='(\w+)'\]", line)
+    assert match, line
+    name, text, status = match.groups()
+    units = re.sub(r"\|0x([0-9a-f]{4})", lambda found: chr(int(found[1], 16)), text)
+    whole = units.encode("utf-16-be", "surrogatepass").decode("utf-16-be", "replace")
+    return name, re.sub(r"\|(.)", r"\1", whole), status
+
+
+class TestAnnotations:
+    @pytest.mark.parametrize(
+        ("ci", "line"),
+        [
+            ("GitHub Actions", "::warning title=Jira refused build 42::it is too old; report it anew"),
+            (
+                "Azure Pipelines",
+                "##vso[task.logissue type=warning]Jira refused build 42: it is too old%3B report it anew",
+            ),
+            (
+                "TeamCity",
+                "##teamcity[message text='Jira refused build 42: it is too old; report it anew' status='WARNING']",
+            ),
+        ],
+    )
+    def test_a_problem_is_a_line_in_the_form_of_that_ci(self, capsys, ci, line):
+        tell(annotations, [report_of()], receipt_of(Result.REJECTED, REFUSED), ci)
+        assert capsys.readouterr() == (f"{line}\n", "")
+
+    @pytest.mark.parametrize("ci", ["none", "GitLab", "Harness", "Drone", "Jenkins"])
+    def test_other_cis_are_told_nothing(self, capsys, ci):
+        tell(annotations, [report_of()], receipt_of(Result.REJECTED, REFUSED), ci)
+        assert capsys.readouterr() == ("", "")
+
+    @pytest.mark.parametrize("ci", list(annotations.COMMANDS))
+    def test_where_all_is_well_there_is_none(self, capsys, ci):
+        tell(annotations, [report_of()], receipt_of(), ci)
+        tell(annotations, [], Receipt(skipped="STATE says so"), ci)
+        assert capsys.readouterr() == ("", "")
+
+    @given(problem=problems)
+    def test_github_obeys_nothing_but_the_warning(self, problem):
+        command, properties, data = taken_apart_by_github(annotations.github(problem))
+        assert (command, properties.keys()) == ("warning", {"title"})
+        assert properties["title"] == annotations.harmless(problem.what)
+        assert decoded(data, "%0D\r%0A\n%25%") == annotations.harmless(f"{problem.why}; {problem.remedy}")
+        assert not re.search(r"##\[|[\x00-\x1f\x7f-\x9f\u2028]", annotations.github(problem))
+
+    @given(problem=problems)
+    def test_azure_obeys_nothing_but_the_issue(self, problem):
+        line = annotations.azure(problem)
+        before, order, message = line.partition("##vso[task.logissue type=warning]")
+        assert (before, order) == ("", "##vso[task.logissue type=warning]")
+        assert not re.search(r"##(vso)?\[|[\x00-\x1f\x7f-\x9f\u2028\];]|%(?!AZP25|0D|0A|5D|3B)", message, re.IGNORECASE)
+        expected = f"{annotations.harmless(problem.what)}: {annotations.harmless(f'{problem.why}; {problem.remedy}')}"
+        assert decoded(message, "%0D\r%0A\n%5D]%3B;%AZP25%") == expected
+
+    @given(problem=problems)
+    def test_teamcity_obeys_nothing_but_the_message(self, problem):
+        line = annotations.teamcity(problem)
+        name, text, status = taken_apart_by_teamcity(line)
+        assert (name, status) == ("message", "WARNING")
+        expected = f"{annotations.harmless(problem.what)}: {annotations.harmless(f'{problem.why}; {problem.remedy}')}"
+        assert text == expected.encode("utf-16-be", "surrogatepass").decode("utf-16-be", "replace")
+        assert line.isascii()
+        assert line.isprintable()
+
+    def test_gitlab_has_links_to_the_issues_and_for_each_problem_one_to_the_site(self):
+        tell(
+            annotations, [report_of()], receipt_of(unknown=("MYT-2",)), "GitLab", gitlab_annotations="annotations.json"
+        )
+        first, second = json.loads(Path("annotations.json").read_text())["Jira"]
+        assert first == {"external_link": {"label": "MYT-1", "url": "https://acme.atlassian.net/browse/MYT-1"}}
+        assert second["external_link"]["label"].startswith("Jira does not know MYT-2: there is no such issue")
+        assert second["external_link"]["url"] == "https://acme.atlassian.net"
+
+    @given(told=problems, site=hostile)
+    def test_gitlab_is_given_short_labels_and_addresses_of_the_web_only(self, told, site):
+        text = annotations.gitlab(Summary.of([report_of()], receipt_of(Result.REJECTED, told)), f"{site}javascript:x")
+        for one in json.loads(text)["Jira"]:
+            link = one["external_link"]
+            assert link["url"].startswith("https://acme.atlassian.net/browse/")
+            assert len(link["label"]) <= 255
+        assert text.count("\n") == 1
+
+
+def filled(template, data):
+    """The template with the data in it, as far as ours goes: `$data` repeats, `$when` leaves out, `${x}` is a value.
+
+    A name without a value is a KeyError.
+    """
+    if isinstance(template, list):
+        return [one for part in template for one in filled_items(part, data)]
+    if isinstance(template, dict):
+        return {name: filled(value, data) for name, value in template.items()}
+    return re.sub(r"\$\{(\w+)\}", lambda match: data[match[1]], template)
+
+
+def filled_items(part, data):
+    part = dict(part)
+    repeated = part.pop("$data", None)
+    when = re.fullmatch(r"\$\{(\w+) != ''\}", part.pop("$when", "${_ != ''}"))
+    if when[1] != "_" and not data[when[1]]:
+        return []
+    return [filled(part, one) for one in (data[repeated.strip("${}")] if repeated else [data])]
+
+
+def texts(card):
+    """What is shown, by the type of what shows it."""
+    if isinstance(card, list):
+        return [text for one in card for text in texts(one)]
+    if not isinstance(card, dict):
+        return []
+    own = [(card["type"], card[name]) for name in ("text", "title") if name in card]
+    return own + [text for value in card.values() for text in texts(value)]
+
+
+class TestCard:
+    def test_in_a_file_it_is_a_template_and_its_data(self):
+        Path("card").write_text("an older and longer card" * 1000)
+        tell(card, [report_of()], drone_card_path="card")
+        written = json.loads(Path("card").read_text())
+        assert written.keys() == {"schema", "data"}
+        kind, _, content = written["schema"].partition(",")
+        assert kind == "data:application/json;base64"
+        assert json.loads(base64.b64decode(content)) == TEMPLATE
+        shown = [text for _, text in texts(filled(TEMPLATE, written["data"]))]
+        assert shown == [
+            "Jira",
+            "build 42 of acme/shop",
+            " (successful): accepted, acme.atlassian.net",
+            "issues: MYT-1, MYT-2",
+            *("MYT-1", "MYT-2"),
+        ]
+
+    def test_on_standard_output_it_is_what_the_runner_cuts_out(self, capsys):
+        tell(card, [report_of()], drone_card_path="/dev/stdout")
+        match = re.fullmatch(r"\x1b\]1338;([A-Za-z0-9+/=]+)\x1b\]0m\n", capsys.readouterr().out)
+        assert json.loads(base64.b64decode(match[1])).keys() == {"schema", "data"}
+
+    def test_the_template_may_be_ones_own(self):
+        tell(card, [report_of()], drone_card_path="card", card_schema="https://acme.example/card.json")
+        assert json.loads(Path("card").read_text())["schema"] == "https://acme.example/card.json"
+
+    def test_it_says_why_nothing_was_sent(self):
+        shown = texts(filled(TEMPLATE, card.data_of([], Receipt(skipped="STATE says so"))))
+        assert shown == [("TextBlock", "Jira"), ("TextRun", "nothing was sent: STATE says so")]
+
+    def test_all_data_is_shown(self):
+        names = set(re.findall(r"\$\{(\w+)", json.dumps(TEMPLATE)))
+        data = card.data_of([report_of()], receipt_of(Result.REJECTED, REFUSED))
+        inside = {name for value in data.values() if isinstance(value, list) for one in value for name in one}
+        assert names == data.keys() | inside
+
+    def test_the_template_is_made_of_what_version_1_3_of_adaptive_cards_knows(self):
+        assert (TEMPLATE["type"], TEMPLATE["version"]) == ("AdaptiveCard", "1.3")
+        types = set(re.findall(r'"type": "([\w.]+)"', json.dumps(TEMPLATE)))
+        assert types == {"AdaptiveCard", "TextBlock", "RichTextBlock", "TextRun", "Container", "Action.OpenUrl"}
+
+    @given(name=hostile, told=problems, skipped=hostile)
+    def test_no_text_of_others_stands_where_it_would_be_markdown_or_a_link(self, name, told, skipped):
+        receipt = receipt_of(Result.REJECTED, told).model_copy(update={"skipped": skipped})
+        whole = filled(TEMPLATE, card.data_of([report_of(name.strip() or "x")], receipt))
+        # A text run is shown as it stands; a text block is Markdown.
+        for kind, text in texts(whole):
+            assert kind == "TextRun" or text in ("Jira", "MYT-1", "MYT-2")
+            assert not re.search(r"[\x00-\x1f\x7f-\x9f\u2028]", text)
+        assert {action["url"] for action in whole["actions"]} == {
+            f"https://acme.atlassian.net/browse/{key}" for key in ("MYT-1", "MYT-2")
+        }
+
+
+class TestHandingOver:
+    def test_a_full_disk_is_a_warning(self, caplog):
+        hand_over("x" * 100_000, "/dev/full", "DOTENV", append=True)
+        assert "DOTENV could not be written: /dev/full: No space left on device; check" in caplog.text
+
+    def test_a_folder_is_a_warning(self, caplog, tmp_path):
+        hand_over("x\n", str(tmp_path), "DOTENV")
+        assert f"DOTENV could not be written: {tmp_path}: Is a directory; check" in caplog.text
+
+    def test_a_name_that_no_file_can_have_is_a_warning(self, caplog):
+        hand_over("x\n", "a\0b", "DOTENV")
+        assert "DOTENV could not be written" in caplog.text
+
+    def test_a_closed_standard_output_is_a_warning(self, caplog, monkeypatch):
+        monkeypatch.setattr("sys.stdout", None)
+        hand_over("x\n", "/dev/stdout", "the annotations")
+        assert "the annotations could not be written: /dev/stdout: it is closed; check" in caplog.text

@@ -27,6 +27,16 @@ IN = {ci: {**dict.fromkeys(RECORDED["Harness"]), **RECORDED[ci]} for ci in RECOR
 REJECTED = {"acceptedBuilds": [], "unknownIssueKeys": [], "rejectedBuilds": []}
 
 
+TELLER = """
+from pathlib import Path
+from jira_ci_core import hookimpl
+
+@hookimpl
+def jira_ci_reported(pipeline, reports, receipt):
+    Path("told").write_text(repr((pipeline, reports, receipt)))
+"""
+
+
 def rejecting(*messages):
     """An answer of Jira that refuses the build, with these words."""
     key = {"pipelineId": "acme/default/shop/checkout", "buildNumber": 42}
@@ -157,6 +167,16 @@ class TestSecrets:
     @pytest.mark.parametrize("ci", ["Harness", "GitHub Actions"])
     def test_that_stand_in_the_name_of_the_pipeline(self, all_in, jira, ci):
         all_in(ci, {}, state="failed", issuekeys="MYT-1", pipeline=f"a {jira.client_secret} b", run_number="42")
+
+    def test_that_stand_in_anything_a_plugin_is_handed(self, harness_oauth, jira):
+        (harness_oauth.folder / "teller.py").write_text(TELLER)
+        jira.fault("answer", status=403, body={"message": f"no {jira.client_secret} here"})
+        environ = {"DRONE_COMMIT_MESSAGE": f"MYT-1 {jira.client_secret}", "DRONE_TAG": jira.client_secret}
+        more = {"outbox": jira.client_secret, "properties": f"team={jira.client_secret}", "local_plugins": "teller.py"}
+        assert harness_oauth(environ=environ, **more).code == 1
+        told = (harness_oauth.folder / "told").read_text()
+        assert told.count("[secret]") == 7  # message, tag, description, label, property, Jira's answer, kept
+        assert jira.client_secret not in told
 
     def test_that_stand_on_the_card_on_standard_output(self, harness_oauth, jira):
         jira.fault("answer", status=403, body={"message": f"no {jira.client_secret} here"})

@@ -22,12 +22,13 @@ def gate(ctx: click.Context, /, format: str, **flags: str | None) -> None:
     from jira_ci_core import telling
     from jira_ci_core.gate import ask
     from jira_ci_core.loader import load
+    from jira_ci_core.runner import NO_KEY
 
     console = ctx.obj.console
     loaded = load(replace(ctx.meta["sources"], flags=given(flags)), ctx.obj.secrets, ctx.meta["plugins"])
     set_level(loaded.settings.log_level)
     verdict = ask(loaded)
-    problems = verdict.problems or ((telling.NO_KEY,) if verdict.status == "skipped" else ())
+    problems = verdict.problems or ((NO_KEY,) if verdict.status == "skipped" else ())
     if format == "json":
         told = {
             "ending": verdict.status,

@@ -105,12 +105,12 @@ def jira_ci_deliver(
 ) -> Receipt | None:
     """Deliver these reports, and say for each what became of it.
 
-    Called once a step (`jira-ci outbox flush`: once a batch), with one report or more, all for the site that is
-    configured. `connect()` signs in when it is called and raises `SignInError` or `DeliveryError` where that fails;
-    a delivery that hands on (to a queue) does not call it, and says so with `NEEDS_SIGN_IN = False` in its module or
-    class, so that no credential is asked for. The first Receipt wins and holds one outcome for each report, in their
-    order; None leaves it to the next. Delivering the same report twice must be harmless: it carries its identity and
-    its order in itself. Since contract 1.
+    Called once a step (`jira-ci run`: at its beginning and at its end; `jira-ci outbox flush`: once a batch), with
+    one report or more, all for the site that is configured. `connect()` signs in when it is called and raises
+    `SignInError` or `DeliveryError` where that fails; a delivery that hands on (to a queue) does not call it, and
+    says so with `NEEDS_SIGN_IN = False` in its module or class, so that no credential is asked for. The first
+    Receipt wins and holds one outcome for each report, in their order; None leaves it to the next. Delivering the
+    same report twice must be harmless: it carries its identity and its order in itself. Since contract 1.
     """
 
 
@@ -118,11 +118,12 @@ def jira_ci_deliver(
 def jira_ci_reported(pipeline: Pipeline, reports: Sequence[Report], receipt: Receipt, settings: Settings) -> None:
     """Learn how it ended: write a card, a summary, an output, a message.
 
-    Called once, at every end that had settings to work with: delivered, refused, kept, skipped (then `reports` is
-    empty and `receipt.skipped` says why). Where SITES names several sites the whole story is told once for each. In all
-    texts handed over the credentials of this step are masked; others wrote them, so mind what the place that you
-    write to makes of them. `jira_ci_core.Summary.of(reports, receipt)` has the facts that most want. A failure here
-    is a warning and never changes the exit status. Since contract 1.
+    Called once (`jira-ci run`: when its command has ended, or was told to), at every end that had settings to work
+    with: delivered, refused, kept, skipped (then `reports` is empty and `receipt.skipped` says why). Where SITES names
+    several sites the whole story is told once for each. In all texts handed over the credentials of this step are
+    masked; others wrote them, so mind what the place that you write to makes of them.
+    `jira_ci_core.Summary.of(reports, receipt)` has the facts that most want. A failure here is a warning and never
+    changes the exit status. Since contract 1.
     """
 
 

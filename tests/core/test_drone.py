@@ -37,9 +37,13 @@ def test_a_run_is_known_by_its_flag_in_any_case(flag):
     assert read({"DRONE": flag}).ci == "Drone"
 
 
-@pytest.mark.parametrize("environ", [{}, {"DRONE": ""}, {"DRONE": "false"}, {"DRONE_BUILD_NUMBER": "1"}])
-def test_without_the_flag_it_is_none(environ):
+@pytest.mark.parametrize("environ", [{}, {"DRONE": ""}, {"DRONE": "false"}, {"DRONE_BUILD_NUMBER": ""}])
+def test_without_a_sign_it_is_none(environ):
     assert read(environ) is None
+
+
+def test_the_number_of_a_run_is_sign_enough_for_those_who_run_the_image_by_hand():
+    assert read({"DRONE_BUILD_NUMBER": "1"}).origins["ci"] == "DRONE_BUILD_NUMBER"
 
 
 def test_a_push_says():

@@ -34,5 +34,5 @@ TABLE: Table = {
 }
 
 jira_ci_read_pipeline = hookimpl(trylast=True)(
-    reader("Drone", TABLE, known_by=("DRONE=true",), identity=("DRONE_REPO", "DRONE_STAGE_NAME"))
+    reader("Drone", TABLE, known_by=("DRONE=true", "DRONE_BUILD_NUMBER"), identity=("DRONE_REPO", "DRONE_STAGE_NAME"))
 )

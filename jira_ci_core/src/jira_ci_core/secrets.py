@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from base64 import b64encode, urlsafe_b64encode
 from urllib.parse import quote, quote_plus, urlsplit
 
@@ -18,26 +19,31 @@ class Secrets:
     def __init__(self) -> None:
         self._forms: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
+        # One thread may obtain a token while another one prints.
+        self._lock = threading.Lock()
 
     def add(self, value: str) -> None:
         """Have a value, and the usual encodings of it, removed from everything that is printed from now on."""
         values = {value, value.strip()}
         if "://" in value:
             values.update(_secret_parts(value))
-        for plain in values:
-            if len(plain) >= SHORTEST:
-                self._forms.update(_encoded(plain))
-        self._pattern = None
+        with self._lock:
+            for plain in values:
+                if len(plain) >= SHORTEST:
+                    self._forms.update(_encoded(plain))
+            self._pattern = None
 
     def redact(self, text: str) -> str:
         """The text with every secret in it masked."""
-        if not self._forms:
-            return text
-        if self._pattern is None:
-            # Longest first: a secret may hold another one.
-            longest_first = sorted(self._forms, key=lambda form: (-len(form), form))
-            self._pattern = re.compile("|".join(map(_anywhere, longest_first)))
-        return self._pattern.sub(MASK, text)
+        with self._lock:
+            if not self._forms:
+                return text
+            if self._pattern is None:
+                # Longest first: a secret may hold another one.
+                longest_first = sorted(self._forms, key=lambda form: (-len(form), form))
+                self._pattern = re.compile("|".join(map(_anywhere, longest_first)))
+            pattern = self._pattern
+        return pattern.sub(MASK, text)
 
 
 def _anywhere(form: str) -> str:

@@ -15,7 +15,7 @@ from jira_ci_core.errors import ExitCode
 
 
 class Watchdog:
-    """Watches one call after the other, or one within the other, each for the same time.
+    """Watches one call after the other, or one within the other, each for the same time; several threads' as well.
 
     Two things watch: a timer signal, which also interrupts a regular expression that goes round in circles, and a
     thread, which also sees a call that no signal interrupts. Whatever a plugin does, one of them gets through, unless
@@ -25,7 +25,8 @@ class Watchdog:
     def __init__(self, seconds: float, tell: Callable[[str], None]) -> None:
         self.seconds = seconds
         self._tell = tell
-        self._watched: list[tuple[str, float]] = []
+        self._watched: dict[int, list[tuple[str, float]]] = {}
+        """By thread: the calls that are within each other there, the innermost last."""
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._rests = False
@@ -40,18 +41,22 @@ class Watchdog:
         if self._rests:
             yield
             return
+        thread = threading.get_ident()
         with self._changed:
-            self._watched.append((what, time.monotonic() + self.seconds))
+            calls = self._watched.setdefault(thread, [])
+            calls.append((what, time.monotonic() + self.seconds))
             self._changed.notify()
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
-            self._thread.start()
-        with self._signal():
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+                self._thread.start()
+        with self._signal(calls):
             try:
                 yield
             finally:
                 with self._changed:
-                    self._watched.pop()
+                    calls.pop()
+                    if not calls:
+                        del self._watched[thread]
 
     def _watch(self) -> None:
         while True:
@@ -59,7 +64,7 @@ class Watchdog:
                 if not self._watched:
                     self._changed.wait()
                     continue
-                what, deadline = self._watched[-1]
+                what, deadline = min((calls[-1] for calls in self._watched.values()), key=lambda call: call[1])
                 # Woken for nothing once in a while: waking it for the end of each call would cost every call.
                 if (left := deadline - time.monotonic()) > 0:
                     self._changed.wait(left)
@@ -67,11 +72,11 @@ class Watchdog:
             self._end(what)
 
     @contextlib.contextmanager
-    def _signal(self) -> Iterator[None]:
+    def _signal(self, calls: list[tuple[str, float]]) -> Iterator[None]:
         usable = (
             hasattr(signal, "SIGALRM")
             and threading.current_thread() is threading.main_thread()
-            and len(self._watched) == 1
+            and len(calls) == 1
             and signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
         )
         if not usable:
@@ -86,7 +91,7 @@ class Watchdog:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
     def _rung(self, number: int, frame: FrameType | None) -> None:
-        self._end(self._watched[-1][0])
+        self._end(self._watched[threading.get_ident()][-1][0])
 
     def _end(self, what: str) -> NoReturn:
         self._tell(what)

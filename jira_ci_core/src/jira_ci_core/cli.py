@@ -38,6 +38,7 @@ LATER = {
     "outbox": "jira_ci_core.commands.outbox",
     "show": "jira_ci_core.commands.lookup",
     "delete": "jira_ci_core.commands.lookup",
+    "backfill": "jira_ci_core.commands.backfill",
 }
 
 # Commands of packages that may not be installed, and the extra of core that installs them.

@@ -55,9 +55,10 @@ class Connections(HTTPAdapter):
         """Leave a pool as it is: what it trusts is in its TLS context."""
 
     def close(self) -> None:
-        """Close all connections, and stop waiting for the deadline."""
+        """Close all connections, those that another thread uses as well, and stop waiting for the deadline."""
         if self._timer is not None:
             self._timer.cancel()
+        self._cut()
         self._open.clear()
         super().close()
 

@@ -9,7 +9,7 @@ import copy
 import functools
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from jira_ci_core.early import EarlyConnections
@@ -33,9 +33,17 @@ class Delivery:
     Its making chooses the credentials and opens the connections that will be needed; nothing is sent before `deliver`.
     """
 
-    def __init__(self, loaded: Loaded, site: Site, *, dry_run: bool = False) -> None:
-        """Raises SettingsError where CA_BUNDLE cannot be used."""
+    def __init__(
+        self,
+        loaded: Loaded,
+        site: Site,
+        *,
+        dry_run: bool = False,
+        on_rate_limit: Callable[[float], None] | None = None,
+    ) -> None:
+        """`on_rate_limit` is told of each 429, see `Http`. Raises SettingsError where CA_BUNDLE cannot be used."""
         self._loaded = loaded
+        self._on_rate_limit = on_rate_limit
         self.site = site
         self._problem: SettingsError | None = None
         self._sign_in: SignIn | None = None
@@ -64,6 +72,14 @@ class Delivery:
         if self._sign_in and loaded.plugins.need_sign_in() and not loaded.network.has_proxy:
             self._early.open(self._sign_in.hosts)
 
+    def beside(self) -> Delivery:
+        """Another delivery to the same site, for another thread: it connects and signs in for itself."""
+        other = copy.copy(self)
+        for own in ("http", "connection"):
+            vars(other).pop(own, None)
+        other._early = EarlyConnections(self._loaded.network.ca_bundle)
+        return other
+
     def check(self) -> None:
         """Raise SettingsError where there is no credential that can be used, unless none is needed."""
         if self._problem and self._loaded.plugins.need_sign_in():
@@ -73,6 +89,10 @@ class Delivery:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections; what is being sent ends with an error."""
         self._early.close()
         if "http" in vars(self):
             self.http.close()
@@ -89,7 +109,7 @@ class Delivery:
 
         self._loaded.plugins.allow_more(self._loaded.network.deadline)
         hosts = self._sign_in.hosts if self._sign_in else ()
-        return Http(self._loaded.network, self._loaded.secrets, hosts, self._early)
+        return Http(self._loaded.network, self._loaded.secrets, hosts, self._early, self._on_rate_limit)
 
     @functools.cached_property
     def connection(self) -> Connection:

@@ -95,7 +95,8 @@ def jira_ci_authenticate(site: Site, settings: Settings) -> SignIn | None:
 
     Called once. None means that none of its settings is there; with some of them, answer a SignIn that names the
     missing ones. All answers are collected, core chooses one (`AUTH`), and calls its `connect(http)` only when
-    something is to be delivered. What fails then is raised as `SignInError`. Since contract 1.
+    something is to be delivered; `jira-ci backfill` in several threads, each of which signs in for
+    itself. What fails then is raised as `SignInError`. Since contract 1.
     """
 
 
@@ -105,12 +106,14 @@ def jira_ci_deliver(
 ) -> Receipt | None:
     """Deliver these reports, and say for each what became of it.
 
-    Called once a step (`jira-ci run`: at its beginning and at its end; `jira-ci outbox flush`: once a batch), with
-    one report or more, all for the site that is configured. `connect()` signs in when it is called and raises
-    `SignInError` or `DeliveryError` where that fails; a delivery that hands on (to a queue) does not call it, and
-    says so with `NEEDS_SIGN_IN = False` in its module or class, so that no credential is asked for. The first
-    Receipt wins and holds one outcome for each report, in their order; None leaves it to the next. Delivering the
-    same report twice must be harmless: it carries its identity and its order in itself. Since contract 1.
+    Called once a step (`jira-ci run`: at its beginning and at its end; `jira-ci outbox flush` and `backfill`: once a
+    batch), with one report or more, all for the site that is configured. One that says `THREAD_SAFE = True` in its module or class is called by `backfill` in several
+    threads at once, each with its own `connect` and `http`; any other one in the main thread alone. `connect()` signs
+    in when it is called and raises `SignInError` or `DeliveryError` where that fails; a delivery that hands on (to a
+    queue) does not call it, and says so with `NEEDS_SIGN_IN = False` in its module or class, so that no credential is
+    asked for. The first Receipt wins and holds one outcome for each report, in their order; None leaves it to the
+    next. Delivering the same report twice must be harmless: it carries its identity and its order in itself.
+    Since contract 1.
     """
 
 

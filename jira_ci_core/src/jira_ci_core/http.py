@@ -101,10 +101,13 @@ class Http:
         secrets: Secrets,
         hosts: Iterable[str],
         early: EarlyConnections | None = None,
+        on_rate_limit: Callable[[float], None] | None = None,
     ) -> None:
         """`early` are connections that are being opened already.
 
-        Raises SettingsError where CA_BUNDLE cannot be used. Opens no connection.
+        `on_rate_limit` is told of each 429, with the seconds that it asks to wait or 0, and has it answered at once:
+        for those who hold up all their senders together. Raises SettingsError where CA_BUNDLE cannot be used. Opens no
+        connection.
         """
         # Closures, not values: what a plugin is handed shows no credential however it is looked at. A bound method
         # would show whose it is, and connections keep the addresses of proxies.
@@ -112,6 +115,7 @@ class Http:
         self._hosts = frozenset(filter(None, map(origin, hosts)))
         self._deadline = Deadline(network.deadline)
         self._clock_was_checked = False
+        self._on_rate_limit = on_rate_limit
         proxies = {
             scheme: _with_scheme(proxy.get_secret_value())
             for scheme, proxy in (("https", network.https_proxy), ("http", network.http_proxy))
@@ -200,7 +204,7 @@ class Http:
                 if wait >= self._deadline.left():
                     raise _unreachable(url, error, self._deadline, len(retry.history)) from None
             else:
-                if not retry.is_retry(method, response.status_code):
+                if not retry.is_retry(method, response.status_code) or self._is_left_to_others(response):
                     return response
                 retry = retry.increment(method, url)
                 failure, wait = f"it answered {response.status_code}", _asked_wait(response, retry)
@@ -218,6 +222,13 @@ class Http:
             if wait >= self._deadline.left():
                 return
             yield wait
+
+    def _is_left_to_others(self, response: requests.Response) -> bool:
+        """Whether somebody else waits for the end of a rate limit, who is told of it here."""
+        if self._on_rate_limit is None or response.status_code != 429:
+            return False
+        self._on_rate_limit(_asked_wait(response, RETRY))
+        return True
 
     def _once(self, method: str, url: str, arguments: Mapping[str, Any]) -> requests.Response:
         left = self._deadline.left()

@@ -182,11 +182,15 @@ class Plugins:
 
     def need_sign_in(self) -> bool:
         """Whether every delivery that could be asked wants to be signed in."""
+        return all(self._deliveries_say("NEEDS_SIGN_IN", True))
+
+    def deliver_in_threads(self) -> bool:
+        """Whether every delivery that could be asked may be called in several threads at once."""
+        return all(self._deliveries_say("THREAD_SAFE", False))
+
+    def _deliveries_say(self, name: str, default: bool) -> list[bool]:
         implementations = self._manager.hook.jira_ci_deliver.get_hookimpls()
-        return all(
-            getattr(self._installed[implementation.plugin_name].loaded, "NEEDS_SIGN_IN", True)
-            for implementation in implementations
-        )
+        return [getattr(self._installed[one.plugin_name].loaded, name, default) for one in implementations]
 
     def _take_in(self, plugin: Installed) -> None:
         other = self._installed.get(plugin.name)

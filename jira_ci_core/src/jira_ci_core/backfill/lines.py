@@ -1,0 +1,146 @@
+"""A line of the file: one build or deployment, as JSON."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from pydantic import ValidationError
+
+from jira_ci_core.identity import environment_id
+from jira_ci_core.models import (
+    Build,
+    Deployment,
+    EnvironmentType,
+    Kind,
+    MappedEnvironment,
+    Pipeline,
+    Report,
+    Site,
+    State,
+)
+from jira_ci_core.plugins import Plugins
+from jira_ci_core.settings import Settings
+
+LONGEST_LINE = 2**20
+_STATES = frozenset(State)
+_MODELS: dict[Kind, type[Build | Deployment]] = {Kind.BUILD: Build, Kind.DEPLOYMENT: Deployment}
+
+
+class BadLineError(Exception):
+    """A line that is no build and no deployment, and why."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """A place between two lines."""
+
+    offset: int = 0
+    """In bytes."""
+    line: int = 0
+    """How many lines are before it."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line as it was read."""
+
+    before: Position
+    after: Position
+    text: bytes
+    """At most `LONGEST_LINE` bytes of it."""
+    is_cut: bool = False
+
+    @property
+    def number(self) -> int:
+        """Which line it is, the first being 1."""
+        return self.after.line
+
+
+def read_lines(file: BinaryIO, start: Position) -> Iterator[Line]:
+    """All lines from where the file stands, which is at `start`; of a line that never ends only its beginning."""
+    before = start
+    while text := file.readline(LONGEST_LINE):
+        size, last = len(text), text
+        while not last.endswith(b"\n") and (last := file.readline(LONGEST_LINE)):
+            size += len(last)
+        after = Position(before.offset + size, before.line + 1)
+        yield Line(before, after, text, is_cut=size > len(text))
+        before = after
+
+
+class Reader:
+    """Makes reports of lines, with the same tables of states and environments as `jira-ci report`."""
+
+    def __init__(self, plugins: Plugins, settings: Settings, site: Site) -> None:
+        self._settings = settings
+        self._site = site
+        # The same few words and names come again and again; no cache may grow with the file.
+        self._state = functools.lru_cache(1000)(
+            lambda word, kind: plugins.first(
+                "map_state", status=word, kind=kind, pipeline=Pipeline(ci="backfill"), settings=settings
+            )
+        )
+        self._environment = functools.lru_cache(1000)(
+            lambda name: plugins.first("map_environment", name=name, settings=settings)
+        )
+
+    def report(self, line: Line) -> Report:
+        """The report that a line holds. Its sequence is 0 where the line names none. Raises BadLineError."""
+        if line.is_cut:
+            raise BadLineError(f"it is longer than {LONGEST_LINE // 2**20} MiB")
+        try:
+            fields = json.loads(line.text)
+        except (ValueError, RecursionError) as error:
+            raise BadLineError(f"it is not JSON ({error})") from None
+        if not isinstance(fields, dict):
+            raise BadLineError("it is not a JSON object")
+        kind = fields.setdefault("kind", Kind.DEPLOYMENT if "environment" in fields else Kind.BUILD)
+        if kind not in ("build", "deployment"):
+            raise BadLineError("kind: it is neither build nor deployment")
+        fields.setdefault("sequence", 0)
+        self._complete(fields, Kind(kind))
+        try:
+            return Report(
+                site=self._site,
+                entity=_MODELS[Kind(kind)].model_validate(fields),
+                properties=self._settings.properties,
+            )
+        except ValidationError as error:
+            raise BadLineError("; ".join(map(_reason, error.errors(include_url=False, include_input=False)))) from None
+
+    def _complete(self, fields: dict[str, Any], kind: Kind) -> None:
+        """Fill in what follows from the rest, where the rest is as it should be."""
+        pipeline = _named(fields, "pipeline")
+        if "id" in pipeline:
+            pipeline.setdefault("name", pipeline["id"])
+            if "url" in fields:
+                pipeline.setdefault("url", fields["url"])
+            fields.setdefault("name", f"{pipeline['name']} #{fields.get('number')}")
+        keys = fields.get("issue_keys")
+        if isinstance(keys, str):
+            fields["issue_keys"] = keys.replace(",", " ").split()
+        state = fields.get("state")
+        if isinstance(state, str) and state and state not in _STATES:
+            fields["state"] = self._state(state, kind) or state
+        environment = _named(fields, "environment", by="name")
+        if isinstance(name := environment.get("name"), str) and name:
+            mapped: MappedEnvironment | None = self._environment(name)
+            environment.setdefault("id", (mapped.id if mapped else None) or environment_id(name))
+            environment.setdefault("type", mapped.type if mapped else EnvironmentType.UNMAPPED)
+
+
+def _named(fields: dict[str, Any], field: str, by: str = "id") -> dict[str, Any]:
+    """What is under a field, where its id or name may stand alone; an object that is in no field where it is wrong."""
+    value = fields.get(field)
+    if isinstance(value, str) and value:
+        fields[field] = {by: value}
+    return fields[field] if isinstance(fields.get(field), dict) else {}
+
+
+def _reason(error: Any) -> str:
+    where = ".".join(map(str, error["loc"]))
+    return f"{where}: {error['msg']}" if where else str(error["msg"])

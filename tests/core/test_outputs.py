@@ -191,9 +191,10 @@ class TestMarkdown:
 
     @given(name=hostile, site=hostile, told=st.lists(problems, max_size=2), skipped=hostile)
     @example(name="`x`", site="``", told=[], skipped="```")
+    @example(name="x", site="", told=[], skipped="x")
     def test_no_text_of_others_is_markup_or_a_link(self, name, site, told, skipped):
         name = name.strip() or "x"
-        report = report_of(name, site=Site(url=f"https://acme.example{site}"))
+        report = report_of(name, site=Site(url=f"https://acme.example/{site}"))
         receipt = receipt_of(Result.REJECTED, *told).model_copy(update={"skipped": skipped})
         for text in (summary.markdown_of([report], receipt), summary.markdown_of([], receipt)):
             tokens = rendered(text)
@@ -201,9 +202,9 @@ class TestMarkdown:
             assert {re.sub("_(open|close)$", "", token.type) for token in tokens} <= allowed | {
                 *("inline", "text", "code_inline", "softbreak")
             }
-            assert {token.attrs["href"] for token in tokens if token.type == "link_open"} <= {
-                *("https://ci.example/42", "https://acme.example/browse/MYT-1", "https://acme.example/browse/MYT-2")
-            }
+            links = {token.attrs["href"] for token in tokens if token.type == "link_open"}
+            # What stands behind the host makes the address none of a site.
+            assert links == ({"https://ci.example/42"} if "build 42" in text else set())
             assert text.count("\n") == len(text.splitlines())
             ours = " ".join(token.content for token in tokens if token.type == "text")
             assert re.fullmatch(r"(Jira|issues|nothing was sent|why|do|\(successful\)|refused|[:, ])*", ours), ours

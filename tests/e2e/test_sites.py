@@ -174,3 +174,14 @@ def test_a_program_asks_for_one_site_at_a_time(sites, jira, monkeypatch):
         run(sites.environ)
     assert run(sites.environ, {"sites": "two"}).exit_code == 0
     assert [one["issueKeys"] for one in jira.deployments()] == [["DEMO-1"]]
+
+
+def test_a_summary_has_a_part_for_each_site_and_outputs_end_with_those_of_the_last(sites, one, two):
+    files = {name: sites.folder / name for name in ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT")}
+    assert sites(environ={name: str(file) for name, file in files.items()}).code == 0
+    summary, outputs = (file.read_text() for file in files.values())
+    assert [site.url.removeprefix("http://") in summary for site in (one, two)] == [True, True]
+    assert [line for line in outputs.splitlines() if "KEYS" in line] == [
+        "JIRA_ISSUE_KEYS=MYT-1",
+        "JIRA_ISSUE_KEYS=DEMO-1",
+    ]

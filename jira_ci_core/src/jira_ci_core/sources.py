@@ -178,7 +178,8 @@ class Sources:
         if isinstance(section, dict):
             where = f"[sites.{name}] of {self.config_name}"
             return replace(self, section=section, section_name=where, own=frozenset((*own, SITES.name)))
-        there = f"only of {', '.join(self.sections)}" if self.sections else "nor any other"
+        sections = [other for other, section in self.sections.items() if isinstance(section, dict)]
+        there = f"only of {', '.join(sections)}" if sections else "nor any other"
         where = f"{self.config_name} has no section of it, {there}" if self.config_name else "CONFIG is not set"
         raise SettingsError(
             f"SITES names {name}, and nothing says what that is",

@@ -116,7 +116,23 @@ class TestOutcome:
             assert first["entity"]["lastUpdated"] <= last["entity"]["lastUpdated"]
             changed = {name for name in first["entity"] if first["entity"][name] != last["entity"][name]}
             assert changed <= {"state", "updateSequenceNumber", "lastUpdated"}
+            assert last["entity"].keys() - first["entity"].keys() <= {"duration"}
             assert (first["outcome"], last["outcome"]) == ("applied", "applied")
+
+    def test_tests_that_the_command_runs_are_counted(self, harness_oauth, jira):
+        (harness_oauth.folder / "old.xml").write_text('<testsuite><testcase name="a"><failure/></testcase></testsuite>')
+        writes = """echo '<testsuite><testcase name="a"/><testcase name="b"/></testsuite>' > new.xml; rm old.xml"""
+        done = harness_oauth.run("run", "--", "sh", "-c", writes, test_results="*.xml")
+        assert done.code == 0, done.text
+        first, last = (update["entity"] for update in jira.updates())
+        assert "testInfo" not in first
+        assert (last["testInfo"]["totalNumber"], last["testInfo"]["numberPassed"]) == (2, 2)
+
+    def test_how_long_a_deployment_took_is_how_long_the_command_ran(self, harness_oauth, jira):
+        long_ago = {"DRONE_STAGE_STARTED": "1000000000", "CI_PIPELINE_STARTED": "1000000000"}
+        harness_oauth.run("run", "--", "true", environment_name="prod", environ=long_ago)
+        [deployment] = jira.deployments()
+        assert deployment["duration"] < 100
 
     def test_the_command_runs_when_jira_knows_of_it(self, harness_oauth, jira, tmp_path):
         asks = f"import urllib.request as u; print(u.urlopen('{jira.url}/_sandbox/entities').read().decode())"
@@ -192,6 +208,12 @@ class TestBeforeTheCommand:
         failed(harness_oauth.run("run", "--", "touch", "ran", **settings), 2)
         assert not (harness_oauth.folder / "ran").exists()
         assert jira.requests() == []
+
+    def test_several_sites(self, harness_oauth, jira, failed):
+        (harness_oauth.folder / "sites.toml").write_text("[sites.a]\n[sites.b]\n")
+        failure = failed(harness_oauth.run("run", "--", "touch", "ran", sites="a,b", config="sites.toml"), 2)
+        assert failure.what == "SITES names 2 sites, and this speaks with one"
+        assert not (harness_oauth.folder / "ran").exists()
 
     def test_a_run_without_a_number(self, harness_oauth, failed):
         environ = {"DRONE_BUILD_NUMBER": None, "HARNESS_BUILD_ID": None}
@@ -310,6 +332,15 @@ class TestStreams:
             )
             assert process.wait(timeout=60) == 0
             assert str([os.fstat(file.fileno()).st_ino] * 3).encode() in (tmp_path / "all").read_bytes()
+
+    def test_what_a_plugin_prints_is_no_part_of_it(self, start, harness_oauth, install):
+        install(
+            "prints", "from jira_ci_core import hookimpl\n\n@hookimpl\ndef jira_ci_reported():\n    print('printed')\n"
+        )
+        process = start("--", "echo", "mine")
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, out) == (0, b"mine\n")
+        assert b"printed" in err
 
     @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
     def test_one_that_is_closed(self, start, closed):

@@ -106,14 +106,15 @@ def jira_ci_deliver(
 ) -> Receipt | None:
     """Deliver these reports, and say for each what became of it.
 
-    Called once a step (`jira-ci run`: at its beginning and at its end; `jira-ci outbox flush` and `backfill`: once a
-    batch), with one report or more, all for the site that is configured. One that says `THREAD_SAFE = True` in its
-    module or class is called by `backfill` in several threads at once, each with its own `connect` and `http`; any
-    other one in the main thread alone. `connect()` signs in when it is called and raises `SignInError` or
-    `DeliveryError` where that fails; a delivery that hands on (to a queue) does not call it, and says so with
-    `NEEDS_SIGN_IN = False` in its module or class, so that no credential is asked for. The first Receipt wins and
-    holds one outcome for each report, in their order; None leaves it to the next. Delivering the same report twice
-    must be harmless: it carries its identity and its order in itself. Since contract 1.
+    Called once a step (`jira-ci run`: at its beginning and at its end; `jira-ci outbox flush` and `backfill`: once
+    a batch), with one report or more, all for the site that is configured. One that says `THREAD_SAFE = True` in
+    its module or class is called by `backfill` in several threads at once, each with its own `connect` and `http`;
+    any other one in the main thread alone, but for `jira-ci run`, which calls it in a thread of its own each time,
+    and after a signal to stop does not wait for the first. `connect()` signs in when it is called and raises
+    `SignInError` or `DeliveryError` where that fails; a delivery that hands on (to a queue) does not call it, and
+    says so with `NEEDS_SIGN_IN = False` in its module or class, so that no credential is asked for. The first
+    Receipt wins and holds one outcome for each report, in their order; None leaves it to the next. Delivering the
+    same report twice must be harmless: it carries its identity and its order in itself. Since contract 1.
     """
 
 

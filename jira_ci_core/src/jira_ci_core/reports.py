@@ -106,13 +106,6 @@ def make_reports(
     )
 
 
-def updated(reports: tuple[Report, ...], state: State, clock: Clock) -> tuple[Report, ...]:
-    """The next update of the same builds or deployments: another state, and a later time."""
-    sequence = clock.next_sequence()
-    changes = {"state": state, "sequence": sequence, "last_updated": clock.moment(sequence)}
-    return tuple(one.model_copy(update={"entity": one.entity.model_copy(update=changes)}) for one in reports)
-
-
 def make_environments(plugins: Plugins, pipeline: Pipeline, settings: Settings) -> list[Environment]:
     """The environments that ENVIRONMENT_NAME names. Raises SettingsError where several are to have one id."""
     names = settings.environment_name

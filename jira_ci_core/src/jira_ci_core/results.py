@@ -55,7 +55,7 @@ def count_tests(patterns: Sequence[str], folder: Path) -> CountedTests | None:
     by the time of its suite, else by its place. A file that cannot be counted is a warning. Raises SettingsError where
     junitparser is not installed.
     """
-    _require_junitparser()
+    require_junitparser()
     runs: list[_Run] = []
     left = LARGEST_IN_ALL
     files = 0
@@ -83,7 +83,8 @@ def count_tests(patterns: Sequence[str], folder: Path) -> CountedTests | None:
     return tests
 
 
-def _require_junitparser() -> None:
+def require_junitparser() -> None:
+    """Raise SettingsError where it is not installed."""
     try:
         import junitparser  # noqa: F401
     except ImportError:

@@ -19,8 +19,9 @@ from jira_ci_core.clock import PROCESS_CLOCK, Clock
 from jira_ci_core.delivery import Delivery
 from jira_ci_core.errors import ExitCode, JiraCiError, Problem, SettingsError
 from jira_ci_core.loader import Loaded
-from jira_ci_core.models import Receipt, Report, Result, State
-from jira_ci_core.reports import kind_of, make_reports, make_site, updated
+from jira_ci_core.models import Kind, Receipt, Report, Result, State
+from jira_ci_core.reports import kind_of, make_reports, make_site
+from jira_ci_core.results import require_junitparser
 from jira_ci_core.runner import Ending, Found, How, end, find, how_it_ended, no_key, send
 from jira_ci_core.states import wanted_state
 
@@ -64,6 +65,8 @@ def run_command(
         reports: tuple[Report, ...] = ()
         if found.keys:
             reports = make_reports(plugins, found.pipeline, found.names, State.IN_PROGRESS, settings, clock)
+            if settings.test_results and kind_of(settings) is Kind.BUILD:
+                require_junitparser()
         plugins.let_hang()
         step = _Step(loaded, delivery, found, reports, tell, clock)
         with signals(step.events.put):
@@ -133,7 +136,7 @@ class _Step:
         if isinstance(first.error, SettingsError):
             raise first.error
         if self._stopped_by is None:
-            self._note(first, self._reports)
+            self._note(first)
 
     def _end(self, state: State, status: int) -> Ran:
         """Tell how it ended, unless that is being told already since it was told to stop."""
@@ -141,24 +144,31 @@ class _Step:
         last = self._last or self._begin_last(state)
         patience = time.monotonic() + network.deadline + settings.plugin_timeout
         self._wait(lambda: last.has_ended, patience)
-        self._note(last, self._reports)
+        self._note(last)
         return Ran(exit_code(status), self._is_told)
 
     def _begin_last(self, state: State) -> _Telling:
         loaded, found = self._loaded, self._found
         left = self._stopped_until - time.monotonic() - MARGIN
         loaded = loaded if left == math.inf else loaded.within(max(left, MARGIN))
-        self._reports = reports = updated(self._reports, state, self._clock)
-        delivery = self._delivery.again(loaded) if reports else None
+        delivery = self._delivery.again(loaded) if self._reports else None
 
         def tell() -> Ending:
             if delivery is None:
                 return end(loaded, found, (), no_key())
             with delivery:
+                reports = self._make_last(state)
                 return replace(end(loaded, found, reports, send(loaded, delivery, reports)), keys=())
 
         self._last = _Telling(tell, self._wake)
         return self._last
+
+    def _make_last(self, state: State) -> tuple[Report, ...]:
+        """The reports once more, with what is known only now: how long it took, the tests that were run."""
+        found, loaded = self._found, self._loaded
+        began = self._reports[0].entity.last_updated.isoformat()
+        pipeline = found.pipeline.model_copy(update={"started": began})
+        return make_reports(loaded.plugins, pipeline, found.names, state, loaded.settings, self._clock)
 
     def _wait(self, has_happened: Callable[[], bool], limit: float) -> None:
         """Hear signals until something has happened, or the time is over."""
@@ -191,12 +201,12 @@ class _Step:
             # At once, and not when the command has ended: CI may not wait for that.
             self._begin_last(State.CANCELLED)
 
-    def _note(self, telling: _Telling, reports: tuple[Report, ...]) -> None:
-        ending = telling.ending or self._not_told(telling, reports)
+    def _note(self, telling: _Telling) -> None:
+        ending = telling.ending or self._not_told(telling)
         self._is_told = self._is_told and ending.exit_code is ExitCode.OK
         self._tell(ending)
 
-    def _not_told(self, telling: _Telling, reports: tuple[Report, ...]) -> Ending:
+    def _not_told(self, telling: _Telling) -> Ending:
         problems: tuple[Problem, ...] = (
             Problem(
                 "Jira could not be told in time",
@@ -209,6 +219,7 @@ class _Step:
         elif telling.error is not None:
             why = f"{type(telling.error).__name__}: {telling.error}"
             problems = (Problem("Jira could not be told", why, "this is a bug; please report it"),)
+        reports = self._reports
         receipt = Receipt.for_all(reports, Result.NOT_DELIVERED, *problems)
         return Ending(How.NOT_DELIVERED, ExitCode.JIRA, self._found.pipeline, (), reports, receipt)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 from dataclasses import replace
 
 import click
@@ -50,7 +52,9 @@ def run(ctx: click.Context, /, strict: bool, command: tuple[str, ...], **flags: 
         )
 
     sources = replace(ctx.meta["sources"], flags=given(flags))
-    loaded = load(sources, ctx.obj.secrets, ctx.meta["plugins"])
-    set_level(loaded.settings.log_level)
-    ran = run_command(loaded, command, tell, lambda problem: console.problems([problem]))
+    # Standard output is the command's: what plugins say there might be taken for a part of what it prints.
+    with contextlib.redirect_stdout(sys.stderr):
+        loaded = load(sources, ctx.obj.secrets, ctx.meta["plugins"])
+        set_level(loaded.settings.log_level)
+        ran = run_command(loaded, command, tell, lambda problem: console.problems([problem]))
     ctx.exit(ExitCode.JIRA if strict and ran.status == 0 and not ran.is_told else ran.status)

@@ -401,7 +401,7 @@ def _sources(context: Context, flags: Mapping[str, str]) -> Sources:
 def _option(setting: Declared) -> click.Option:
     # A switch may go without its value: `--verify`.
     more: dict[str, Any] = {"is_flag": False, "flag_value": "true"} if isinstance(setting.default, bool) else {}
-    return click.Option([setting.name, *map(flag, setting.names)], metavar="VALUE", **more)
+    return click.Option([setting.name, *map(flag, setting.names)], metavar="VALUE", help=setting.help, **more)
 
 
 def _spellings(setting: Declared) -> str:

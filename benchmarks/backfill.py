@@ -1,0 +1,81 @@
+"""How long ten thousand builds and deployments take from a file, beside `jira-ci report` in a loop; and the memory.
+
+    python benchmarks/backfill.py
+    python benchmarks/backfill.py --lines 1000000 --round-trip 0    # is memory flat?
+
+The loop is not run to its end: some reports are timed before and after, and the median is multiplied.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from far import far
+from report import REPORT, environment, seconds
+
+BACKFILL = [*REPORT[:-1], "backfill"]
+
+
+def lines(count: int) -> Iterator[str]:
+    """Builds and deployments in turn, of ten pipelines."""
+    for number in range(count):
+        entity = {
+            "number": number,
+            "state": "successful" if number % 7 else "FAILURE",
+            "url": f"https://ci.example/run/{number}",
+            "last_updated": "2024-05-01T12:30:00+02:00",
+            "issue_keys": [f"MYT-{number % 5000 + 1}", f"MYT-{number % 300 + 1}"],
+            "pipeline": f"acme/shop-{number % 10}",
+            "description": "Let people pay by card, and have their money back",
+            **({"environment": ("dev", "staging", "production")[number % 3]} if number % 2 else {}),
+        }
+        yield json.dumps(entity) + "\n"
+
+
+def measure(file: Path, environ: dict[str, str]) -> tuple[float, float]:
+    """Seconds, and the most megabytes that were in use."""
+    begun = time.perf_counter()
+    with subprocess.Popen([*BACKFILL, str(file)], env=environ, cwd=file.parent, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        told = process.stderr.read().decode()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        sys.exit(told)
+    return time.perf_counter() - begun, usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def main() -> None:
+    """Print the row."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lines", type=int, default=10_000)
+    parser.add_argument("--round-trip", type=float, default=0.08)
+    parser.add_argument("--runs", type=int, default=5, help="reports that are timed, before and after")
+    options = parser.parse_args()
+    with far(options.round_trip) as jira, tempfile.TemporaryDirectory() as folder:
+        environ = environment(jira, "OAuth")
+        file = Path(folder) / "lines.jsonl"
+        with file.open("w") as writing:
+            writing.writelines(lines(options.lines))
+        times = [seconds(REPORT, environ) for _ in range(options.runs)]
+        took, megabytes = measure(file, environ)
+        times += [seconds(REPORT, environ) for _ in range(options.runs)]
+    loop = statistics.median(times) * options.lines
+    print(
+        f"backfill of {options.lines:,} at {options.round_trip:g} s: {took:.1f} s, {megabytes:.0f} MB at most; "
+        f"a loop of reports {loop:,.0f} s ({loop / options.lines:.3f} s each); ratio {took / loop:.3%} "
+        f"(load {os.getloadavg()[0]:.1f})"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""What a hundred plugins cost a step that only extract issue keys, beyond their own import.
+
+    python benchmarks/plugins.py [--runs 15]
+
+Four processes in turn: `jira-ci report --dry-run` with a hundred such plugins installed and without them, one that only
+imports their modules, and one that does not. The least of all runs counts, since the differences are small.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from report import RUN, seconds
+
+PLUGINS = 100
+SOURCE = """
+from jira_ci_core import FoundKey, hookimpl
+
+
+@hookimpl
+def jira_ci_extract_issue_keys(pipeline):
+    return [FoundKey(key="MYT-{number}", source="a file")]
+"""
+DRY_RUN = [sys.executable, "-P", "-m", "jira_ci_core", "report", "--dry-run"]
+# What a plugin imports is there before it in a report.
+IMPORTS = "from jira_ci_core import FoundKey, hookimpl"
+
+
+def install(folder: Path, number: int) -> None:
+    """A module, and the metadata of its distribution."""
+    (folder / f"stranger_{number}.py").write_text(SOURCE.format(number=number + 1))
+    info = folder / f"stranger_{number}-1.2.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: stranger-{number}\nVersion: 1.2\n")
+    (info / "entry_points.txt").write_text(f"[jira_ci]\nstranger-{number} = stranger_{number}\n")
+
+
+def main() -> None:
+    """Print the row."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=15)
+    options = parser.parse_args()
+    settings = {"PLUGIN_PROJECT": "MYT", "PLUGIN_INSTANCE": "acme"}
+    with tempfile.TemporaryDirectory() as folder:
+        for number in range(PLUGINS):
+            install(Path(folder), number)
+        without = {"PATH": os.environ["PATH"], **RUN, **settings}
+        installed = {**without, "PYTHONPATH": folder}
+        modules = "\n".join(f"import stranger_{number}" for number in range(PLUGINS))
+        only_imports = [sys.executable, "-P", "-c", f"{IMPORTS}\n{modules}"]
+        nothing = [sys.executable, "-P", "-c", IMPORTS]
+        cases = (DRY_RUN, installed), (DRY_RUN, without), (only_imports, installed), (nothing, installed)
+        runs = [[seconds(*case) for case in cases] for _ in range(options.runs + 1)]
+    with_them, without_them, imports, none = (min(column) / PLUGINS * 1000 for column in zip(*runs, strict=True))
+    whole, own = with_them - without_them, imports - none
+    print(
+        f"{PLUGINS} plugins: {whole:.2f} ms each, {own:.2f} ms of it their own import; {whole - own:.2f} ms beyond "
+        f"(load {os.getloadavg()[0]:.1f})"
+    )
+
+
+if __name__ == "__main__":
+    main()

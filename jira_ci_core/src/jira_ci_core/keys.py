@@ -10,8 +10,6 @@ from functools import lru_cache
 # (where an administrator allows it) underscores. Everything here is ASCII on purpose.
 _PROJECT = r"[A-Za-z][A-Za-z0-9_]+"
 _NUMBER = r"[1-9][0-9]*+"
-_ANY_PROJECT = r"[A-Z][A-Z0-9]++"
-_NOT_IN_A_WORD = r"(?<![A-Za-z0-9])", r"(?![A-Za-z0-9])"
 
 PROJECT_KEY = re.compile(_PROJECT)
 ISSUE_KEY = re.compile(rf"{_PROJECT}-{_NUMBER}")
@@ -46,29 +44,37 @@ def is_issue_key(text: str) -> bool:
 
 
 def find_keys(text: str, projects: Iterable[str]) -> Iterator[str]:
-    """Yield the issue keys in `text`, upper-cased, in their order, repeats included.
+    """The issue keys in `text`, upper-cased, in their order, repeats included.
 
     `projects` are project keys, or `*` for any. A key of a named project is found in any case. With `*`
     only upper-case keys of the plain form count, without the well-known look-alikes. A key inside a longer
     ASCII word is none. Takes time linear in the length of the text.
     """
     named = frozenset(project.upper() for project in projects)
-    for match in _pattern(named).finditer(text):
-        key = match[0].upper()
-        project = match[1].upper()
-        if project in named or project not in LOOK_ALIKES:
-            yield key
+    keys = (match[0].upper() for match in _pattern(named).finditer(text))
+    return keys if ANY_PROJECT not in named else (key for key in keys if _is_believed(project_of(key), named))
+
+
+def _is_believed(project: str, named: frozenset[str]) -> bool:
+    return project in named or project not in LOOK_ALIKES
 
 
 @lru_cache(maxsize=8)
 def _pattern(named: frozenset[str]) -> re.Pattern[str]:
-    # Longest first, so that MY_T-1 is of MY_T also where T is listed; ASCII, so that `ſ` is no S.
-    names = sorted(named - {ANY_PROJECT}, key=lambda name: (-len(name), name))
-    choices = [f"(?i:{'|'.join(map(re.escape, names))})"] if names else []
+    # Longest first, so that MY_T-1 is of MY_T also where T is listed. A class for each letter in place of a flag, so
+    # that `ſ` is no S, and a class for all first letters, since the search skips to what it may begin with.
+    names = sorted(named - {ANY_PROJECT, ""}, key=lambda name: (-len(name), name))
+    choices = ["(?<={}){}".format(_in_any_case(name[0]), "".join(map(_in_any_case, name[1:]))) for name in names]
+    first = "".join(sorted({re.escape(letter) for name in names for letter in (name[0], name[0].lower())}))
     if ANY_PROJECT in named:
-        choices.append(_ANY_PROJECT)
-    before, after = _NOT_IN_A_WORD
-    return re.compile(rf"{before}({'|'.join(choices) or '(?!)'})-{_NUMBER}{after}", re.ASCII)
+        choices.append("(?<=[A-Z])[A-Z0-9]++")
+        first += "A-Z"
+    begin = rf"[{first}](?<![A-Za-z0-9].)" if choices else ""
+    return re.compile(rf"{begin}(?:{'|'.join(choices) or '(?!)'})-{_NUMBER}(?![A-Za-z0-9])")
+
+
+def _in_any_case(character: str) -> str:
+    return f"[{character}{character.lower()}]" if character.isascii() and character.isalpha() else re.escape(character)
 
 
 def project_of(key: str) -> str:

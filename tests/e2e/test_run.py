@@ -555,6 +555,12 @@ class TestTerminal:
         self.read_until(terminal, b"never")
         assert process.wait(timeout=60) == 0
 
+    def test_what_the_terminal_sends_to_both_is_known(self, on_terminal, start):
+        asks = "from jira_ci_core.child import _is_in_foreground as asked; print(f'foreground: {asked()}')"
+        _, terminal = on_terminal(sys.executable, "-c", asks)
+        assert "foreground: True" in self.read_until(terminal, b"foreground: True")
+        assert b"foreground: False" in start("--", sys.executable, "-c", asks).communicate(timeout=60)[0]
+
     def test_ctrl_c_reaches_it_once(self, on_terminal, jira):
         process, terminal = on_terminal(*PYTHON, "-c", LISTENS.format(ending="(10,)"))
         self.read_until(terminal, b"ready\r\n")

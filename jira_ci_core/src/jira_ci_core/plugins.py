@@ -448,8 +448,9 @@ def _hooks(loaded: object) -> tuple[str, ...]:
 class _CarefulEntryPoint:
     """An entry point whose module may do anything while it is imported, even exit."""
 
-    def __init__(self, entry_point: EntryPoint, watchdog: Watchdog) -> None:
+    def __init__(self, entry_point: EntryPoint, origin: str, watchdog: Watchdog) -> None:
         self._entry_point = entry_point
+        self._origin = origin
         self._watchdog = watchdog
 
     def __getattr__(self, name: str) -> Any:
@@ -458,7 +459,7 @@ class _CarefulEntryPoint:
     def load(self) -> Any:
         point = self._entry_point
         try:
-            with self._watchdog.watching(f"plugin {point.name} ({_installed(point).origin}) in its import"):
+            with self._watchdog.watching(f"plugin {point.name} ({self._origin}) in its import"):
                 return point.load()
         except KeyboardInterrupt:
             raise
@@ -469,14 +470,17 @@ class _CarefulEntryPoint:
 class _Found(ExtensionManager[Any]):
     """stevedore's manager without its cache, which writes to the home directory and forgets the distribution."""
 
-    def __init__(self, points: Iterable[EntryPoint], watchdog: Watchdog) -> None:
-        self.points = list(points)
+    def __init__(self, points: Mapping[EntryPoint, Installed], watchdog: Watchdog) -> None:
+        self.points = points
         self.watchdog = watchdog
         self.errors: dict[EntryPoint, str] = {}
         super().__init__(ENTRY_POINT_GROUP, on_load_failure_callback=_note_error)
 
     def list_entry_points(self) -> list[EntryPoint]:
-        return [cast(EntryPoint, _CarefulEntryPoint(point, self.watchdog)) for point in self.points]
+        return [
+            cast(EntryPoint, _CarefulEntryPoint(point, plugin.origin, self.watchdog))
+            for point, plugin in self.points.items()
+        ]
 
 
 def _note_error(manager: ExtensionManager[Any], point: EntryPoint, error: BaseException) -> None:
@@ -497,7 +501,7 @@ def _discover(choice: PluginChoice, watchdog: Watchdog) -> list[Installed]:
         },
     }
     off = {point: _why_off(point.name, choice) for point in points_of}
-    found = _Found((point for point in points_of if not off[point]), watchdog)
+    found = _Found({point: plugin for point, plugin in points_of.items() if not off[point]}, watchdog)
     loaded = {(extension.name, extension.entry_point_target): extension.plugin for extension in found.extensions}
     errors = {(point.name, point.value): error for point, error in found.errors.items()}
     plugins = [_local(Path(file), watchdog) for file in choice.local_plugins]
@@ -536,8 +540,10 @@ def of_module(loaded: Any) -> Any:
 
 
 def _installed(point: EntryPoint) -> Installed:
-    distribution = point.dist.name if point.dist else ""
-    return Installed(point.name, distribution, point.dist.version if point.dist else "", point.value)
+    if point.dist is None:
+        return Installed(point.name, "", "", point.value)
+    metadata = point.dist.metadata  # read anew each time that it is asked for
+    return Installed(point.name, metadata["Name"], metadata["Version"], point.value)
 
 
 def _why_off(name: str, choice: PluginChoice) -> str:

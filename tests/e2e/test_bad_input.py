@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-NOWHERE = dict.fromkeys(("HARNESS_PIPELINE_ID", "DRONE"))
+NOWHERE = dict.fromkeys(("HARNESS_PIPELINE_ID", "DRONE", "DRONE_BUILD_NUMBER"))
 
 BAD = {
     "a missing setting": ({"PLUGIN_PROJECT": None}, 2, "PROJECT is not set", "PLUGIN_PROJECT"),

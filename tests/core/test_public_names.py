@@ -62,7 +62,7 @@ def test_only_public_names_are_imported(path):
         ("import jira_ci_core\njira_ci_core.find_keys", []),
         ("import jira_ci_core.testing as kit\nkit.JiraCi", []),
         ("from jira_ci_core.plugins import Plugins", ["jira_ci_core.plugins.Plugins"]),
-        ("from jira_ci_core import _OF_HTTP", ["jira_ci_core._OF_HTTP"]),
+        ("from jira_ci_core import _LATER", ["jira_ci_core._LATER"]),
         ("from jira_ci_core import plugins", ["jira_ci_core.plugins"]),
         ("def f():\n    import jira_ci_core.urls", ["jira_ci_core.urls"]),
         ("import jira_ci_core as core\ncore.plugins", ["core.plugins"]),

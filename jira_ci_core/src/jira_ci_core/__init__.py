@@ -37,18 +37,20 @@ from jira_ci_core.summary import Summary
 from jira_ci_core.urls import origin
 
 if TYPE_CHECKING:
+    from jira_ci_core.courier import Courier, read_settings
     from jira_ci_core.http import BearerAuth, Http, answer_error, json_answer
 
 # Imported when first asked for: they bring `requests` with them, which a step that sends nothing does not need.
-_OF_HTTP = ("BearerAuth", "Http", "answer_error", "json_answer")
+_LATER = dict.fromkeys(("BearerAuth", "Http", "answer_error", "json_answer"), "http")
+_LATER |= dict.fromkeys(("Courier", "read_settings"), "courier")
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _OF_HTTP:
+    if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from jira_ci_core import http
+    from importlib import import_module
 
-    return getattr(http, name)
+    return getattr(import_module(f"jira_ci_core.{_LATER[name]}"), name)
 
 
 __all__ = [
@@ -57,6 +59,7 @@ __all__ = [
     "Build",
     "Connection",
     "CountedTests",
+    "Courier",
     "DeliveryError",
     "Deployment",
     "Ending",
@@ -105,6 +108,7 @@ __all__ = [
     "origin",
     "read_checkout",
     "read_facts",
+    "read_settings",
     "reader",
     "run",
     "setting",

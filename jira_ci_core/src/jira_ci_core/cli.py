@@ -42,7 +42,7 @@ LATER = {
 }
 
 # Commands of packages that may not be installed, and the extra of core that installs them.
-ELSEWHERE = {"demo": "sandbox", "sandbox": "sandbox"}
+ELSEWHERE = {"demo": "sandbox", "sandbox": "sandbox", "queue": "celery", "worker": "celery"}
 
 CORE = "core"
 

@@ -39,11 +39,17 @@ class Delivery:
         site: Site,
         *,
         dry_run: bool = False,
+        once: bool = False,
         on_rate_limit: Callable[[float], None] | None = None,
     ) -> None:
-        """`on_rate_limit` is told of each 429, see `Http`. Raises SettingsError where CA_BUNDLE cannot be used."""
+        """`once`: what fails is not tried again. `on_rate_limit` is told of each 429, see `Http`.
+
+        Raises SettingsError where CA_BUNDLE or DELIVERY cannot be used.
+        """
         self._loaded = loaded
         self._on_rate_limit = on_rate_limit
+        self._once = once
+        loaded.plugins.choose_delivery(loaded.settings.delivery)
         self.site = site
         self._problem: SettingsError | None = None
         self._sign_in: SignIn | None = None
@@ -109,7 +115,8 @@ class Delivery:
 
         self._loaded.plugins.allow_more(self._loaded.network.deadline)
         hosts = self._sign_in.hosts if self._sign_in else ()
-        return Http(self._loaded.network, self._loaded.secrets, hosts, self._early, self._on_rate_limit)
+        network, secrets = self._loaded.network, self._loaded.secrets
+        return Http(network, secrets, hosts, self._early, self._on_rate_limit, once=self._once)
 
     @functools.cached_property
     def connection(self) -> Connection:

@@ -112,9 +112,11 @@ def jira_ci_deliver(
     any other one in the main thread alone, but for `jira-ci run`, which calls it in a thread of its own each time,
     and after a signal to stop does not wait for the first. `connect()` signs in when it is called and raises
     `SignInError` or `DeliveryError` where that fails; a delivery that hands on (to a queue) does not call it, and
-    says so with `NEEDS_SIGN_IN = False` in its module or class, so that no credential is asked for. The first
-    Receipt wins and holds one outcome for each report, in their order; None leaves it to the next. Delivering the
-    same report twice must be harmless: it carries its identity and its order in itself. Since contract 1.
+    says so with `NEEDS_SIGN_IN = False` in its module or class, so that no credential is asked for. With `DELIVERY`
+    only the plugin that it names is asked; one that says `ONLY_WHEN_NAMED = True` is asked only then. The first
+    Receipt wins and holds one outcome for each report, in their order; None leaves it to the next. `http.left()` is
+    how many seconds DEADLINE leaves, `http.waits()` how long to wait before each further try. Delivering the same
+    report twice must be harmless: it carries its identity and its order in itself. Since contract 1.
     """
 
 

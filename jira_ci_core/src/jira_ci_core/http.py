@@ -102,8 +102,10 @@ class Http:
         hosts: Iterable[str],
         early: EarlyConnections | None = None,
         on_rate_limit: Callable[[float], None] | None = None,
+        *,
+        once: bool = False,
     ) -> None:
-        """`early` are connections that are being opened already.
+        """`early` are connections that are being opened already; `once`: what fails is not tried again.
 
         `on_rate_limit` is told of each 429, with the seconds that it asks to wait or 0, and has it answered at once:
         for those who hold up all their senders together. Raises SettingsError where CA_BUNDLE cannot be used. Opens no
@@ -114,6 +116,7 @@ class Http:
         self._hide: Callable[[str], None] = lambda value: secrets.add(value)
         self._hosts = frozenset(filter(None, map(origin, hosts)))
         self._deadline = Deadline(network.deadline)
+        self._once_only = once
         self._clock_was_checked = False
         self._on_rate_limit = on_rate_limit
         proxies = {
@@ -197,14 +200,18 @@ class Http:
             try:
                 response = self._once(method, url, arguments)
             except (requests.RequestException, HTTPError) as error:
-                if not _may_pass(error) or self._deadline.left() <= 0:
+                if self._once_only or not _may_pass(error) or self._deadline.left() <= 0:
                     raise _unreachable(url, error, self._deadline, len(retry.history) + 1) from None
                 retry = retry.increment(method, url, error=error)
                 failure, wait = _cause(error), retry.get_backoff_time()
                 if wait >= self._deadline.left():
                     raise _unreachable(url, error, self._deadline, len(retry.history)) from None
             else:
-                if not retry.is_retry(method, response.status_code) or self._is_left_to_others(response):
+                if (
+                    self._once_only
+                    or not retry.is_retry(method, response.status_code)
+                    or self._is_left_to_others(response)
+                ):
                     return response
                 retry = retry.increment(method, url)
                 failure, wait = f"it answered {response.status_code}", _asked_wait(response, retry)
@@ -212,6 +219,10 @@ class Http:
                     return response
             log.info("%s: %s; trying again%s", origin(url), failure, f" in {wait:.1f} s" if wait else "")
             time.sleep(wait)
+
+    def left(self) -> float:
+        """The seconds that are left until the deadline, which begins with this where it has not begun."""
+        return self._deadline.left()
 
     def waits(self) -> Iterator[float]:
         """How long to wait before each further look at something that will change, until the deadline."""

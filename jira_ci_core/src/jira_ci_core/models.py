@@ -334,6 +334,8 @@ class Receipt(Model):
     """Why nothing was to be delivered at all, where that is so."""
     problems: tuple[Problem, ...] = ()
     """What went wrong with the step as a whole: no key was found."""
+    retry_after: float | None = None
+    """The seconds that Jira asks to wait before the next call, where it does."""
 
     @classmethod
     def for_all(cls, reports: Iterable[Report], result: Result, *problems: Problem) -> Receipt:

@@ -46,6 +46,9 @@ BUILT_IN = (
     *("card", "summary", "outputs", "annotations"),
 )
 
+# What DELIVERY can name that ships with a package of its own; the extra of core has the same name.
+SHIPPED_DELIVERIES = ("celery",)
+
 HOOK_PREFIX = f"{PROJECT_NAME}_"
 # Called when all is done: what fails in it can only be told.
 REPORTED = f"{HOOK_PREFIX}reported"
@@ -92,6 +95,7 @@ class Plugins:
         """Whether a failing plugin ends the step."""
         self._manager = pluggy.PluginManager(PROJECT_NAME)
         self._manager.add_hookspecs(hookspecs)
+        self._delivery: str | None = None
         self._installed: dict[str, Installed] = {}
         self._declared_by = {
             name: "core"
@@ -137,7 +141,7 @@ class Plugins:
 
     def first(self, hook: str, **arguments: object) -> Any:
         """The first answer to a hook, or None; the hook's name goes without its prefix."""
-        return getattr(self._manager.hook, HOOK_PREFIX + hook)(**arguments)
+        return self._caller(hook)(**arguments)
 
     def all(self, hook: str, **arguments: object) -> list[Any]:
         """All answers to a hook, in call order."""
@@ -180,6 +184,21 @@ class Plugins:
         caller = getattr(self._manager.hook, HOOK_PREFIX + hook)
         return [implementation.plugin_name for implementation in reversed(caller.get_hookimpls())]
 
+    def choose_delivery(self, name: str | None) -> None:
+        """Have reports delivered by the plugin of that name alone; by None, by all but those that want to be named.
+
+        Raises SettingsError where no plugin of that name that is on delivers.
+        """
+        deliverers = self.implementers("deliver")
+        if name is not None and name not in deliverers:
+            extra = f"pip install 'jira-ci-core[{name}]'; " if name in SHIPPED_DELIVERIES else ""
+            raise SettingsError(
+                f"DELIVERY names {name}, and no plugin of that name delivers reports",
+                "it is not installed, is off, or does something else",
+                f"{extra}`jira-ci plugins` shows what is installed; those that deliver here: {', '.join(deliverers)}",
+            )
+        self._delivery = name
+
     def need_sign_in(self) -> bool:
         """Whether every delivery that could be asked wants to be signed in."""
         return all(self._deliveries_say("NEEDS_SIGN_IN", True))
@@ -188,9 +207,27 @@ class Plugins:
         """Whether every delivery that could be asked may be called in several threads at once."""
         return all(self._deliveries_say("THREAD_SAFE", False))
 
-    def _deliveries_say(self, name: str, default: bool) -> list[bool]:
-        implementations = self._manager.hook.jira_ci_deliver.get_hookimpls()
-        return [getattr(self._installed[one.plugin_name].loaded, name, default) for one in implementations]
+    def _deliveries_say(self, constant: str, default: bool) -> list[bool]:
+        left_out = self._not_asked("deliver")
+        return [self._says(name, constant, default) for name in self.implementers("deliver") if name not in left_out]
+
+    def _not_asked(self, hook: str) -> list[str]:
+        """The implementers of a hook that are left out."""
+        if hook != "deliver":
+            return []
+        chosen = self._delivery
+        return [
+            name
+            for name in self.implementers(hook)
+            if (self._says(name, "ONLY_WHEN_NAMED", False) if chosen is None else name != chosen)
+        ]
+
+    def _says(self, name: str, constant: str, default: bool) -> bool:
+        return bool(getattr(self._installed[name].loaded, constant, default))
+
+    def _caller(self, hook: str) -> pluggy.HookCaller:
+        left_out = [self._manager.get_plugin(name) for name in self._not_asked(hook)]
+        return self._manager.subset_hook_caller(HOOK_PREFIX + hook, left_out)
 
     def _take_in(self, plugin: Installed) -> None:
         other = self._installed.get(plugin.name)

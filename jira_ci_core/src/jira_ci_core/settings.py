@@ -334,6 +334,9 @@ class Settings(PluginChoice, OutboxSettings):
     link: Annotated[str, AfterValidator(_link)] | None = setting(
         None, help="the address that Jira links to; the run's by default"
     )
+    delivery: str | None = setting(
+        None, help="which plugin delivers, by its name: http, celery; all that are on are asked by default"
+    )
     auth: str | None = setting(None, help="which kind of credentials to use where there are several: oauth, connect")
     on_no_issue: Annotated[Literal["warn", "fail"], BeforeValidator(_lower)] = setting(
         "warn", help="how a step without any issue key ends: warn (exit 0) or fail (exit 1)"

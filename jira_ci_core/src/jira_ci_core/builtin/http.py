@@ -36,6 +36,8 @@ def jira_ci_deliver(reports: Sequence[Report], connect: Callable[[], Connection]
 
 
 def _deliver(reports: Sequence[Report], connect: Callable[[], Connection], http: Http) -> Receipt:
+    from jira_ci_core.http import retry_after  # it is imported by now: who has an `http` has made it
+
     try:
         connection = connect()
         url = connection.builds_url if reports[0].entity.kind is Kind.BUILD else connection.deployments_url
@@ -50,7 +52,8 @@ def _deliver(reports: Sequence[Report], connect: Callable[[], Connection], http:
     if response.status_code in REFUSED_AS_A_WHOLE and len(reports) > 1:
         half = len(reports) // 2
         return _joined([_deliver(reports[:half], connect, http), _deliver(reports[half:], connect, http)])
-    return read_answer(reports, response.status_code, response.headers, response.text)
+    receipt = read_answer(reports, response.status_code, response.headers, response.text)
+    return receipt.model_copy(update={"retry_after": retry_after(response) or None})
 
 
 def _joined(receipts: Sequence[Receipt]) -> Receipt:
@@ -59,4 +62,5 @@ def _joined(receipts: Sequence[Receipt]) -> Receipt:
         outcomes=tuple(outcome for receipt in receipts for outcome in receipt.outcomes),
         unknown_issue_keys=tuple(dict.fromkeys(key for receipt in receipts for key in receipt.unknown_issue_keys)),
         unknown_associations=tuple(dict.fromkeys(one for receipt in receipts for one in receipt.unknown_associations)),
+        retry_after=max((one.retry_after for one in receipts if one.retry_after is not None), default=None),
     )

@@ -1,0 +1,161 @@
+"""The Celery application: `jira-ci worker` runs it, and so does `celery -A jira_ci_delivery_celery.app worker`.
+
+Its settings come from the environment, as those of `jira-ci` do. Two tasks: `drain` delivers until the queue is empty,
+`release` brings back what has waited. Each worker sets them going by itself, so that no `beat` is needed; that two of
+them run at once is harmless.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+import sys
+import time
+from typing import Any
+
+from celery import Celery, bootsteps, signals
+from celery.worker import state
+from kombu import Queue
+
+from jira_ci_core import JiraCiError, read_settings
+from jira_ci_delivery_celery import metrics
+from jira_ci_delivery_celery.broker import Broker, Names, connected, connection_options
+from jira_ci_delivery_celery.drain import LONGEST_RUN, Desk, Drain, release
+from jira_ci_delivery_celery.logs import set_up_logs
+from jira_ci_delivery_celery.options import Options
+
+TICK = 1.0
+TIMEOUT = 10.0
+
+
+def make_app(options: Options) -> Celery:
+    """The application with these settings. Raises SettingsError where one that it needs is missing."""
+    options.keys  # noqa: B018  (raises now, not with the first message)
+    connection = connection_options(options, TIMEOUT)
+    # Celery waits for messages with its own time-outs.
+    transport = {name: value for name, value in connection["transport_options"].items() if "timeout" not in name}
+    names = Names(options)
+    app = Celery("jira-ci", broker=options.broker)
+    app.conf.update(
+        accept_content=["json"],
+        task_serializer="json",
+        task_ignore_result=True,
+        task_default_queue=names.tasks,
+        task_queues=[Queue(names.tasks, routing_key=names.tasks, durable=True)],
+        broker_use_ssl=connection["ssl"],
+        broker_transport_options={**transport, "visibility_timeout": options.queue_visibility},
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        worker_prefetch_multiplier=1,
+        # A drain that ends with its worker has held nothing that the broker does not know of.
+        task_acks_late=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+    )
+    app.task(_drain, name="jira_ci.drain")
+    app.task(_release, name="jira_ci.release")
+    app.steps["consumer"].add(Ticking)
+    return app
+
+
+class Ticking(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Looks once a second whether there is something to do, and has as many drains run as that needs."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, parent: Any, **options: Any) -> None:
+        super().__init__(parent, **options)
+        self._timer: Any = None
+        self._released = 0.0
+
+    def start(self, parent: Any) -> None:
+        """Begin with the consumer."""
+        self._timer = parent.timer.call_repeatedly(TICK, self.tick, (parent,))
+
+    def stop(self, parent: Any) -> None:
+        """End with it."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def tick(self, parent: Any) -> None:
+        """Start what is needed; a broker that cannot be reached is Celery's business, and the next tick's."""
+        app = parent.app
+        busy = len(state.reserved_requests)
+        idle = max(1, parent.controller.concurrency or 1) - busy
+        if idle <= 0:
+            return
+        try:
+            with app.connection_for_write(connect_timeout=2) as connection:
+                connection.connect()
+                broker = Broker(connection, _options())
+                ready = broker.count(broker.names.reports)
+                if time.monotonic() - self._released >= max(TICK, min(10.0, _options().queue_backoff[0] / 2)):
+                    self._released = time.monotonic()
+                    app.tasks["jira_ci.release"].apply_async(connection=connection, expires=60, retry=False)
+                for _ in range(min(idle, math.ceil(ready / _options().queue_batch))):
+                    app.tasks["jira_ci.drain"].apply_async(connection=connection, expires=10, retry=False)
+        except Exception as error:
+            sys.stderr.write(f"jira-ci: the broker could not be asked: {type(error).__name__}\n")
+
+
+def _drain() -> dict[str, int]:
+    """Deliver what is in the queue."""
+    desk = _desk()
+    if desk.are_all_paused:
+        return {}
+    with connected(desk.options, LONGEST_RUN) as broker:
+        drain = Drain(desk, broker)
+        drain.run()
+        return dict(drain.counts)
+
+
+def _release() -> int:
+    """Bring back what has waited."""
+    with connected(_options()) as broker:
+        return release(broker, _options())
+
+
+@functools.cache
+def _options() -> Options:
+    return read_settings(Options, "celery", os.environ)
+
+
+@functools.cache
+def _desk() -> Desk:
+    return Desk(_options(), os.environ)
+
+
+@signals.worker_init.connect  # type: ignore[untyped-decorator]
+def _check(**_: Any) -> None:
+    """Say what is missing before the first message comes."""
+    options = _options()
+    try:
+        Desk(options, os.environ)
+    except JiraCiError as error:
+        sys.exit(_told(error))
+    if options.queue_metrics:
+        host, port = options.queue_metrics.rsplit(":", 1)
+        metrics.serve(options, host, int(port))
+
+
+@signals.worker_process_shutdown.connect  # type: ignore[untyped-decorator]
+def _forget(pid: int = 0, **_: Any) -> None:
+    metrics.mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
+
+@signals.after_setup_logger.connect  # type: ignore[untyped-decorator]
+def _logs(logger: Any, **_: Any) -> None:
+    set_up_logs(logger, _options())
+
+
+def _told(error: JiraCiError) -> str:
+    return "\n".join(
+        f"error: {problem.what}\n  why: {problem.why}\n  do:  {problem.remedy}" for problem in error.problems
+    )
+
+
+try:
+    app = make_app(_options())
+except JiraCiError as wrong:
+    sys.exit(_told(wrong))

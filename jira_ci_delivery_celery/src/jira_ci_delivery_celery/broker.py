@@ -1,0 +1,162 @@
+"""The broker: how it is reached, which queues there are, and what each does with a message.
+
+A message is taken back by the broker where whoever holds it dies, and is put into the next queue before it leaves the
+one it was in: it may come twice, and is never lost. (What Redis promises less is in docs/scaling.md.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kombu import Connection
+from kombu.message import Message
+
+from jira_ci_delivery_celery.message import CONTENT_TYPE, LARGEST
+from jira_ci_delivery_celery.options import Options
+
+LONGEST_REASON = 500
+CONFIRM_SECONDS = 10.0
+PERSISTENT = 2
+
+
+class Names:
+    """What the queues are called."""
+
+    def __init__(self, options: Options) -> None:
+        name = options.queue_name
+        self.reports = f"{name}.reports"
+        self.dead = f"{name}.dead"
+        self.tasks = f"{name}.tasks"
+        # One for each wait, so that the first in it is the first that is due.
+        self.waits = {wait: f"{name}.wait.{wait:g}" for wait in options.queue_backoff}
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Those that hold reports."""
+        return self.reports, *self.waits.values(), self.dead
+
+
+def connection_options(options: Options, timeout: float) -> dict[str, Any]:
+    """How kombu and Celery connect: certificates are checked, the broker confirms, nothing waits for ever."""
+    url = options.broker
+    common = {"visibility_timeout": options.queue_visibility, "unacked_restore_throttle": 1}
+    if url.startswith("redis"):
+        more = {"socket_timeout": timeout, "socket_connect_timeout": timeout}
+        checked: dict[str, Any] = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
+        checked |= {"ssl_ca_certs": options.broker_ca} if options.broker_ca else {}
+    else:
+        more = {"confirm_publish": True, "read_timeout": timeout, "write_timeout": timeout}
+        # None: kombu puts the host's name there, and it is checked.
+        checked = {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": None}
+        checked |= {"ca_certs": options.broker_ca} if options.broker_ca else {}
+    is_safe = url.startswith(("amqps", "rediss"))
+    return {"ssl": checked if is_safe else None, "transport_options": {**common, **more, "max_retries": 1}}
+
+
+class Broker:
+    """One connection to the broker."""
+
+    def __init__(self, connection: Connection, options: Options) -> None:
+        self.names = Names(options)
+        self._channel = connection.channel()
+        self._producer = connection.Producer(self._channel, auto_declare=False)
+        self._is_redis = options.broker.startswith("redis")
+        self._declared: set[str] = set()
+
+    def count(self, name: str) -> int:
+        """Have a durable queue of that name, and answer how many messages wait in it."""
+        self._declared.add(name)
+        return int(self._channel.queue_declare(queue=name, durable=True, auto_delete=False).message_count)
+
+    def put(self, name: str, body: str | bytes, headers: dict[str, object] | None = None) -> None:
+        """Put a message into a queue; the broker has it when this returns."""
+        self._declare(name)
+        self._producer.publish(
+            body,
+            exchange="",
+            routing_key=name,
+            content_type=CONTENT_TYPE,
+            content_encoding="utf-8",
+            delivery_mode=PERSISTENT,
+            headers=headers or {},
+            confirm_timeout=CONFIRM_SECONDS,
+        )
+
+    def get(self, name: str) -> Message | None:
+        """The first message of a queue, or None; whoever has it acknowledges it, or hands it back."""
+        self._declare(name)
+        message = self._channel.basic_get(queue=name, no_ack=False)
+        # Not by kombu's Queue: it raises where a header is nonsense, and such a message would come again for ever.
+        to_python = getattr(self._channel, "message_to_python", None)
+        return to_python(message) if message is not None and to_python else message
+
+    def move(self, message: Message, name: str, headers: dict[str, object]) -> None:
+        """Put what a message holds into another queue, and only then take it out of its own."""
+        self.put(name, body_of(message)[:LARGEST], headers)
+        message.ack()
+
+    def bury(self, message: Message, reason: str) -> None:
+        """Make a message a dead letter."""
+        about = {"reason": reason[:LONGEST_REASON], "died": int(time.time()), "attempts": attempts_of(message)}
+        self.move(message, self.names.dead, {**about, "bytes": len(body_of(message))})
+
+    def peek(self, name: str, most: int) -> list[Message]:
+        """The first messages of a queue, which stay in it."""
+        taken: list[Message] = []
+        while len(taken) < most and (message := self.get(name)) is not None:
+            taken.append(message)
+        for message in reversed(taken):
+            message.requeue()
+        return taken
+
+    def restore(self) -> None:
+        """Redis: give back what a worker held that has died. RabbitMQ sees that by itself."""
+        if self._is_redis:
+            self._channel.qos.restore_visible(num=None, interval=1)
+
+    def _declare(self, name: str) -> None:
+        if name not in self._declared:
+            self.count(name)
+
+
+@contextmanager
+def connected(options: Options, timeout: float = CONFIRM_SECONDS) -> Iterator[Broker]:
+    """A connection to the broker, closed at the end; what is held then goes back to its queue."""
+    with Connection(options.broker, connect_timeout=timeout, **connection_options(options, timeout)) as connection:
+        connection.connect()
+        yield Broker(connection, options)
+
+
+def body_of(message: Message) -> bytes:
+    """What is in a message, as it came."""
+    body = message.body
+    return body if isinstance(body, bytes) else bytes(body) if isinstance(body, memoryview) else str(body).encode()
+
+
+def id_of(message: Message) -> str:
+    """What `jira-ci queue` calls a message."""
+    return hashlib.sha256(body_of(message)).hexdigest()[:12]
+
+
+def attempts_of(message: Message) -> int:
+    """How often it was tried; whoever may write to the broker can say anything."""
+    return int(number) if isinstance(number := _header(message, "attempts"), int) and 0 <= number < 10**6 else 0
+
+
+def due_of(message: Message) -> float:
+    """When a message that waits is to be tried again, in seconds since the epoch."""
+    return float(due) if isinstance(due := _header(message, "due"), (int, float)) else 0.0
+
+
+def reason_of(message: Message) -> str:
+    """Why it is a dead letter, or waits."""
+    return str(_header(message, "reason") or "")[:LONGEST_REASON]
+
+
+def _header(message: Message, name: str) -> object:
+    return (message.headers or {}).get(name)

@@ -1,0 +1,146 @@
+"""`jira-ci worker` and `jira-ci queue`."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from jira_ci_core import DeliveryError, read_settings
+from jira_ci_delivery_celery.broker import Broker, attempts_of, connected, due_of, id_of, reason_of
+from jira_ci_delivery_celery.options import Options
+from jira_ci_delivery_celery.publish import FAILURES, problem_of
+
+SHOWN = 20
+
+
+@click.command(
+    context_settings={"ignore_unknown_options": True, "help_option_names": []},
+    add_help_option=False,
+    short_help="Deliver what is in the queue; a Celery worker.",
+)
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def worker(options: tuple[str, ...]) -> None:
+    """Deliver what is in the queue. All OPTIONS are those of `celery worker`."""
+    from jira_ci_delivery_celery.app import app
+
+    app.worker_main(["worker", *options])
+
+
+@click.group(short_help="Look after the queue: status, retry, drop, health.")
+def queue() -> None:
+    """What is in the queue: reports to deliver, reports that wait for another try, and dead letters."""
+
+
+@queue.command(short_help="Show what is in the queue, and why.")
+@click.option("--format", type=click.Choice(["text", "json"]), default="text", help="How to say it.")
+def status(format: str) -> None:
+    """Show how many messages are in each queue, when the next is tried again, and the reasons of dead letters."""
+    with _broker() as broker:
+        names = broker.names
+        found: dict[str, Any] = {
+            "reports": broker.count(names.reports),
+            "waiting": [_waiting(broker, wait, name) for wait, name in names.waits.items() if broker.count(name)],
+            "dead": broker.count(names.dead),
+            "dead_letters": [_dead(message) for message in broker.peek(names.dead, SHOWN)],
+        }
+    if format == "json":
+        click.echo(json.dumps(found))
+        return
+    click.echo(f"to deliver: {found['reports']}")
+    for one in found["waiting"]:
+        due = datetime.fromtimestamp(one["next"], UTC).isoformat(" ", "seconds")
+        click.echo(f"waiting {one['wait']:g} s: {one['count']}, the next one until {due}: {one['reason']}")
+    click.echo(f"dead letters: {found['dead']}")
+    for one in found["dead_letters"]:
+        click.echo(f"  {one['id']}: {one['reason']}")
+
+
+@queue.command(short_help="Deliver dead letters, or what waits, after all.")
+@click.argument("ids", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All dead letters.")
+@click.option("--waiting", is_flag=True, help="Everything that waits for another try.")
+def retry(ids: tuple[str, ...], everything: bool, waiting: bool) -> None:
+    """Put dead letters, by the IDS that `status` shows, back to the reports to deliver, with all their tries."""
+    with _broker() as broker:
+        reports = broker.names.reports
+        count = 0
+        for name in broker.names.waits.values() if waiting else ():
+            count += _each(broker, name, (), lambda message: broker.move(message, reports, {}))
+        if ids or everything or not waiting:
+            _check(ids, everything)
+            count += _each(broker, broker.names.dead, ids, lambda message: broker.move(message, reports, {}))
+    click.echo(f"put back {count}")
+
+
+@queue.command(short_help="Remove dead letters for good.")
+@click.argument("ids", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All dead letters.")
+def drop(ids: tuple[str, ...], everything: bool) -> None:
+    """Remove dead letters, by the IDS that `status` shows."""
+    _check(ids, everything)
+    with _broker() as broker:
+        count = _each(broker, broker.names.dead, ids, lambda message: message.ack())
+    click.echo(f"dropped {count}")
+
+
+@queue.command(short_help="Exit 0 where the broker answers and a worker runs.")
+@click.pass_context
+def health(ctx: click.Context) -> None:
+    """Check that the broker can be reached and that at least one worker answers; exit 1 where not."""
+    with _broker() as broker:
+        ready = broker.count(broker.names.reports)
+    from jira_ci_delivery_celery.app import app
+
+    answers = app.control.ping(timeout=2.0)
+    workers = [name for answer in answers for name in answer]
+    click.echo(f"broker: ok, {ready} to deliver; workers: {', '.join(workers) or 'none answers'}")
+    ctx.exit(0 if workers else 1)
+
+
+@contextmanager
+def _broker() -> Iterator[Broker]:
+    options = read_settings(Options, "celery", os.environ)
+    try:
+        with connected(options) as broker:
+            yield broker
+    except FAILURES as error:
+        problem = problem_of(options, error, "could not be asked")
+        raise DeliveryError(problem.what, problem.why, problem.remedy) from None
+
+
+def _check(ids: tuple[str, ...], everything: bool) -> None:
+    if bool(ids) == everything:
+        raise click.UsageError("either the ids of dead letters are needed, or --all")
+
+
+def _each(broker: Broker, name: str, ids: tuple[str, ...], do: Callable[[Any], None]) -> int:
+    """Do something with each message of a queue, or with those that are named; the others stay in it."""
+    left, others = broker.count(name), []
+    count = 0
+    while left > 0 and (message := broker.get(name)) is not None:
+        left -= 1
+        if not ids or id_of(message) in ids:
+            do(message)
+            count += 1
+        else:
+            others.append(message)
+    for message in reversed(others):
+        message.requeue()
+    return count
+
+
+def _waiting(broker: Broker, wait: float, name: str) -> dict[str, Any]:
+    first = next(iter(broker.peek(name, 1)), None)
+    due, reason = (due_of(first), reason_of(first)) if first else (time.time(), "")
+    return {"wait": wait, "count": broker.count(name), "next": due, "reason": reason}
+
+
+def _dead(message: Any) -> dict[str, Any]:
+    return {"id": id_of(message), "reason": reason_of(message), "attempts": attempts_of(message)}

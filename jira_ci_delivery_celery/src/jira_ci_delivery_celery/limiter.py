@@ -1,0 +1,99 @@
+"""How fast a site may be called: one limit and one pause for each, shared through Redis, else held by this process."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from jira_ci_core import SettingsError
+from jira_ci_delivery_celery.options import Options
+
+if TYPE_CHECKING:
+    from limits import RateLimitItem
+
+LONGEST_PAUSE = 300.0
+LONGEST_ASKED = 3600.0
+FORGET_FAILURES = 3600
+SHORTEST_SLEEP = 0.01
+
+
+class Limiter:
+    """Permits for calls."""
+
+    def __init__(self, options: Options) -> None:
+        """Raises SettingsError where QUEUE_RATE is no rate."""
+        from limits.storage import storage_from_string
+        from limits.strategies import MovingWindowRateLimiter
+
+        self._rate = _rate(options.queue_rate)
+        self._first_pause = options.queue_backoff[0]
+        self._prefix = options.queue_name
+        url = options.limiter
+        more = {"ssl_ca_certs": options.broker_ca} if options.broker_ca and url and url.startswith("rediss") else {}
+        self._strategy = MovingWindowRateLimiter(storage_from_string(url or "memory://", **more))
+        self._pauses: dict[str, float] = {}
+        self._failures: dict[str, int] = {}
+        self._redis = None
+        if url:
+            import redis
+
+            self._redis = redis.Redis.from_url(url, **more)
+
+    def pause_left(self, site: str) -> float:
+        """The seconds for which a site is not to be called at all."""
+        if self._redis is None:
+            return max(0.0, self._pauses.get(site, 0.0) - time.monotonic())
+        return max(0, int(self._redis.pttl(self._key("pause", site)))) / 1000
+
+    def acquire(self, site: str) -> float | None:
+        """Wait for a permit to call a site once, and answer how long that took; None where the site is paused."""
+        began = time.monotonic()
+        while not self.pause_left(site):
+            if self._rate is None or self._strategy.hit(self._rate, self._prefix, site):
+                return time.monotonic() - began
+            reset = self._strategy.get_window_stats(self._rate, self._prefix, site).reset_time
+            time.sleep(min(1.0, max(SHORTEST_SLEEP, reset - time.time())))
+        return None
+
+    def failed(self, site: str, asked: float | None) -> float:
+        """Pause a site that gave no answer, for all workers: as long as it asked for, else longer each time."""
+        if self._redis is None:
+            if asked is None and self.pause_left(site):
+                return self.pause_left(site)
+            failures = self._failures[site] = self._failures.get(site, 0) + 1
+            pause = self._length(failures, asked)
+            self._pauses[site] = max(self._pauses.get(site, 0.0), time.monotonic() + pause)
+            return pause
+        left = self.pause_left(site)
+        if left and (asked is None or left >= asked):
+            return left  # another worker saw it, too
+        failures = int(self._redis.incr(self._key("failures", site)))
+        self._redis.expire(self._key("failures", site), FORGET_FAILURES)
+        pause = self._length(failures, asked)
+        self._redis.set(self._key("pause", site), 1, px=max(1, int(pause * 1000)))
+        return pause
+
+    def succeeded(self, site: str) -> None:
+        """Begin anew with short pauses."""
+        self._failures.pop(site, None)
+        if self._redis is not None:
+            self._redis.delete(self._key("failures", site))
+
+    def _length(self, failures: int, asked: float | None) -> float:
+        if asked is not None:
+            return min(asked, LONGEST_ASKED)
+        return min(self._first_pause * 2.0 ** min(failures - 1, 20), LONGEST_PAUSE)
+
+    def _key(self, what: str, site: str) -> str:
+        return f"{self._prefix}:{what}:{site}"
+
+
+def _rate(text: str | None) -> RateLimitItem | None:
+    from limits import parse
+
+    try:
+        return parse(text) if text else None
+    except ValueError:
+        raise SettingsError(
+            f"QUEUE_RATE cannot be {text!r}", "it is no rate", "write 5/second, 300/minute or 1000/hour"
+        ) from None

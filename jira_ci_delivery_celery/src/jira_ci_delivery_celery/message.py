@@ -1,0 +1,90 @@
+"""What is on the wire: one report each, versioned JSON, signed, of limited size. `message.schema.json` describes it.
+
+The signature is HMAC-SHA256, in hexadecimal, over `CONTEXT` and the message without its signature as canonical JSON:
+names sorted, no spaces, ASCII. An old message that is played back is harmless, since a report holds its own order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from jira_ci_core import Report
+
+VERSION = 1
+LARGEST = 256 * 1024
+"""Bytes; no report that Jira takes comes near."""
+CONTENT_TYPE = "application/json"
+CONTEXT = b"jira-ci queue message\n"
+
+
+class RefusedMessageError(Exception):
+    """A message that no worker delivers; it says why."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a message holds, once its signature is verified."""
+
+    report: Report
+    published: float
+    """When, in seconds since the epoch, by the clock of the step."""
+
+
+def seal(report: Report, key: bytes, published: float) -> str:
+    """The message for a report. Raises RefusedMessageError where it would be too large."""
+    content = {"version": VERSION, "published": int(published * 1000), "report": report.model_dump(mode="json")}
+    text = _canonical({**content, "signature": _signature(content, key)})
+    if len(text) > LARGEST:
+        raise RefusedMessageError(f"it has {len(text)} bytes, and {LARGEST} is the most")
+    return text
+
+
+def unseal(body: bytes, keys: Sequence[bytes]) -> Message:
+    """What is in a message that was signed with one of the keys. Raises RefusedMessageError for every other one."""
+    if len(body) > LARGEST:
+        raise RefusedMessageError(f"oversized: it has {len(body)} bytes, and {LARGEST} is the most")
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        raise RefusedMessageError("unreadable: it is not JSON") from None
+    if not isinstance(content, dict):
+        raise RefusedMessageError("unreadable: it is not a JSON object")
+    version = content.get("version")
+    if type(version) is not int or version != VERSION:
+        raise RefusedMessageError(f"unknown version: {str(version)[:20]!r}, and this worker knows {VERSION}")
+    signature = content.pop("signature", None)
+    if not isinstance(signature, str) or not _is_signed(content, signature, keys):
+        raise RefusedMessageError("forged: its signature is not one of QUEUE_KEY")
+    try:
+        return Message(Report.model_validate_json(json.dumps(content["report"])), content["published"] / 1000)
+    except (KeyError, TypeError, ValidationError) as error:
+        raise RefusedMessageError(f"invalid: {_first_line(error)}") from None
+
+
+def _is_signed(content: dict[str, Any], signature: str, keys: Sequence[bytes]) -> bool:
+    try:
+        return any(hmac.compare_digest(_signature(content, key).encode(), signature.encode()) for key in keys)
+    except (ValueError, RecursionError):  # not a number, or half a character: not written by `seal`
+        return False
+
+
+def _signature(content: dict[str, Any], key: bytes) -> str:
+    return hmac.new(key, CONTEXT + _canonical(content).encode(), hashlib.sha256).hexdigest()
+
+
+def _canonical(content: dict[str, Any]) -> str:
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False)[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)

@@ -1,0 +1,107 @@
+"""The settings of steps that publish and of workers that deliver."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+from jira_ci_core import Names, PluginSettings, RefusedError, Secret, SettingsError, setting
+
+SHORTEST_KEY = 16
+SCHEMES = ("amqp", "amqps", "redis", "rediss")
+
+
+def _broker(url: SecretStr) -> SecretStr:
+    scheme, separator, rest = url.get_secret_value().partition("://")
+    if scheme not in SCHEMES or not separator or not rest:
+        raise RefusedError(
+            "it is no address of RabbitMQ or Redis",
+            "write amqp://user:password@host/vhost, amqps://…, redis://:password@host/0 or rediss://…",
+        )
+    return url
+
+
+def _key(key: SecretStr) -> SecretStr:
+    if len(key.get_secret_value()) < SHORTEST_KEY:
+        raise RefusedError(
+            f"a key that others might guess is none: it has fewer than {SHORTEST_KEY} characters",
+            "make one with: openssl rand -hex 32",
+        )
+    return key
+
+
+def _waits(value: object) -> object:
+    return [word for word in re.split(r"[\s,|]+", value.strip()) if word] if isinstance(value, str) else value
+
+
+BrokerUrl = Annotated[Secret, AfterValidator(_broker)]
+Key = Annotated[Secret, AfterValidator(_key)]
+Wait = Annotated[float, Field(gt=0, le=7 * 86400)]
+
+
+class Options(PluginSettings):
+    """What this plugin reads."""
+
+    broker_url: BrokerUrl | None = setting(None, help="the broker: amqp://, amqps://, redis:// or rediss://")
+    broker_ca: str | None = setting(
+        None, help="a file of certificate authorities to trust for the broker, instead of the system's"
+    )
+    queue_key: Key | None = setting(None, help="the key that steps sign with and workers verify with; the same for all")
+    queue_key_old: Key | None = setting(None, help="for workers: the key before, while steps are being changed over")
+    queue_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,100}$")] = setting(
+        "jira-ci", help="what the names of the queues begin with"
+    )
+    queue_sites: Names = setting((), help="for workers of several sites: a TOML file of settings for each")
+    queue_batch: Annotated[int, Field(ge=1, le=1000)] = setting(100, help="for workers: the most reports in one call")
+    queue_batch_bytes: Annotated[int, Field(ge=1)] = setting(
+        1_000_000, help="for workers: the most bytes of messages in one call"
+    )
+    queue_window: Annotated[float, Field(ge=0, le=60)] = setting(
+        0.5, help="for workers: the seconds that a report waits for others to share its call"
+    )
+    queue_rate: str | None = setting(None, help="for workers: calls a site takes, such as 5/second or 300/minute")
+    queue_limiter: BrokerUrl | None = setting(
+        None, help="for workers: the Redis that shares QUEUE_RATE among them; BROKER_URL, where that is one"
+    )
+    queue_backoff: Annotated[tuple[Wait, ...], BeforeValidator(_waits), Field(min_length=1, max_length=20)] = setting(
+        (10, 60, 300, 900, 3600, 21600), help="for workers: the seconds before each further try; the last one repeats"
+    )
+    queue_give_up: Annotated[float, Field(gt=0)] = setting(
+        3 * 86400, help="for workers: the seconds after which a report that cannot be delivered is a dead letter"
+    )
+    queue_visibility: Annotated[float, Field(ge=1)] = setting(
+        300, help="for workers on Redis: the seconds after which what a dead worker held is given to another"
+    )
+    queue_metrics: Annotated[str, Field(pattern=r"^[^:\s]+:[0-9]{1,5}$")] | None = setting(
+        None, help="for workers: host:port to answer Prometheus at, such as 127.0.0.1:9808"
+    )
+    queue_log: Literal["text", "json"] = setting("text", help="for workers: text, or json for one object a line")
+
+    @property
+    def broker(self) -> str:
+        """The broker's address, password and all. Raises SettingsError where it is not set."""
+        return _needed("BROKER_URL", self.broker_url, "reports are handed to it", "set BROKER_URL, or another DELIVERY")
+
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        """The keys that a message may be signed with, the current one first. Raises SettingsError where none is set."""
+        remedy = "make one with `openssl rand -hex 32`, and set QUEUE_KEY to it for all steps and all workers"
+        current = _needed("QUEUE_KEY", self.queue_key, "messages are signed and verified with it", remedy)
+        old = [self.queue_key_old.get_secret_value()] if self.queue_key_old else []
+        return tuple(key.encode() for key in (current, *old))
+
+    @property
+    def limiter(self) -> str | None:
+        """The address of the Redis that workers share a limit through, or None."""
+        for url in (self.queue_limiter, self.broker_url):
+            if url and url.get_secret_value().startswith("redis"):
+                return url.get_secret_value()
+        return None
+
+
+def _needed(name: str, secret: SecretStr | None, why: str, remedy: str) -> str:
+    if secret is None:
+        raise SettingsError(f"{name} is not set", why, remedy)
+    return secret.get_secret_value()

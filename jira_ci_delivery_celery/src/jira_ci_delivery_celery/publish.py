@@ -1,0 +1,69 @@
+"""What a step does: one message a report, until the broker has each or DEADLINE is over. Imports no Celery."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from amqp.exceptions import AMQPError
+from kombu.exceptions import KombuError
+from redis.exceptions import AuthenticationError, RedisError
+
+from jira_ci_core import Outcome, Problem, Receipt, Report, Result
+from jira_ci_delivery_celery.broker import CONFIRM_SECONDS, Names, connected
+from jira_ci_delivery_celery.message import RefusedMessageError, seal
+from jira_ci_delivery_celery.options import Options
+
+if TYPE_CHECKING:
+    from jira_ci_core import Http
+
+FAILURES = (OSError, AMQPError, KombuError, RedisError)
+
+
+def publish(reports: Sequence[Report], options: Options, http: Http) -> Receipt:
+    """Hand reports to the broker. Raises SettingsError where a setting that it needs is missing."""
+    key, name = options.keys[0], Names(options).reports
+    outcomes: dict[int, Outcome] = {}
+    messages: dict[int, str] = {}
+    for place, report in enumerate(reports):
+        try:
+            messages[place] = seal(report, key, time.time())
+        except RefusedMessageError as error:
+            problem = Problem(f"{report.title} cannot be queued", str(error), "shorten its texts")
+            outcomes[place] = Outcome(result=Result.REJECTED, problems=(problem,))
+    waits = http.waits()
+    while messages:
+        try:
+            with connected(options, max(0.1, min(CONFIRM_SECONDS, http.left()))) as broker:
+                for place, message in list(messages.items()):
+                    broker.put(name, message)
+                    del messages[place]
+                    outcomes[place] = Outcome(result=Result.QUEUED)
+        except FAILURES as error:
+            wait = None if _is_final(error) else next(waits, None)
+            if wait is None:
+                lost = Outcome(result=Result.NOT_DELIVERED, problems=(problem_of(options, error),))
+                outcomes |= dict.fromkeys(messages, lost)
+                break
+            time.sleep(wait)
+    return Receipt(outcomes=tuple(outcomes[place] for place in range(len(reports))))
+
+
+def _is_final(error: BaseException) -> bool:
+    """Whether the same would fail again: the broker does not let this step in."""
+    return isinstance(error, AuthenticationError) or getattr(error, "code", None) in (403, 530)
+
+
+def problem_of(options: Options, error: BaseException, what: str = "did not take the report") -> Problem:
+    """What a user is told of a broker that cannot be reached; without its password."""
+    parts = urlsplit(options.broker)
+    host = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+    why = str(getattr(error, "strerror", None) or error).strip() or type(error).__name__
+    if _is_final(error):
+        return Problem(
+            f"the broker at {host} does not let this in", why, "check user, password and vhost in BROKER_URL"
+        )
+    remedy = "check BROKER_URL, and that the broker runs; with OUTBOX and ON_FAILURE=keep reports wait for it"
+    return Problem(f"the broker at {host} {what}", why, remedy)

@@ -1,0 +1,165 @@
+"""Reports through real brokers: each is accepted, or a dead letter with its reason, whatever dies on the way."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from jira_ci_core import Result, Site, State
+from jira_ci_delivery_celery.message import seal
+
+
+def test_a_step_without_credentials_queues_its_report_and_a_worker_delivers_it(queue, harness):
+    done = harness("--format=json", environ=queue.environ, DELIVERY="celery")
+    assert done.code == 0, done.text
+    assert [one["result"] for one in done.json["outcomes"]] == ["queued"]
+    assert queue.builds() == {}
+    queue.worker()
+    assert queue.wait_for_builds(1) == {42: "successful"}
+
+
+def test_many_reports_share_a_call_and_a_superseded_one_is_not_sent(queue):
+    reports = [queue.report(number, state=State.PENDING) for number in range(40)]
+    reports += [queue.report(number, state=State.SUCCESSFUL, sequence=2) for number in range(40)]
+    receipt = queue.publish(*reports)
+    assert {outcome.result for outcome in receipt.outcomes} == {Result.QUEUED}
+    queue.worker()
+    assert set(queue.wait_for_builds(40).values()) == {"successful"}
+    assert len(queue.jira.updates()) == 40
+    assert len(queue.bulk_calls()) == 1
+    assert json.loads(queue.command("status", "--format=json").stdout)["reports"] == 0
+
+
+def test_poisoned_forged_and_oversized_messages_are_dead_letters_and_stop_nobody(queue, queue_key):
+    good = queue.report(1)
+    forged = seal(queue.report(2), b"not the key of this queue", time.time())
+    content = json.loads(seal(queue.report(3), queue_key, time.time()))
+    later = json.dumps({**content, "version": 2})
+    changed = json.dumps({**content, "report": {**content["report"], "properties": {"a": "b"}}})
+    elsewhere = seal(good.model_copy(update={"site": Site(url="https://other.example")}), queue_key, time.time())
+    for body in (
+        "no JSON",
+        b"\x80\x04\x95 a pickle",
+        "[]",
+        "[" * 100_000,
+        forged,
+        later,
+        changed,
+        "x" * 300_000,
+        elsewhere,
+    ):
+        queue.put(body)
+    with queue.broker() as broker:
+        broker.put(broker.names.reports, seal(queue.report(4), queue_key, time.time()), {"attempts": "many", "due": []})
+        broker._producer.publish(
+            b"x", exchange="", routing_key=broker.names.reports, headers={"compression": "no such"}
+        )
+    queue.publish(good)
+    queue.worker()
+    assert queue.wait_for_builds(2) == {1: "successful", 4: "successful"}
+    reasons = sorted(reason.partition(":")[0] for reason in queue.dead().values())
+    assert reasons == [
+        *["forged"] * 2, "no worker here is configured for other.example", "oversized", "unknown version", *["unreadable"] * 5
+    ]  # fmt: skip
+    assert "Traceback" not in queue.log
+
+
+def test_a_report_that_jira_refuses_is_a_dead_letter_that_can_be_retried_or_dropped(queue, wait_until):
+    queue.publish(queue.report(1), queue.report(2, key="NONE-1"), queue.report(3, key="NONE-2"))
+    queue.worker()
+    wait_until(lambda: len(queue.dead()) == 2, "two dead letters")
+    assert queue.builds() == {1: "successful"}
+    assert all("Jira knows none of the issue keys" in reason for reason in queue.dead().values())
+    first, second = queue.dead()
+    assert first in queue.command("status").stdout
+    assert queue.command("drop", first).stdout == "dropped 1\n"
+    queue.jira.configure(projects=["MYT", "NONE"])
+    assert queue.command("retry", second).stdout == "put back 1\n"
+    assert len(queue.wait_for_builds(2)) == 2
+    assert queue.dead() == {}
+
+
+def test_a_worker_that_is_killed_in_the_middle_of_a_call_loses_nothing(queue, wait_until):
+    queue.jira.fault("answer", status=503, seconds=4, count=1)
+    queue.publish(*[queue.report(number) for number in range(20)])
+    worker = queue.worker()
+    wait_until(lambda: queue.jira.faults() == [], "a bulk call")
+    queue.kill(worker)
+    assert queue.builds() == {}
+    queue.publish(*[queue.report(number, state=State.FAILED, sequence=2) for number in range(0, 20, 2)])
+    queue.worker()
+    wait_until(
+        lambda: queue.builds() == {number: "successful" if number % 2 else "failed" for number in range(20)},
+        "every report in Jira, the newer ones over the older ones",
+    )
+    wait_until(lambda: queue.left() == 0, "an empty queue")
+    assert queue.dead() == {}
+
+
+def test_what_a_broker_has_confirmed_is_there_after_a_restart(queue):
+    queue.publish(*[queue.report(number) for number in range(20)])
+    queue.server.stop()
+    assert queue.server.processes == []
+    queue.server.start()
+    queue.worker()
+    assert len(queue.wait_for_builds(20)) == 20
+
+
+def test_a_worker_outlives_a_restart_of_its_broker(queue):
+    queue.worker()
+    queue.publish(queue.report(1))
+    queue.wait_for_builds(1)
+    queue.server.stop()
+    queue.server.start()
+    queue.publish(queue.report(2))
+    assert len(queue.wait_for_builds(2)) == 2
+
+
+def test_jira_is_down_for_longer_than_every_try_and_then_up(make_queue, wait_until):
+    queue = make_queue(QUEUE_GIVE_UP=3)
+    queue.jira.fault("answer", status=503, count=2**30)
+    queue.publish(*[queue.report(number) for number in range(5)])
+    queue.worker()
+    wait_until(lambda: len(queue.dead()) == 5, "dead letters")
+    assert all("given up after" in reason and "503" in reason for reason in queue.dead().values())
+    queue.publish(queue.report(2, state=State.FAILED, sequence=2))
+    wait_until(lambda: "waiting" in queue.command("status").stdout, "a report that waits")
+    queue.jira.clear_faults()
+    assert queue.command("retry", "--all").stdout == "put back 5\n"
+    assert queue.command("retry", "--waiting").returncode == 0
+    assert queue.wait_for_builds(5)[2] == "failed"
+    wait_until(lambda: queue.left() == 0, "an empty queue")
+    assert queue.dead() == {}
+
+
+def test_a_limit_that_jira_sets_slows_everyone(queue, wait_until):
+    queue.jira.fault("answer", status=429, headers={"Retry-After": "2"}, count=1)
+    queue.publish(queue.report(1))
+    queue.worker()
+    wait_until(lambda: len(queue.bulk_calls()) == 1, "a call")
+    queue.publish(queue.report(2))
+    assert len(queue.wait_for_builds(2)) == 2
+    refused, *others = queue.bulk_calls()
+    assert refused["status"] == 429
+    assert {call["status"] for call in others} == {202}
+
+
+def test_without_a_worker_health_fails_and_with_one_it_does_not(queue, wait_until):
+    assert queue.command("health").returncode == 1
+    queue.worker()
+    wait_until(lambda: queue.command("health").returncode == 0, "a worker that answers")
+
+
+def test_two_workers_keep_to_one_limit(servers, make_queue):
+    # RabbitMQ has no counters to share: there, the limit is Redis's as well.
+    queue = make_queue(QUEUE_RATE="3/second", QUEUE_BATCH=2, QUEUE_LIMITER=servers("redis").url)
+    # In 5 seconds there are 18 calls at the most, and each of the four processes signs in with two. Were the limit not
+    # shared, all 30 would come at once.
+    queue.jira.configure(rate_limit=18 + 8, rate_period=5.0)
+    queue.publish(*[queue.report(number) for number in range(60)])
+    queue.worker()
+    queue.worker()
+    assert len(queue.wait_for_builds(60)) == 60
+    calls = queue.bulk_calls()
+    assert {call["status"] for call in calls} == {202}
+    assert len(calls) == 30

@@ -1,0 +1,93 @@
+"""What a step does with DELIVERY=celery where no broker is, or a setting is missing; and that it costs others nothing."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+
+import pytest
+
+KEY = "a-key-of-thirty-two-characters-x"
+
+
+@pytest.fixture
+def nobody():
+    """A broker that nobody runs."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{taken.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("scheme", ["amqp://u:pass-word@{}//", "redis://:pass-word@{}/0"])
+def test_a_broker_that_cannot_be_reached_keeps_the_report_in_the_outbox(harness, nobody, scheme):
+    done = harness(
+        DELIVERY="celery",
+        BROKER_URL=scheme.format(nobody),
+        QUEUE_KEY=KEY,
+        DEADLINE=1,
+        OUTBOX="outbox",
+        ON_FAILURE="keep",
+    )
+    assert done.code == 0, done.text
+    assert f"the broker at {nobody} did not take the report" in done.err
+    assert "pass-word" not in done.text
+    assert len(list((harness.folder / "outbox").glob("*.json"))) == 1
+
+
+def test_a_broker_that_does_not_answer_ends_within_the_deadline(harness):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        for scheme in ("amqp", "redis"):
+            url = f"{scheme}://127.0.0.1:{port}/"
+            done = harness(DELIVERY="celery", BROKER_URL=url, QUEUE_KEY=KEY, DEADLINE=1)
+            assert done.code == 1, done.text
+            assert f"error: the broker at 127.0.0.1:{port} did not take the report" in done.err
+            assert "Traceback" not in done.text
+
+
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [
+        ({}, "BROKER_URL is not set"),
+        ({"BROKER_URL": "redis://127.0.0.1:1/0"}, "QUEUE_KEY is not set"),
+        ({"BROKER_URL": "http://127.0.0.1:1"}, "BROKER_URL cannot be what it is"),
+        ({"QUEUE_KEY": "short"}, "QUEUE_KEY cannot be what it is"),
+    ],
+)
+def test_a_setting_that_is_missing_or_wrong_is_named(harness, settings, what):
+    done = harness(DELIVERY="celery", **{"BROKER_URL": None, **settings})
+    assert done.code == 2, done.text
+    if "BROKER_URL" in settings or "QUEUE_KEY" in settings:
+        assert what in done.err
+
+
+def test_a_delivery_that_nobody_knows_is_named(harness):
+    done = harness(DELIVERY="pigeon")
+    assert done.code == 2
+    assert "DELIVERY names pigeon" in done.err
+    assert "those that deliver here:" in done.err
+
+
+def test_where_it_is_not_named_it_takes_no_part(harness_oauth):
+    done = harness_oauth(BROKER_URL="redis://127.0.0.1:1/0", QUEUE_KEY=KEY)
+    assert done.code == 0, done.text
+    assert len(done.builds or harness_oauth.done(0, "", "").builds) >= 0
+
+
+def test_where_it_is_not_named_credentials_are_needed_as_ever(harness):
+    done = harness(BROKER_URL="redis://127.0.0.1:1/0", QUEUE_KEY=KEY)
+    assert done.code == 2
+    assert "CLIENT_ID" in done.err
+
+
+def test_importing_the_plugin_imports_neither_celery_nor_kombu():
+    code = "import sys, jira_ci_delivery_celery as p; print({'celery', 'kombu', 'amqp', 'redis', 'limits'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_publishing_imports_no_celery():
+    code = "import sys, jira_ci_delivery_celery.publish; print({'celery', 'limits'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jira_ci_core import Site
 from jira_ci_core.testing import reports
 from jira_ci_delivery_celery.gather import Gathering, Held
 
-A, B = Site(url="https://a.example"), Site(url="https://b.example")
+REPORTS = reports(Site(url="https://a.example")) | reports(Site(url="https://b.example"))
 
 
 def gathering(most=3, most_bytes=1000, window=1, hold=10):
@@ -25,7 +25,8 @@ def drained(gathered):
         yield gathered.take(call)
 
 
-@given(taken=st.lists(reports(A) | reports(B)))
+@settings(max_examples=25)
+@given(taken=st.lists(REPORTS, max_size=8))
 def test_every_report_is_sent_or_superseded_and_none_twice(taken):
     gathered = gathering()
     for report in taken:
@@ -37,7 +38,8 @@ def test_every_report_is_sent_or_superseded_and_none_twice(taken):
     assert len(gathered) == 0
 
 
-@given(taken=st.lists(reports(A) | reports(B)))
+@settings(max_examples=25)
+@given(taken=st.lists(REPORTS, max_size=8))
 def test_a_call_is_of_one_site_and_kind_with_the_same_properties_and_not_too_many(taken):
     gathered = gathering()
     for report in taken:

@@ -40,7 +40,7 @@ def test_a_broker_that_does_not_answer_ends_within_the_deadline(harness):
         port = silent.getsockname()[1]
         for scheme in ("amqp", "redis"):
             url = f"{scheme}://127.0.0.1:{port}/"
-            done = harness(DELIVERY="celery", BROKER_URL=url, QUEUE_KEY=KEY, DEADLINE=1)
+            done = harness(DELIVERY="celery", BROKER_URL=url, QUEUE_KEY=KEY, DEADLINE=0.5)
             assert done.code == 1, done.text
             assert f"error: the broker at 127.0.0.1:{port} did not take the report" in done.err
             assert "Traceback" not in done.text
@@ -69,10 +69,10 @@ def test_a_delivery_that_nobody_knows_is_named(harness):
     assert "those that deliver here:" in done.err
 
 
-def test_where_it_is_not_named_it_takes_no_part(harness_oauth):
+def test_where_it_is_not_named_it_takes_no_part(harness_oauth, jira):
     done = harness_oauth(BROKER_URL="redis://127.0.0.1:1/0", QUEUE_KEY=KEY)
     assert done.code == 0, done.text
-    assert len(done.builds or harness_oauth.done(0, "", "").builds) >= 0
+    assert len(jira.builds()) == 1
 
 
 def test_where_it_is_not_named_credentials_are_needed_as_ever(harness):

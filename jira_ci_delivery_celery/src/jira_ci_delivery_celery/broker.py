@@ -128,7 +128,7 @@ class Broker:
 def connected(options: Options, timeout: float = CONFIRM_SECONDS) -> Iterator[Broker]:
     """A connection to the broker, closed at the end; what is held then goes back to its queue."""
     with Connection(options.broker, connect_timeout=timeout, **connection_options(options, timeout)) as connection:
-        connection.connect()
+        connection.ensure_connection(timeout=timeout, max_retries=1, interval_start=0, interval_step=0)
         yield Broker(connection, options)
 
 

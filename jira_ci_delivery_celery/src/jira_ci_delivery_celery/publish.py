@@ -53,7 +53,8 @@ def publish(reports: Sequence[Report], options: Options, http: Http) -> Receipt:
 
 def _is_final(error: BaseException) -> bool:
     """Whether the same would fail again: the broker does not let this step in."""
-    return isinstance(error, AuthenticationError) or getattr(error, "code", None) in (403, 530)
+    cause = error.__cause__ or error
+    return isinstance(cause, AuthenticationError) or getattr(cause, "code", None) in (403, 530)
 
 
 def problem_of(options: Options, error: BaseException, what: str = "did not take the report") -> Problem:

@@ -114,12 +114,15 @@ class Queue:
         """Start one."""
         name = f"w{len(self.workers)}-{uuid.uuid4().hex[:6]}@localhost"
         command = [sys.executable, "-m", "jira_ci_core", "worker", "-n", name, "--concurrency", "2"]
-        kept = {name: os.environ[name] for name in ("PATH", "COVERAGE_PROCESS_START") if name in os.environ}
+        return self.start([*command, "-l", "info", "--without-gossip", "--without-mingle", *arguments], self.site)
+
+    def start(self, command: list[str], more: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+        """Start a process of this queue, with credentials only where they are given."""
         with (self.folder / "workers.log").open("ab") as log:
             process = subprocess.Popen(
-                [*command, "-l", "info", "--without-gossip", "--without-mingle", *arguments],
+                command,
                 cwd=self.folder,
-                env={**kept, "HOME": str(self.folder), **self.environ, **self.site},
+                env={"PATH": os.environ["PATH"], "HOME": str(self.folder), **self.environ, **(more or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -228,3 +231,8 @@ def wait_until() -> Callable[..., Any]:
 @pytest.fixture
 def queue_key() -> bytes:
     return KEY.encode()
+
+
+@pytest.fixture
+def free_port() -> int:
+    return brokers.free_port()

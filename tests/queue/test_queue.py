@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
+import urllib.request
 
 from jira_ci_core import Result, Site, State
 from jira_ci_delivery_celery.message import seal
+
+
+def is_json(line):
+    return line.startswith("{")
 
 
 def test_a_step_without_credentials_queues_its_report_and_a_worker_delivers_it(queue, harness):
@@ -163,3 +169,46 @@ def test_two_workers_keep_to_one_limit(servers, make_queue):
     calls = queue.bulk_calls()
     assert {call["status"] for call in calls} == {202}
     assert len(calls) == 30
+
+
+def test_prometheus_is_told_what_became_of_the_reports(make_queue, wait_until, free_port):
+    queue = make_queue(QUEUE_METRICS=f"127.0.0.1:{free_port}", QUEUE_LOG="json")
+    queue.worker()
+    queue.publish(queue.report(1), queue.report(2, key="NONE-1"))
+    queue.wait_for_builds(1)
+
+    def told():
+        with urllib.request.urlopen(f"http://127.0.0.1:{free_port}/metrics") as answer:
+            text = answer.read().decode()
+        return text if 'result="dead"} 1.0' in text else ""
+
+    text = wait_until(told, "the figures")
+    for line in (
+        'jira_ci_queue_reports_total{result="accepted"} 1.0',
+        'jira_ci_queue_reports_total{result="rejected"} 1.0',
+        "jira_ci_queue_calls_total 1.0",
+        "jira_ci_queue_unknown_keys_total 1.0",
+        "jira_ci_queue_acceptance_seconds_count 1.0",
+    ):
+        assert line in text
+    assert any(line.get("reports") == 2 for line in map(json.loads, filter(is_json, queue.log.splitlines())))
+
+
+def test_several_sites_share_a_queue_and_celery_itself_can_run_the_worker(queue):
+    """`celery -A`, with a file of settings for each site."""
+    file = queue.folder / "site.toml"
+    site = {name.removeprefix("JIRA_CI_").lower().replace("_", "-"): value for name, value in queue.site.items()}
+    file.write_text("".join(f"{name} = {json.dumps(value)}\n" for name, value in site.items()))
+    other = queue.folder / "other.toml"
+    other.write_text(file.read_text().replace(f'instance = "{queue.jira.url}"', 'instance = "other"'))
+    queue.environ["JIRA_CI_QUEUE_SITES"] = f"{other},{file}"
+    queue.publish(queue.report(1))
+    queue.start([sys.executable, "-m", "celery", "-A", "jira_ci_delivery_celery.app", "worker", "-n", "own@localhost"])
+    assert queue.wait_for_builds(1) == {1: "successful"}
+
+
+def test_a_worker_without_credentials_says_so_before_the_first_message(queue):
+    worker = queue.start([sys.executable, "-m", "jira_ci_core", "worker", "-n", "none@localhost"])
+    assert worker.wait(60) != 0
+    assert "why:" in queue.log
+    assert "Traceback" not in queue.log

@@ -2,8 +2,8 @@
 
     python benchmarks/through_queue.py [redis | rabbitmq] [--reports 20000] [--producers 50] [--workers 4]
 
-With `--rate 10/second` that is the limit. It starts the broker of the system (apt-get install redis-server rabbitmq-server), a local Jira and workers, all on
-loopback, and ends them. Without `--rate` nothing limits.
+`--rate 10/second` is the limit; without it nothing limits. It starts the broker of the system (apt-get install
+redis-server rabbitmq-server), a local Jira and workers, all on loopback, and ends them.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 import brokers
@@ -59,10 +60,11 @@ def main() -> None:
     parser.add_argument("--rate", default="")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, Sandbox.start("MYT") as jira:
-        server = (brokers.Redis if given.broker == "redis" else brokers.RabbitMq)(Path(folder, "broker"))
+        server: Any = (brokers.Redis if given.broker == "redis" else brokers.RabbitMq)(Path(folder, "broker"))
         limits = brokers.Redis(Path(folder, "limits"))
         workers: list[subprocess.Popen[bytes]] = []
         try:
+            server.fsync = "everysec"
             server.start()
             limits.start()
             print(json.dumps(measure(given, server.url, limits.url, jira, Path(folder), workers)))
@@ -123,7 +125,7 @@ def measure(
         while broker.count(broker.names.reports):
             time.sleep(0.1)
     while len(jira.builds()) < given.reports:
-        time.sleep(0.5)
+        time.sleep(1)
     took = time.monotonic() - began
     calls = jira.requests("/bulk")
     least = math.ceil(given.reports / BATCH)

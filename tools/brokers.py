@@ -89,9 +89,10 @@ class Server:
 
 
 class Redis(Server):
-    """Redis, which writes down all that it is told before it answers."""
+    """Redis, which writes down all that it is told before it answers (or, with `fsync` everysec, soon after)."""
 
     program = "redis-server"
+    fsync = "always"
 
     @property
     def url(self) -> str:
@@ -100,7 +101,7 @@ class Redis(Server):
 
     def start(self) -> None:
         """Start it."""
-        durable = ("--appendonly", "yes", "--appendfsync", "always", "--save", "")
+        durable = ("--appendonly", "yes", "--appendfsync", self.fsync, "--save", "")
         self.run(self.program, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), *durable)
         self.wait_for(self.port, b"PING\r\n", b"+PONG")
 

@@ -65,6 +65,7 @@ def test_the_templates_of_the_local_jira_are_in_its_wheel(wheels):
     [
         ("oauth", {"jira-ci-auth-oauth"}),
         ("connect", {"jira-ci-auth-connect"}),
+        ("celery", {"jira-ci-delivery-celery"}),
         ("sandbox", {"jira-ci-sandbox"}),
     ],
 )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
 from jira_ci_core import Result, Site, State
 from jira_ci_delivery_celery.message import seal
@@ -212,3 +215,20 @@ def test_a_worker_without_credentials_says_so_before_the_first_message(queue):
     assert worker.wait(60) != 0
     assert "why:" in queue.log
     assert "Traceback" not in queue.log
+
+
+def test_the_example_runs_as_it_is_written(servers, tmp_path):
+    """`examples/queue/plain.sh`: two workers, and a local Jira that they reach over TLS."""
+    environ = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        "TMPDIR": str(tmp_path),
+        "JIRA_CI_BROKER_URL": servers("redis").url,
+        "JIRA_CI_QUEUE_NAME": "example",
+    }
+    script = Path(__file__).parents[2] / "examples" / "queue" / "plain.sh"
+    done = subprocess.run(["sh", str(script)], env=environ, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert '"state": "successful"' in done.stdout + done.stderr
+    assert "dead letters: 0" in done.stdout
+    assert list(tmp_path.iterdir()) == []

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 
 # Read by the library when it is imported: where the processes of a worker put their figures together.
-os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="jira-ci-metrics-"))
+if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    _folder, _owner = tempfile.mkdtemp(prefix="jira-ci-metrics-"), os.getpid()
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = _folder
+
+    @atexit.register
+    def _remove() -> None:
+        if os.getpid() == _owner:
+            shutil.rmtree(_folder, ignore_errors=True)
+
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, start_http_server
 from prometheus_client.core import GaugeMetricFamily

@@ -20,6 +20,7 @@ class CeleryDelivery:
     CONTRACT = 1
     NEEDS_SIGN_IN = False
     ONLY_WHEN_NAMED = True
+    THREAD_SAFE = True
     Settings = Options
 
     def __init__(self, settings: Options) -> None:

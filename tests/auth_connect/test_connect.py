@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from jira_ci_auth_connect import ConnectAuth
+from jira_ci_auth_connect.hosts import hosts
 from jira_ci_auth_connect.network import looks_like_jwt
+from jira_ci_auth_connect.plugin import ConnectAuth
 from jira_ci_core import Connection, DeliveryError, Http, SignInError, Site
 from jira_ci_core.secrets import MASK, Secrets
 from jira_ci_core.settings import NetworkSettings
@@ -98,6 +99,13 @@ class TestTheOffer:
         assert offer.kind == "connect"
         assert offer.hosts == ("https://jira-ci.harness.io", "https://acme.atlassian.net")
         assert offered(connect_key=KEY, connect_hostname="app.example:8443/x").hosts[0] == "https://app.example:8443"
+
+    @pytest.mark.parametrize(
+        "given", [{}, {"connect_key": KEY}, {"connect_key": KEY, "connect_hostname": "https://app.example.com"}]
+    )
+    def test_the_hosts_that_are_named_ahead_are_those_of_the_offer(self, given):
+        offer = offered(**given)
+        assert hosts(lambda name: given.get(name, ""), ACME.url) == (offer.hosts if offer else ())
 
     def test_it_asks_nobody(self, app):
         assert offered(Site(url=app.url), connect_key=KEY, connect_hostname=app.url)

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from jira_ci_auth_oauth import OAuth
+from jira_ci_auth_oauth.hosts import hosts
+from jira_ci_auth_oauth.plugin import OAuth
 from jira_ci_core import Connection, DeliveryError, Http, SignInError, Site
 from jira_ci_core.secrets import MASK, Secrets
 from jira_ci_core.settings import NetworkSettings
@@ -100,6 +101,14 @@ class TestTheOffer:
         assert offered(Site(cloud_id=CLOUD_ID), api_url="gateway.example/x", **BOTH).hosts == (
             "https://gateway.example",
         )
+
+    @pytest.mark.parametrize("cloud_id", [None, CLOUD_ID])
+    @pytest.mark.parametrize("given", [{}, BOTH, {"client_id": ID}, {**BOTH, "api_url": "https://gateway.example"}])
+    def test_the_hosts_that_are_named_ahead_are_those_of_a_complete_offer(self, given, cloud_id):
+        site = Site(url=ACME.url, cloud_id=cloud_id)
+        offer = offered(site, **given)
+        ahead = hosts(lambda name: {**given, "cloud_id": cloud_id}.get(name) or "", site.url)
+        assert ahead == (offer.hosts if offer and not offer.missing else ())
 
     def test_it_asks_nobody(self, atlassian):
         assert offered(Site(url=atlassian.url), api_url=atlassian.url, **BOTH)

@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jira_ci_core import cli
+from jira_ci_core.__main__ import main
 from jira_ci_core.secrets import MASK
 from jira_ci_core.settings import NetworkSettings, Settings
 from jira_ci_core.sources import declared, flag
@@ -331,17 +332,20 @@ class TestDoctor:
 
 
 def test_main_exits_with_the_code(least, monkeypatch, capsys):
-    with pytest.raises(SystemExit) as raised:
-        cli.main(["report", "--dry-run"], least)
-    assert raised.value.code == 0
     for name in list(os.environ):
         if name.startswith(("PLUGIN_", "JIRA_CI_")):
             monkeypatch.delenv(name)
     monkeypatch.setattr("sys.argv", ["jira-ci", "report"])
     with pytest.raises(SystemExit) as raised:
-        cli.main()
+        main()
     assert raised.value.code == 2
     assert "PROJECT is not set" in capsys.readouterr().err
+    for name, value in least.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("sys.argv", ["jira-ci", "report", "--dry-run"])
+    with pytest.raises(SystemExit) as raised:
+        main()
+    assert raised.value.code == 0
 
 
 VARIABLES = [

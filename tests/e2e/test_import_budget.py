@@ -18,9 +18,12 @@ OURS = "jira_ci_", "pytest_jira_ci"
 PROBE = """
 import sys
 before = set(sys.modules)
-import os
-from jira_ci_core.cli import call
-code = call(["report"], os.environ)
+sys.argv = ["jira-ci", "report"]
+from jira_ci_core.__main__ import main
+try:
+    main()
+except SystemExit as end:
+    code = end.code
 # What a compiled package makes up has no origin.
 print(code, *sorted(name for name in set(sys.modules) - before if getattr(sys.modules[name], "__spec__", None)))
 """

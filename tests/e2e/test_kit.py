@@ -10,8 +10,8 @@ from textwrap import dedent
 
 import pytest
 
-from jira_ci_auth_connect import ConnectAuth
-from jira_ci_auth_oauth import OAuth
+from jira_ci_auth_connect.plugin import ConnectAuth
+from jira_ci_auth_oauth.plugin import OAuth
 from jira_ci_core import Connection, PluginError, SettingsError, Site, State
 from jira_ci_core.builtin import http
 from jira_ci_core.http import BearerAuth, Http

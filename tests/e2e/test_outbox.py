@@ -288,7 +288,7 @@ def watch(event, arguments):
         print("WRITES", event, arguments[0], flush=True)
 
 sys.addaudithook(watch)
-from jira_ci_core.cli import main
+from jira_ci_core.__main__ import main
 main()
 """
 

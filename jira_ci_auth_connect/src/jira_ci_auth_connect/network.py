@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from jira_ci_core import BearerAuth, Connection, Site, answer_error
 
 if TYPE_CHECKING:
-    from jira_ci_auth_connect import ConnectAuth
+    from jira_ci_auth_connect.plugin import ConnectAuth
     from jira_ci_core import Http
 
 log = logging.getLogger(__name__)

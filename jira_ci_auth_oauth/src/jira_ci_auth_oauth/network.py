@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jira_ci_core import BearerAuth, Connection, Site, answer_error, json_answer
 
 if TYPE_CHECKING:
-    from jira_ci_auth_oauth import OAuth
+    from jira_ci_auth_oauth.plugin import OAuth
     from jira_ci_core import Http
 
 AUDIENCE = "api.atlassian.com"

@@ -1,56 +1,111 @@
-"""jira-ci: tell Jira about builds and deployments. These are the public names; plugins need no others."""
+"""jira-ci: tell Jira about builds and deployments. These are the public names; plugins need no others.
+
+Each is imported when it is first asked for, so that what needs few of them need not wait for all.
+"""
 
 from typing import TYPE_CHECKING, Any
 
-from jira_ci_core.checkout import read_checkout
-from jira_ci_core.console import harmless
-from jira_ci_core.errors import DeliveryError, ExitCode, JiraCiError, PluginError, Problem, SettingsError, SignInError
-from jira_ci_core.handing import hand_over
-from jira_ci_core.hookspecs import CONTRACT_VERSION, hookimpl
-from jira_ci_core.identity import environment_id
-from jira_ci_core.keys import find_keys, is_issue_key, is_project_key
-from jira_ci_core.models import (
-    Build,
-    Connection,
-    CountedTests,
-    Deployment,
-    Environment,
-    EnvironmentType,
-    FoundKey,
-    Kind,
-    MappedEnvironment,
-    Outcome,
-    Pipeline,
-    PipelineIdentity,
-    Receipt,
-    Reference,
-    Report,
-    Result,
-    SignIn,
-    Site,
-    State,
-)
-from jira_ci_core.readers import Source, Table, When, commit_before, read_facts, reader, short_ref
-from jira_ci_core.runner import Ending, run
-from jira_ci_core.settings import HttpsUrl, Names, PluginSettings, RefusedError, Secret, Settings, setting
-from jira_ci_core.summary import Summary
-from jira_ci_core.urls import origin
-
 if TYPE_CHECKING:
+    from jira_ci_core.checkout import read_checkout
+    from jira_ci_core.console import harmless
     from jira_ci_core.courier import Courier, read_settings
+    from jira_ci_core.errors import (
+        DeliveryError,
+        ExitCode,
+        JiraCiError,
+        PluginError,
+        Problem,
+        SettingsError,
+        SignInError,
+    )
+    from jira_ci_core.handing import hand_over
+    from jira_ci_core.hookspecs import CONTRACT_VERSION, hookimpl
     from jira_ci_core.http import BearerAuth, Http, answer_error, json_answer
+    from jira_ci_core.identity import environment_id
+    from jira_ci_core.keys import find_keys, is_issue_key, is_project_key
+    from jira_ci_core.models import (
+        Build,
+        Connection,
+        CountedTests,
+        Deployment,
+        Environment,
+        EnvironmentType,
+        FoundKey,
+        Kind,
+        MappedEnvironment,
+        Outcome,
+        Pipeline,
+        PipelineIdentity,
+        Receipt,
+        Reference,
+        Report,
+        Result,
+        SignIn,
+        Site,
+        State,
+    )
+    from jira_ci_core.readers import Source, Table, When, commit_before, read_facts, reader, short_ref
+    from jira_ci_core.runner import Ending, run
+    from jira_ci_core.settings import HttpsUrl, Names, PluginSettings, Secret, Settings, setting
+    from jira_ci_core.summary import Summary
+    from jira_ci_core.urls import origin
 
-# Imported when first asked for: they bring `requests` with them, which a step that sends nothing does not need.
-_LATER = dict.fromkeys(("BearerAuth", "Http", "answer_error", "json_answer"), "http")
-_LATER |= dict.fromkeys(("Courier", "read_settings"), "courier")
+_IN_MODULES = {
+    "checkout": ("read_checkout",),
+    "console": ("harmless",),
+    "courier": ("Courier", "read_settings"),
+    "errors": (
+        "DeliveryError",
+        "ExitCode",
+        "JiraCiError",
+        "PluginError",
+        "Problem",
+        "RefusedError",
+        "SettingsError",
+        "SignInError",
+    ),
+    "handing": ("hand_over",),
+    "hookspecs": ("CONTRACT_VERSION", "hookimpl"),
+    "http": ("BearerAuth", "Http", "answer_error", "json_answer"),
+    "identity": ("environment_id",),
+    "keys": ("find_keys", "is_issue_key", "is_project_key"),
+    "models": (
+        "Build",
+        "Connection",
+        "CountedTests",
+        "Deployment",
+        "Environment",
+        "EnvironmentType",
+        "FoundKey",
+        "Kind",
+        "MappedEnvironment",
+        "Outcome",
+        "Pipeline",
+        "PipelineIdentity",
+        "Receipt",
+        "Reference",
+        "Report",
+        "Result",
+        "SignIn",
+        "Site",
+        "State",
+    ),
+    "readers": ("Source", "Table", "When", "commit_before", "read_facts", "reader", "short_ref"),
+    "runner": ("Ending", "run"),
+    "settings": ("HttpsUrl", "Names", "PluginSettings", "Secret", "Settings", "setting"),
+    "summary": ("Summary",),
+    "urls": ("origin",),
+}
+_MODULE_OF = {name: module for module, names in _IN_MODULES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LATER:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"jira_ci_core.{_LATER[name]}"), name)
+    value = globals()[name] = getattr(import_module(f"jira_ci_core.{_MODULE_OF[name]}"), name)
+    return value
 
 
 __all__ = [

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import gc
 import logging
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from itertools import pairwise, takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -25,6 +23,7 @@ from jira_ci_core.settings import NetworkSettings, PluginChoice, PluginSettings,
 from jira_ci_core.sources import CONFIG, Declared, Sources, declared, flag, read_sources, readable
 
 if TYPE_CHECKING:
+    from jira_ci_core.early import EarlyConnections
     from jira_ci_core.loader import Loaded
     from jira_ci_core.plugins import Plugins
     from jira_ci_core.runner import Ending
@@ -46,8 +45,6 @@ ELSEWHERE = {"demo": "sandbox", "sandbox": "sandbox", "queue": "celery", "worker
 
 CORE = "core"
 
-LITTLE_GARBAGE = 100_000, 50, 50
-
 
 @dataclass(frozen=True)
 class Context:
@@ -56,6 +53,8 @@ class Context:
     environ: Mapping[str, str] = field(repr=False)
     secrets: Secrets
     console: Console
+    early: EarlyConnections | None = None
+    """Connections that were opened ahead."""
 
 
 class Cli(click.Group):
@@ -188,7 +187,7 @@ def report(ctx: click.Context, /, dry_run: bool, format: str, **flags: str | Non
     loaded = load(sources, ctx.obj.secrets, ctx.meta["plugins"])
     set_level(loaded.settings.log_level)
     with _json_apart(format):
-        ending = runner.report(loaded, dry_run=dry_run)
+        ending = runner.report(loaded, dry_run=dry_run, early=ctx.obj.early)
     if format == "json":
         console.output(telling.as_json(ending))
     _tell(ending, console, format)
@@ -295,17 +294,8 @@ def doctor(ctx: click.Context, /, **flags: str | None) -> None:
     ctx.exit(examine(sources, ctx.meta["plugins"], ctx.obj.secrets, ctx.obj.console))
 
 
-def main(arguments: Sequence[str] | None = None, environ: Mapping[str, str] | None = None) -> NoReturn:
-    """Run `jira-ci` and exit; whatever happens is told in three parts and without a traceback."""
-    # A step lives for a blink: looking for garbage, most of all at its end, would take a sixth of that.
-    gc.set_threshold(*LITTLE_GARBAGE)
-    exit_code = call(sys.argv[1:] if arguments is None else arguments, os.environ if environ is None else environ)
-    gc.freeze()
-    sys.exit(exit_code)
-
-
-def call(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run `jira-ci` and answer its exit code."""
+def call(arguments: Sequence[str], environ: Mapping[str, str], early: EarlyConnections | None = None) -> int:
+    """Run `jira-ci` and answer its exit code; whatever happens is told in three parts and without a traceback."""
     secrets = Secrets()
     console = Console(secrets)
     root = logging.getLogger()
@@ -313,7 +303,7 @@ def call(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     root.addHandler(console)
     set_level("info")
     try:
-        return _run(arguments, Context(environ, secrets, console))
+        return _run(arguments, Context(environ, secrets, console, early))
     finally:
         root.removeHandler(console)
         root.setLevel(before)

@@ -41,8 +41,11 @@ class Delivery:
         dry_run: bool = False,
         once: bool = False,
         on_rate_limit: Callable[[float], None] | None = None,
+        early: EarlyConnections | None = None,
     ) -> None:
         """`once`: what fails is not tried again. `on_rate_limit` is told of each 429, see `Http`.
+
+        `early` are connections that were opened ahead; those that are not needed are closed.
 
         Raises SettingsError where CA_BUNDLE or DELIVERY cannot be used.
         """
@@ -53,7 +56,10 @@ class Delivery:
         self.site = site
         self._problem: SettingsError | None = None
         self._sign_in: SignIn | None = None
-        self._early = EarlyConnections(loaded.network.ca_bundle)
+        if early and early.bundle != loaded.network.ca_bundle:
+            early.close()
+            early = None
+        self._early = early or EarlyConnections(loaded.network.ca_bundle)
         if dry_run:
             return
         plugins, settings = loaded.plugins, loaded.settings
@@ -75,8 +81,8 @@ class Delivery:
 
     def _open_early(self) -> None:
         loaded = self._loaded
-        if self._sign_in and loaded.plugins.need_sign_in() and not loaded.network.has_proxy:
-            self._early.open(self._sign_in.hosts)
+        are_needed = loaded.plugins.need_sign_in() and not loaded.network.has_proxy
+        self._early.open(self._sign_in.hosts if self._sign_in and are_needed else ())
 
     def beside(self) -> Delivery:
         """Another delivery to the same site, for another thread: it connects and signs in for itself."""

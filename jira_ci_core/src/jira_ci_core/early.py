@@ -23,6 +23,7 @@ class EarlyConnections:
 
     def __init__(self, bundle: str | None) -> None:
         """`bundle` is CA_BUNDLE. Raises SettingsError where it cannot be used."""
+        self.bundle = bundle
         self._opening: dict[tuple[str, int], _Opening] = {}
         self._lock = threading.Lock()
         self._make_context = functools.cache(functools.partial(tls_context, bundle))
@@ -35,13 +36,14 @@ class EarlyConnections:
             return self._make_context()
 
     def open(self, origins: Iterable[str]) -> None:
-        """Begin to open a connection to each of these origins (`https://api.atlassian.com`)."""
-        for origin in dict.fromkeys(origins):
-            parts = urlsplit(origin)
-            context = self.context if parts.scheme == "https" else None
-            place = parts.hostname or "", parts.port or (443 if context else 80)
-            self._opening[place] = _Opening(place, context)
-            self._opening[place].start()
+        """Have a connection to each of these origins (`https://api.atlassian.com`), and to no others."""
+        wanted = {_place(origin): origin for origin in origins}
+        self._close(tuple(place for place in self._opening if place not in wanted))
+        for place, origin in wanted.items():
+            if place not in self._opening:
+                context = self.context if urlsplit(origin).scheme == "https" else None
+                self._opening[place] = _Opening(place, context)
+                self._opening[place].start()
 
     def take(self, host: str, port: int) -> socket.socket | None:
         """The connection to a host, once it is open; None where there is none. Raises what opening it raised."""
@@ -55,11 +57,19 @@ class EarlyConnections:
 
     def close(self) -> None:
         """Close those that nobody took, also those that are not open yet."""
+        self._close(tuple(self._opening))
+
+    def _close(self, places: Iterable[tuple[str, int]]) -> None:
         # Somebody in another thread may still take one.
-        for place in tuple(self._opening):
+        for place in places:
             opening = self._opening.pop(place, None)
             if opening is not None:
                 opening.abandon()
+
+
+def _place(origin: str) -> tuple[str, int]:
+    parts = urlsplit(origin)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
 class _Opening(threading.Thread):

@@ -76,6 +76,15 @@ class PluginError(JiraCiError):
     exit_code = ExitCode.PLUGIN
 
 
+class RefusedError(ValueError):
+    """A value that a setting does not take: raise it from a validator with the reason and what to write instead."""
+
+    def __init__(self, why: str, remedy: str) -> None:
+        super().__init__(why)
+        self.why = why
+        self.remedy = remedy
+
+
 def bug(error: Exception) -> Problem:
     """What to say of an error that nobody expected."""
     return Problem("jira-ci itself failed", f"{type(error).__name__}: {error}", "this is a bug; please report it")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-import os
 import types
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -27,7 +26,7 @@ from jira_ci_core.hookspecs import CONTRACT_VERSION, ENTRY_POINT_GROUP, PROJECT_
 from jira_ci_core.models import Connection, FoundKey, MappedEnvironment, Model, Pipeline, Receipt, SignIn, State
 from jira_ci_core.settings import NetworkSettings, PluginChoice, PluginSettings, Settings
 from jira_ci_core.sources import Declared, Sources, declared, resolve
-from jira_ci_core.watchdog import Watchdog
+from jira_ci_core.watchdog import Watchdog, tell_of_hang
 
 if TYPE_CHECKING:
     from jira_ci_core.http import Http
@@ -89,7 +88,7 @@ class Plugins:
         self.answered: dict[str, str] = {}
         """Hook to the plugin whose answer came last."""
         self._timeout = choice.plugin_timeout
-        self._watchdog = Watchdog(self._timeout, _tell_of_hang)
+        self._watchdog = Watchdog(self._timeout, tell_of_hang)
         self._trace = choice.trace_hooks
         self.fail = choice.on_plugin_error == "fail"
         """Whether a failing plugin ends the step."""
@@ -404,16 +403,6 @@ _ANSWERS: dict[str, Callable[[str, Any], Any]] = {
     "authenticate": _sign_in,
     "deliver": lambda _, answer: _model(Receipt, answer),
 }
-
-
-def _tell_of_hang(what: str) -> None:
-    """Write by itself: whoever hangs may hold the locks of the log and of standard error."""
-    text = (
-        f"error: {what} does not come back\n"
-        "  why: it took longer than PLUGIN_TIMEOUT allows\n"
-        "  do:  tell its authors, leave it out with DISABLE_PLUGINS, or allow it more with PLUGIN_TIMEOUT\n"
-    )
-    os.write(2, text.encode(errors="backslashreplace"))
 
 
 def _trace(

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from jira_ci_core.models import Pipeline
-from jira_ci_core.sources import UNRESOLVED
 from jira_ci_core.urls import browsable
+from jira_ci_core.variables import UNRESOLVED
 
 
 class When(NamedTuple):

@@ -10,6 +10,7 @@ from pathlib import Path
 from jira_ci_core.checkout import filled_from_checkout
 from jira_ci_core.clock import PROCESS_CLOCK, Clock
 from jira_ci_core.delivery import Delivery
+from jira_ci_core.early import EarlyConnections
 from jira_ci_core.errors import ExitCode, JiraCiError, Problem
 from jira_ci_core.loader import Loaded, load
 from jira_ci_core.models import FoundKey, Pipeline, Receipt, Report, Result
@@ -85,9 +86,14 @@ def run(
         raise error.of(tuple(problem.redacted(secrets.redact) for problem in error.problems)) from None
 
 
-def report(loaded: Loaded, *, dry_run: bool = False, clock: Clock = PROCESS_CLOCK) -> Ending:
-    """Tell the whole story, from checked settings to the receipt, while the connections to Jira are being opened."""
-    with Delivery(loaded, make_site(loaded.settings), dry_run=dry_run) as delivery:
+def report(
+    loaded: Loaded, *, dry_run: bool = False, clock: Clock = PROCESS_CLOCK, early: EarlyConnections | None = None
+) -> Ending:
+    """Tell the whole story, from checked settings to the receipt, while the connections to Jira are being opened.
+
+    `early` are those that were opened ahead of it.
+    """
+    with Delivery(loaded, make_site(loaded.settings), dry_run=dry_run, early=early) as delivery:
         return _report(loaded, delivery, dry_run, clock)
 
 

@@ -11,21 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
+from jira_ci_core.errors import RefusedError
 from jira_ci_core.keys import ANY_PROJECT, is_issue_key, is_project_key
 from jira_ci_core.models import MOST_ASSOCIATIONS, EnvironmentType
-from jira_ci_core.urls import is_loopback, origin, web_url
+from jira_ci_core.urls import https_url, site_url, web_url
+from jira_ci_core.variables import CA_BUNDLES, HTTP_PROXIES, HTTPS_PROXIES
+from jira_ci_core.watchdog import PLUGIN_TIMEOUT
 
 if TYPE_CHECKING:
     from pydantic.config import JsonDict
-
-
-class RefusedError(ValueError):
-    """A value that a setting does not take: raise it from a validator with the reason and what to write instead."""
-
-    def __init__(self, why: str, remedy: str) -> None:
-        super().__init__(why)
-        self.why = why
-        self.remedy = remedy
 
 
 def setting(
@@ -74,40 +68,8 @@ Names = Annotated[tuple[str, ...], BeforeValidator(split)]
 """A list of words: in one string separated by commas, spaces or vertical bars, or a list in a file."""
 
 
-def _https_url(text: str) -> str:
-    try:
-        url = web_url(text if "://" in text else f"https://{text}").rstrip("/")
-    except ValueError as error:
-        raise RefusedError(str(error), "write it in full, such as https://jira.example.com") from None
-    if "@" in url or "?" in url or "#" in url:
-        raise RefusedError(
-            "it holds more than scheme, host and path", "write it without a user, a query and a fragment"
-        )
-    if url.lower().startswith("http:") and not is_loopback(url):
-        raise RefusedError(
-            "credentials are sent there, and plain http would show them to everyone on the way",
-            "write https:// (http:// is for this machine only)",
-        )
-    return url
-
-
-HttpsUrl = Annotated[str, AfterValidator(_https_url)]
+HttpsUrl = Annotated[str, AfterValidator(https_url)]
 """An address that credentials may be sent to: https, or http on loopback; a host alone means https."""
-
-
-def _site_url(text: str) -> str:
-    text = text.strip()
-    if "://" not in text:
-        host = text.lower().rstrip("/").removesuffix(".atlassian.net")
-        if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", host):
-            raise RefusedError(
-                "it is neither the name of a site at atlassian.net nor an address",
-                "write `myorg` for myorg.atlassian.net, or the full address of a custom domain, https://…",
-            )
-        text = f"https://{host}.atlassian.net"
-    site = origin(_https_url(text))
-    assert site is not None
-    return site
 
 
 def _project_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
@@ -256,7 +218,8 @@ class PluginChoice(PluginSettings):
         "fail", help="how a failing plugin ends the step: fail (exit 3), or warn and go on without its answer"
     )
     plugin_timeout: Annotated[float, Field(gt=0, le=86400)] = setting(
-        120, help="seconds after which an import or a call of a plugin counts as hanging and ends the step (exit 3)"
+        PLUGIN_TIMEOUT,
+        help="seconds after which an import or a call of a plugin counts as hanging and ends the step (exit 3)",
     )
     trace_hooks: bool = setting(False, help="print each call of each plugin with its arguments and its answer")
 
@@ -276,7 +239,7 @@ class Settings(PluginChoice, OutboxSettings):
         help="project key(s) to look for, separated by comma, space or vertical bar; * accepts any",
         project_file=True,
     )
-    instance: Annotated[str, AfterValidator(_site_url)] | None = setting(
+    instance: Annotated[str, AfterValidator(site_url)] | None = setting(
         None, help="your Jira site: myorg of myorg.atlassian.net, that host name, or a full address"
     )
     cloud_id: Annotated[str, AfterValidator(_cloud_id)] | None = setting(
@@ -390,19 +353,15 @@ class NetworkSettings(PluginSettings):
         60, help="seconds from the first request to the last; until then, what fails for the moment is tried again"
     )
 
-    https_proxy: Secret | None = setting(
-        None, help="proxy for https", reads=("HTTPS_PROXY", "https_proxy", "HARNESS_HTTPS_PROXY")
-    )
-    http_proxy: Secret | None = setting(
-        None, help="proxy for http", reads=("http_proxy", "HTTP_PROXY", "HARNESS_HTTP_PROXY")
-    )
+    https_proxy: Secret | None = setting(None, help="proxy for https", reads=HTTPS_PROXIES)
+    http_proxy: Secret | None = setting(None, help="proxy for http", reads=HTTP_PROXIES)
     no_proxy: str | None = setting(
         None, help="hosts to reach without a proxy", reads=("NO_PROXY", "no_proxy", "HARNESS_NO_PROXY")
     )
     ca_bundle: str | None = setting(
         None,
         help="certificate authorities to trust instead of the usual ones: a file, a folder, or system",
-        reads=("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"),
+        reads=CA_BUNDLES,
     )
 
     @property

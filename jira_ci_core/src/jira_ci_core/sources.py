@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,17 +14,14 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from jira_ci_core.errors import Problem, SettingsError
-from jira_ci_core.settings import PluginSettings, RefusedError, holds_secret, split
+from jira_ci_core.errors import Problem, RefusedError, SettingsError
+from jira_ci_core.settings import PluginSettings, holds_secret, split
+from jira_ci_core.variables import PREFIXES, UNRESOLVED, is_set
 
 log = logging.getLogger(__name__)
 
-PREFIXES = "PLUGIN_", "JIRA_CI_"
 PROJECT_FILE = "jira-ci.toml"
 LARGEST_SECRET_FILE = 65536
-
-# Harness passes an expression that it could not resolve as it stands: <+pipeline.variables.x>
-UNRESOLVED = re.compile(r"<\+[^<>]*(?:<\+[^<>]*>[^<>]*)*>")
 
 # Whose package may be missing: core knows the names, for hints, for redaction and for the environment it hands
 # to plugins; what they mean is the business of the packages.
@@ -123,7 +119,7 @@ class Sources:
         Raises SettingsError where a file that should hold a secret cannot be read.
         """
         for value, place in self._spellings(setting):
-            if _is_set(value):
+            if is_set(value):
                 if not isinstance(value, str) or not UNRESOLVED.search(value):
                     return value, place
                 if place not in self.unresolved:
@@ -135,7 +131,7 @@ class Sources:
         """Every value that is set for a setting, the winning one first, up to a file that cannot be read."""
         with contextlib.suppress(SettingsError):
             for value, _ in self._spellings(setting):
-                if _is_set(value):
+                if is_set(value):
                     yield value
 
     def _spellings(self, setting: Declared) -> Iterator[tuple[object, str]]:
@@ -252,7 +248,7 @@ def check_names(settings: Iterable[Declared], sources: Sources) -> list[Problem]
     known = _known_names(settings)
     for variable, value in sources.environ.items():
         prefix = next((prefix for prefix in PREFIXES if variable.startswith(prefix)), None)
-        if prefix and _is_set(value) and variable.removeprefix(prefix).lower() not in known:
+        if prefix and is_set(value) and variable.removeprefix(prefix).lower() not in known:
             name = variable.removeprefix(prefix).lower()
             log.warning("%s is not known%s", variable, _nearest(name, known, str.upper))
     for names, file in ((sources.config, sources.config_name), (sources.section or {}, sources.section_name)):
@@ -302,16 +298,12 @@ SITES = Declared("sites", "core", "", (), False, False, False, (), ())
 CONFIG = Declared("config", "core", "", None, False, False, False, (), ())
 
 
-def _is_set(value: object) -> bool:
-    return value is not None and not (isinstance(value, str) and value.strip() in ("", "null"))
-
-
 def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else []
 
 
 def _content(path: object, place: str) -> str | None:
-    if not _is_set(path) or UNRESOLVED.search(str(path)):
+    if not is_set(path) or UNRESOLVED.search(str(path)):
         return None
     remedy = f"check the path in {place}, and that this step may read the file"
     try:

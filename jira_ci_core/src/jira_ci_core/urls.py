@@ -6,6 +6,8 @@ import ipaddress
 import re
 from urllib.parse import quote, urlsplit
 
+from jira_ci_core.errors import RefusedError
+
 # What may stand in an address (RFC 3986), percent-encoding included; letters of other scripts are encoded first.
 _ALLOWED = "".join(map(chr, range(0x21, 0x7F))).translate(str.maketrans("", "", '"<>\\^`{|}'))
 _SCP_LIKE = re.compile(r"(?:[^@/:]+@)?(?P<host>[A-Za-z0-9.-]+):(?P<path>(?!//)[^:]+)")
@@ -39,6 +41,43 @@ def origin(url: str) -> str | None:
     shown = f"[{host}]" if ":" in host else host
     default = {"http": 80, "https": 443}[parts.scheme]
     return f"{parts.scheme}://{shown}" if port in (None, default) else f"{parts.scheme}://{shown}:{port}"
+
+
+def https_url(text: str) -> str:
+    """An address that credentials may be sent to: https, or http on loopback; a host alone means https.
+
+    Raises RefusedError where `text` is none.
+    """
+    try:
+        url = web_url(text if "://" in text else f"https://{text}").rstrip("/")
+    except ValueError as error:
+        raise RefusedError(str(error), "write it in full, such as https://jira.example.com") from None
+    if "@" in url or "?" in url or "#" in url:
+        raise RefusedError(
+            "it holds more than scheme, host and path", "write it without a user, a query and a fragment"
+        )
+    if url.lower().startswith("http:") and not is_loopback(url):
+        raise RefusedError(
+            "credentials are sent there, and plain http would show them to everyone on the way",
+            "write https:// (http:// is for this machine only)",
+        )
+    return url
+
+
+def site_url(text: str) -> str:
+    """The origin of the Jira site that INSTANCE names. Raises RefusedError where it names none."""
+    text = text.strip()
+    if "://" not in text:
+        host = text.lower().rstrip("/").removesuffix(".atlassian.net")
+        if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", host):
+            raise RefusedError(
+                "it is neither the name of a site at atlassian.net nor an address",
+                "write `myorg` for myorg.atlassian.net, or the full address of a custom domain, https://…",
+            )
+        text = f"https://{host}.atlassian.net"
+    site = origin(https_url(text))
+    assert site is not None
+    return site
 
 
 def is_loopback(url: str) -> bool:

@@ -13,6 +13,9 @@ from typing import NoReturn
 
 from jira_ci_core.errors import ExitCode
 
+PLUGIN_TIMEOUT = 120
+"""Seconds, where nothing else is set."""
+
 
 class Watchdog:
     """Watches one call after the other, or one within the other, each for the same time; several threads' as well.
@@ -96,3 +99,13 @@ class Watchdog:
     def _end(self, what: str) -> NoReturn:
         self._tell(what)
         os._exit(ExitCode.PLUGIN)
+
+
+def tell_of_hang(what: str) -> None:
+    """Write by itself: whoever hangs may hold the locks of the log and of standard error."""
+    text = (
+        f"error: {what} does not come back\n"
+        "  why: it took longer than PLUGIN_TIMEOUT allows\n"
+        "  do:  tell its authors, leave it out with DISABLE_PLUGINS, or allow it more with PLUGIN_TIMEOUT\n"
+    )
+    os.write(2, text.encode(errors="backslashreplace"))

@@ -1,0 +1,73 @@
+"""Connections that are opened before the libraries are loaded, where the environment alone says where a report goes.
+
+Loading takes as long as two round trips, so this module needs next to nothing. What it opens is a guess at what the
+settings will say once they are checked: `Delivery` takes those connections that they want as well, and closes the
+others. Where more than the environment counts, or anything is wrong, nothing is opened, and whoever checks the settings
+tells of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib.metadata import entry_points
+
+from jira_ci_core.early import EarlyConnections
+from jira_ci_core.urls import https_url, origin, site_url
+from jira_ci_core.variables import CA_BUNDLES, HTTP_PROXIES, HTTPS_PROXIES, PREFIXES, UNRESOLVED, is_set
+from jira_ci_core.watchdog import PLUGIN_TIMEOUT, Watchdog, tell_of_hang
+
+HOSTS_GROUP = "jira_ci_hosts"
+"""Entry points of functions `hosts(setting, site)`, each by the name of the plugin that signs in."""
+
+# Where one of them is set, more than the environment says where a report goes.
+MORE = "config", "sites", "delivery", "https_proxy", "http_proxy"
+
+
+def open_ahead(arguments: Sequence[str], environ: Mapping[str, str]) -> EarlyConnections | None:
+    """Begin to open the connections that `jira-ci report` will need, or answer None."""
+
+    def setting(name: str) -> str:
+        spellings = (f"{prefix}{name.upper()}{suffix}" for prefix in PREFIXES for suffix in ("", "_FILE"))
+        return _first(environ, spellings)
+
+    if list(arguments) != ["report"] or any(map(setting, MORE)) or _first(environ, HTTPS_PROXIES + HTTP_PROXIES):
+        return None
+    try:
+        origins = _origins(setting)
+        early = EarlyConnections(setting("ca_bundle") or _first(environ, CA_BUNDLES) or None)
+        early.open(origins)
+    except KeyboardInterrupt:
+        raise
+    except BaseException:  # what a plugin's function raises as well
+        return None
+    return early
+
+
+def _origins(setting: Callable[[str], str]) -> list[str]:
+    """Those that the one usable kind of credentials leads to. Raises whatever it likes where something is wrong."""
+    instance = setting("instance")
+    site = site_url(instance) if instance else ""
+    only, off, kind = (_names(setting(name)) for name in ("plugins", "disable_plugins", "auth"))
+    wanted = [
+        point
+        for point in entry_points(group=HOSTS_GROUP)
+        if point.name not in off and point.name in (only or [point.name]) and point.name in (kind or [point.name])
+    ]
+    watchdog = Watchdog(float(setting("plugin_timeout") or PLUGIN_TIMEOUT), tell_of_hang)
+    answers = []
+    for point in wanted:
+        with watchdog.watching(f"plugin {point.name} in {point.value}"):
+            answers.append(tuple(filter(None, point.load()(setting, site))))
+    given = [answer for answer in answers if answer]
+    return [origin(https_url(host)) or "" for host in given[0]] if len(given) == 1 else []
+
+
+def _first(environ: Mapping[str, str], variables: Iterable[str]) -> str:
+    """The first of them that is set, or an empty text."""
+    values = (environ.get(variable, "") for variable in variables)
+    return next((value for value in values if is_set(value) and not UNRESOLVED.search(value)), "")
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in re.split(r"[\s,|]+", text.lower()) if name]

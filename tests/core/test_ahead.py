@@ -1,0 +1,193 @@
+"""Connections that are opened before anything is loaded: only where the environment alone says where to."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from textwrap import dedent
+
+import pytest
+
+from jira_ci_core import ahead
+from jira_ci_core.ahead import open_ahead
+
+REPORT = ["report"]
+
+
+@pytest.fixture
+def server():
+    """A server that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(20)
+        yield server
+
+
+def url(server):
+    return "http://{}:{}".format(*server.getsockname())
+
+
+@pytest.fixture
+def connect(server):
+    """The environment of a step that signs in with a Connect key, at the server."""
+    return {"PLUGIN_CONNECT_KEY": "a-key", "PLUGIN_CONNECT_HOSTNAME": url(server), "PLUGIN_INSTANCE": url(server)}
+
+
+@pytest.fixture
+def hosts_of_a_plugin(install, tmp_path):
+    """Installs a function that names hosts, as the package of a plugin does: `hosts_of_a_plugin("saml", code)`."""
+
+    def make(name, code):
+        module = install(name, "", distribution=f"acme-{name}")
+        (tmp_path / "site-packages" / f"{module}.py").write_text(dedent(code))
+        points = tmp_path / "site-packages" / f"acme_{name}-1.2.3.dist-info" / "entry_points.txt"
+        points.write_text(f"[{ahead.HOSTS_GROUP}]\n{name} = {module}:hosts\n")
+
+    return make
+
+
+def is_open(early, server):
+    """Whether there is a connection to the server; it is taken, and the server sees the end of it."""
+    connected = early.take(*server.getsockname()) if early else None
+    if connected is None:
+        return False
+    connected.close()
+    caller, _ = server.accept()
+    with caller:
+        assert caller.recv(1) == b"", "nothing is sent ahead"
+    return True
+
+
+def test_the_hosts_of_the_credentials_are_connected_to(connect, server):
+    assert is_open(open_ahead(REPORT, connect), server)
+
+
+def test_a_credential_may_stand_in_a_file_which_is_not_read(connect, server):
+    connect["PLUGIN_CONNECT_KEY_FILE"] = "/run/secrets/missing"
+    del connect["PLUGIN_CONNECT_KEY"]
+    assert is_open(open_ahead(REPORT, connect), server)
+
+
+def test_with_oauth_and_a_cloud_id_the_site_is_not_asked_so_not_connected_to(server):
+    with socket.create_server(("127.0.0.1", 0)) as api:
+        environ = {"JIRA_CI_CLIENT_ID": "id", "JIRA_CI_CLIENT_SECRET": "secret", "JIRA_CI_API_URL": url(api)}
+        environ |= {"PLUGIN_INSTANCE": url(server), "PLUGIN_CLOUD_ID": "11223344-5566-7788-99aa-bbccddeeff00"}
+        early = open_ahead(REPORT, environ)
+        assert not is_open(early, server)
+        assert is_open(early, api)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["report", "--dry-run"], ["report", "--help"], ["report", "--instance", "other"], ["plugins"], ["doctor"]],
+    ids=" ".join,
+)
+def test_nothing_is_opened_for_anything_but_a_report_by_the_environment_alone(connect, arguments):
+    assert open_ahead(arguments, connect) is None
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"PLUGIN_CONFIG": "jira.toml"},
+        {"PLUGIN_SITES": "a,b"},
+        {"JIRA_CI_DELIVERY": "celery"},
+        {"PLUGIN_HTTPS_PROXY": "http://proxy:3128"},
+        {"HTTPS_PROXY": "http://proxy:3128"},
+        {"HARNESS_HTTP_PROXY": "http://proxy:3128"},
+        {"PLUGIN_CA_BUNDLE": "/missing.pem"},
+        {"SSL_CERT_FILE": "/missing.pem"},
+        {"PLUGIN_INSTANCE": "my org"},
+        {"PLUGIN_CONNECT_HOSTNAME": "http://jira-ci.example"},
+        {"PLUGIN_PLUGIN_TIMEOUT": "soon"},
+    ],
+    ids=lambda variables: next(iter(variables)),
+)
+def test_nothing_is_opened_where_more_counts_or_something_is_wrong(connect, variables):
+    assert open_ahead(REPORT, {**connect, **variables}) is None
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"PLUGIN_CONNECT_KEY": ""},
+        {"PLUGIN_CONNECT_KEY": "null"},
+        {"PLUGIN_CONNECT_KEY": "<+secrets.getValue('jira')>"},
+        {"PLUGIN_CLIENT_ID": "id", "PLUGIN_CLIENT_SECRET": "secret"},
+        {"PLUGIN_DISABLE_PLUGINS": "git, connect"},
+        {"PLUGIN_PLUGINS": "oauth"},
+        {"PLUGIN_AUTH": "oauth"},
+    ],
+    ids=str,
+)
+def test_nothing_is_connected_to_where_it_is_not_known_which_credentials_count(connect, server, variables):
+    assert not is_open(open_ahead(REPORT, {**connect, **variables}), server)
+
+
+def test_auth_says_which_of_several_kinds_counts(connect, server):
+    both = {**connect, "PLUGIN_CLIENT_ID": "id", "PLUGIN_CLIENT_SECRET": "secret"}
+    assert is_open(open_ahead(REPORT, {**both, "PLUGIN_AUTH": "Connect"}), server)
+
+
+def test_a_strangers_kind_of_sign_in_names_its_hosts_in_the_same_way(hosts_of_a_plugin, server):
+    hosts_of_a_plugin("saml", "hosts = lambda setting, site: [setting('saml_url'), site, '']")
+    environ = {"PLUGIN_SAML_URL": url(server), "PLUGIN_INSTANCE": url(server)}
+    assert is_open(open_ahead(REPORT, environ), server)
+
+
+@pytest.mark.parametrize("code", ["1 / 0", "raise SystemExit", "hosts = None", "hosts = lambda setting, site: [1]"])
+def test_what_fails_in_a_plugin_is_left_to_whoever_checks_the_settings(hosts_of_a_plugin, code):
+    hosts_of_a_plugin("saml", code)
+    assert open_ahead(REPORT, {"PLUGIN_INSTANCE": "acme"}) is None
+
+
+def test_a_plugin_that_is_off_is_not_even_imported(hosts_of_a_plugin, connect, server):
+    hosts_of_a_plugin("saml", "1 / 0")
+    assert is_open(open_ahead(REPORT, {**connect, "PLUGIN_DISABLE_PLUGINS": "saml"}), server)
+
+
+def test_one_that_hangs_ends_the_step_with_its_name(hosts_of_a_plugin, connect, tmp_path):
+    hosts_of_a_plugin("saml", "import threading; threading.Event().wait()")
+    done = subprocess.run(
+        [sys.executable, "-m", "jira_ci_core", "report"],
+        env={"PYTHONPATH": str(tmp_path / "site-packages"), "PLUGIN_PLUGIN_TIMEOUT": "0.1", **connect},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 3
+    assert done.stderr.startswith("error: plugin saml in plugin_of_a_test_")
+    assert [line[:6] for line in done.stderr.splitlines()] == ["error:", "  why:", "  do: "]
+
+
+class TestDelivery:
+    """What becomes of them once the settings are checked."""
+
+    def report(self, connect, server, **variables):
+        """Begin ahead, then check the settings, which end the step; answers whether the connection was closed."""
+        early = open_ahead(REPORT, connect)
+        caller, _ = server.accept()
+        caller.settimeout(20)
+        from jira_ci_core import runner
+        from jira_ci_core.loader import load
+        from jira_ci_core.secrets import Secrets
+        from jira_ci_core.sources import read_sources
+
+        loaded = load(read_sources({"PATH": os.environ["PATH"], **connect, **variables}, {}), Secrets())
+        runner.report(loaded, early=early)
+        with caller:
+            return caller.recv(1) == b""
+
+    @pytest.fixture
+    def variables(self):
+        return {"PLUGIN_PROJECT": "MYT", "PLUGIN_STATE": "successful", "PLUGIN_DISABLE_PLUGINS": "git,checkout"}
+
+    def test_those_that_nobody_needs_are_closed_in_the_end(self, connect, server, variables):
+        assert self.report(connect, server, **variables)
+
+    def test_those_that_trust_other_authorities_are_not_used(self, connect, server, variables, tmp_path):
+        import certifi
+
+        assert self.report(connect, server, **variables, PLUGIN_CA_BUNDLE=certifi.where())

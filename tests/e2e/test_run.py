@@ -18,18 +18,18 @@ from jira_ci_core import wrapped
 
 PYTHON = sys.executable, "-I", "-S"
 
-# Says when it can be stopped, and which signals it got, each once it got it.
+# Says when it can be stopped, and which signals it got. It waits for them, since one that comes while another is being
+# told of, just before a pause, would be noticed only with the next.
 LISTENS = """
 import os, signal
-def got(number, frame):
+signals = {{signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2}}
+signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+os.write(1, b"ready\\n")
+while True:
+    number = signal.sigwait(signals)
     os.write(1, signal.Signals(number).name.encode() + b"\\n")
     if number in {ending}:
         os._exit(7)
-for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2):
-    signal.signal(number, got)
-os.write(1, b"ready\\n")
-while True:
-    signal.pause()
 """
 ALL = "(15, 2, 1, 3)"
 

@@ -45,6 +45,8 @@ def environment(jira: Far, kind: str) -> dict[str, str]:
         **RUN,
         **CREDENTIALS[kind],
         "PLUGIN_PROJECT": "MYT",
+        # What a team installs: core and a way to sign in, whatever else is installed here.
+        "PLUGIN_PLUGINS": "oauth,connect",
         "PLUGIN_INSTANCE": jira.site,
         "PLUGIN_API_URL": jira.api,
         "PLUGIN_CONNECT_HOSTNAME": jira.app,

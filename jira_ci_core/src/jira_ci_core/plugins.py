@@ -11,7 +11,7 @@ import logging
 import types
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, entry_points, version
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -59,8 +59,8 @@ class Installed:
     """One installed plugin and how it fares."""
 
     name: str
-    distribution: str
-    version: str
+    comes_from: Callable[[], tuple[str, str]] = field(repr=False)
+    """Answers distribution and version. They are read only to be told, since that takes longer than most plugins do."""
     target: str
     """What the entry point names: `package.module` or `package.module:Class`."""
     state: str = "on"
@@ -73,9 +73,30 @@ class Installed:
     """The module or class."""
 
     @property
+    def distribution(self) -> str:
+        """The distribution's name."""
+        return self.comes_from()[0]
+
+    @property
+    def version(self) -> str:
+        """The distribution's version."""
+        return self.comes_from()[1]
+
+    @property
     def origin(self) -> str:
         """Distribution and version, as people write them."""
-        return f"{self.distribution} {self.version}".strip()
+        return " ".join(filter(None, self.comes_from()))
+
+
+@dataclass(frozen=True)
+class _Doing:
+    """What a plugin is doing, in words."""
+
+    plugin: Installed
+    what: str
+
+    def __str__(self) -> str:
+        return f"plugin {self.plugin.name} ({self.plugin.origin}) in {self.what}"
 
 
 class Plugins:
@@ -171,7 +192,7 @@ class Plugins:
 
     def _called(self, name: str, what: str, function: Callable[..., Any], *arguments: object) -> Any:
         try:
-            with self._watchdog.watching(f"plugin {name} ({self._installed[name].origin}) in {what}"):
+            with self._watchdog.watching(_Doing(self._installed[name], what)):
                 return function(*arguments)
         except (JiraCiError, KeyboardInterrupt):
             raise
@@ -274,7 +295,7 @@ class Plugins:
                 self._installed[plugin.name] = replace(plugin, state="failed", reason=problems[0].what)
                 return problems
             arguments = () if model is None else (values,)
-            with self._watchdog.watching(f"plugin {plugin.name} ({plugin.origin}) in its construction"):
+            with self._watchdog.watching(_Doing(plugin, "its construction")):
                 instance = make(*arguments) if make else plugin.loaded
             self._manager.register(self._guarded(plugin, instance), plugin.name)
         except SettingsError as error:
@@ -303,7 +324,7 @@ class Plugins:
         @functools.wraps(function)
         def guarded(*arguments: object) -> Any:
             try:
-                with self._watchdog.watching(f"plugin {plugin.name} ({plugin.origin}) in {hook}"):
+                with self._watchdog.watching(_Doing(plugin, hook)):
                     answer = function(*arguments)
                     if answer is not None:
                         answer = _checked(hook, plugin.name, answer)
@@ -456,7 +477,7 @@ def _hooks(loaded: object) -> tuple[str, ...]:
     """The hooks a plugin implements. Raises ValueError where one is misspelt or not marked."""
     marker = f"{PROJECT_NAME}_impl"
     found = []
-    for name in dir(loaded):
+    for name in (name for name in dir(loaded) if not name.startswith("__")):
         function = inspect.getattr_static(loaded, name, None)
         marked = getattr(getattr(function, "__func__", function), marker, None) is not None
         if marked and name not in HOOKS:
@@ -474,19 +495,18 @@ def _hooks(loaded: object) -> tuple[str, ...]:
 class _CarefulEntryPoint:
     """An entry point whose module may do anything while it is imported, even exit."""
 
-    def __init__(self, entry_point: EntryPoint, origin: str, watchdog: Watchdog) -> None:
+    def __init__(self, entry_point: EntryPoint, plugin: Installed, watchdog: Watchdog) -> None:
         self._entry_point = entry_point
-        self._origin = origin
+        self._plugin = plugin
         self._watchdog = watchdog
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._entry_point, name)
 
     def load(self) -> Any:
-        point = self._entry_point
         try:
-            with self._watchdog.watching(f"plugin {point.name} ({self._origin}) in its import"):
-                return point.load()
+            with self._watchdog.watching(_Doing(self._plugin, "its import")):
+                return self._entry_point.load()
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -504,8 +524,7 @@ class _Found(ExtensionManager[Any]):
 
     def list_entry_points(self) -> list[EntryPoint]:
         return [
-            cast(EntryPoint, _CarefulEntryPoint(point, plugin.origin, self.watchdog))
-            for point, plugin in self.points.items()
+            cast(EntryPoint, _CarefulEntryPoint(point, plugin, self.watchdog)) for point, plugin in self.points.items()
         ]
 
 
@@ -516,15 +535,13 @@ def _note_error(manager: ExtensionManager[Any], point: EntryPoint, error: BaseEx
 def _discover(choice: PluginChoice, watchdog: Watchdog) -> list[Installed]:
     """Import what is chosen; local ones, then those of others by name, then core's own."""
     points = sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: (point.name, point.value))
-    core_version = _core_version()
+    own = [EntryPoint(name, f"jira_ci_core.builtin.{name}", ENTRY_POINT_GROUP) for name in BUILT_IN]
     points_of = {
-        **{point: _installed(point) for point in points},
         **{
-            EntryPoint(name, f"jira_ci_core.builtin.{name}", ENTRY_POINT_GROUP): Installed(
-                name, "jira-ci-core", core_version, f"jira_ci_core.builtin.{name}"
-            )
-            for name in BUILT_IN
+            point: Installed(point.name, functools.partial(_name_and_version, point.dist), point.value)
+            for point in points
         },
+        **{point: Installed(point.name, _core, point.value) for point in own},
     }
     off = {point: _why_off(point.name, choice) for point in points_of}
     found = _Found({point: plugin for point, plugin in points_of.items() if not off[point]}, watchdog)
@@ -545,13 +562,13 @@ def _discover(choice: PluginChoice, watchdog: Watchdog) -> list[Installed]:
 def _local(file: Path, watchdog: Watchdog) -> Installed:
     """A plugin without a package: a file with hook functions, or with a class named `Plugin`."""
     name = file.stem.replace("_", "-")
-    plugin = Installed(name, "local file", "", str(file))
+    plugin = Installed(name, lambda: ("local file", ""), str(file))
     try:
         spec = spec_from_file_location(f"jira_ci_local_{file.stem}", file)
         if spec is None or spec.loader is None:
             raise ImportError("it is no Python file: its name does not end in .py")
         module = module_from_spec(spec)
-        with watchdog.watching(f"plugin {name} (local file {file}) in its import"):
+        with watchdog.watching(_Doing(plugin, "its import")):
             spec.loader.exec_module(module)
     except KeyboardInterrupt:
         raise
@@ -565,11 +582,15 @@ def of_module(loaded: Any) -> Any:
     return getattr(loaded, "Plugin", loaded) if inspect.ismodule(loaded) else loaded
 
 
-def _installed(point: EntryPoint) -> Installed:
-    if point.dist is None:
-        return Installed(point.name, "", "", point.value)
-    metadata = point.dist.metadata  # read anew each time that it is asked for
-    return Installed(point.name, metadata["Name"], metadata["Version"], point.value)
+def _name_and_version(distribution: Distribution | None) -> tuple[str, str]:
+    if distribution is None:
+        return "", ""
+    metadata = distribution.metadata  # read anew each time that it is asked for
+    return metadata["Name"], metadata["Version"]
+
+
+def _core() -> tuple[str, str]:
+    return "jira-ci-core", version("jira-ci-core")
 
 
 def _why_off(name: str, choice: PluginChoice) -> str:
@@ -578,9 +599,3 @@ def _why_off(name: str, choice: PluginChoice) -> str:
     if choice.plugins is not None and name not in choice.plugins and name not in BUILT_IN:
         return "PLUGINS does not name it"
     return ""
-
-
-def _core_version() -> str:
-    from importlib.metadata import version
-
-    return version("jira-ci-core")

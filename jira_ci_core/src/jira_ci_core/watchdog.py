@@ -28,7 +28,7 @@ class Watchdog:
     def __init__(self, seconds: float, tell: Callable[[str], None]) -> None:
         self.seconds = seconds
         self._tell = tell
-        self._watched: dict[int, list[tuple[str, float]]] = {}
+        self._watched: dict[int, list[tuple[object, float]]] = {}
         """By thread: the calls that are within each other there, the innermost last."""
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -39,8 +39,8 @@ class Watchdog:
         self._rests = True
 
     @contextlib.contextmanager
-    def watching(self, what: str) -> Iterator[None]:
-        """Watch what happens inside; `what` says in words what it is."""
+    def watching(self, what: object) -> Iterator[None]:
+        """Watch what happens inside; `what` says what it is, as a text or once it is made one."""
         if self._rests:
             yield
             return
@@ -75,7 +75,7 @@ class Watchdog:
             self._end(what)
 
     @contextlib.contextmanager
-    def _signal(self, calls: list[tuple[str, float]]) -> Iterator[None]:
+    def _signal(self, calls: list[tuple[object, float]]) -> Iterator[None]:
         usable = (
             hasattr(signal, "SIGALRM")
             and threading.current_thread() is threading.main_thread()
@@ -96,8 +96,8 @@ class Watchdog:
     def _rung(self, number: int, frame: FrameType | None) -> None:
         self._end(self._watched[threading.get_ident()][-1][0])
 
-    def _end(self, what: str) -> NoReturn:
-        self._tell(what)
+    def _end(self, what: object) -> NoReturn:
+        self._tell(str(what))
         os._exit(ExitCode.PLUGIN)
 
 

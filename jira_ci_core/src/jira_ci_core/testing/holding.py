@@ -17,7 +17,7 @@ def holding(plugin: object, **settings: str) -> Plugins:
     and SettingsError where its settings are wrong.
     """
     target = getattr(plugin, "__qualname__", getattr(plugin, "__name__", repr(plugin)))
-    installed = Installed(NAME, "the plugin under test", "", target, loaded=of_module(plugin))
+    installed = Installed(NAME, lambda: ("the plugin under test", ""), target, loaded=of_module(plugin))
     plugins = Plugins(PluginChoice(), [installed])
     problems = plugins.start(Sources({f"PLUGIN_{name.upper()}": value for name, value in settings.items()}))
     if plugins.failures:

@@ -119,7 +119,7 @@ def test_importing_it_brings_in_nothing_that_core_does_not_need_anyway(repositor
     import subprocess
 
     code = (
-        "import sys, jira_ci_core.cli, jira_ci_core.loader, jira_ci_core.builtin.checkout; before = set(sys.modules); "
+        "import sys, jira_ci_core.cli, jira_ci_core.runner, jira_ci_core.builtin.checkout; before = set(sys.modules); "
         "import jira_ci_keys_git; print(*sorted(set(sys.modules) - before))"
     )
     new = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

@@ -171,11 +171,10 @@ class _Step:
         return make_reports(loaded.plugins, pipeline, found.names, state, loaded.settings, self._clock)
 
     def _wait(self, has_happened: Callable[[], bool], limit: float) -> None:
-        """Hear signals until something has happened, or the time is over."""
-        while not has_happened():
-            left = min(limit, self._stopped_until if self._is_ending else math.inf) - time.monotonic()
-            if left <= 0:
-                return
+        """Hear signals until something has happened, those included that came before it, or the time is over."""
+        while True:
+            until = -math.inf if has_happened() else min(limit, self._stopped_until if self._is_ending else math.inf)
+            left = max(until - time.monotonic(), 0)
             try:
                 number = self.events.get(timeout=None if left == math.inf else left)
             except queue.Empty:

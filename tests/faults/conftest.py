@@ -52,16 +52,18 @@ class Front:
         self.stopping = threading.Event()
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._server.getsockname()[1])
+        self._opening = threading.Lock()
         self._listener: threading.Thread | None = None
         self._callers: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
 
     def open_again(self) -> None:
-        """Listen again, where it was closed."""
-        if self._server.fileno() < 0:
-            self._server = socket.create_server(("127.0.0.1", self.port))
-            self.before = lambda number: None
-            self.open()
+        """Listen again, where it was closed; whoever asks for it first, of those who wait side by side."""
+        with self._opening:
+            if self._server.fileno() < 0:
+                self._server = socket.create_server(("127.0.0.1", self.port))
+                self.before = lambda number: None
+                self.open()
 
     def open(self) -> None:
         """Listen from now on."""
@@ -73,6 +75,8 @@ class Front:
         with contextlib.suppress(OSError):
             self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
+        if self._listener is not None:
+            self._listener.join()  # until it has noticed, the port is not free
 
     def stop(self) -> None:
         """End everything."""
@@ -81,9 +85,8 @@ class Front:
         for caller in self._callers:
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(caller, socket.SHUT_RDWR)
-        for thread in (self._listener, *self._threads):
-            if thread is not None:
-                thread.join()
+        for thread in self._threads:
+            thread.join()
 
     def _listen(self, server: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -98,7 +101,12 @@ class Front:
     def _serve(self, caller: socket.socket, number: int) -> None:
         wrong = self.wrong(number)
         away = contextlib.suppress(OSError, ValueError, http.client.HTTPException)  # also of those who say nothing
-        with away, caller, self.greet(caller, wrong) as connection:
+        with away, caller:
+            caller.getpeername()  # raises for one that has gone already, of whom ssl would leave a socket open
+            self._answer(self.greet(caller, wrong), number, wrong=wrong)
+
+    def _answer(self, connection: socket.socket, number: int, *, wrong: bool) -> None:
+        with connection:
             self._callers.append(connection)
             ask = self._read(connection)
             if wrong:

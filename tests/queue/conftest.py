@@ -6,6 +6,7 @@ skipped, and in CI they fail.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -79,6 +80,14 @@ class Http:
         yield from [0.2] * 50
 
 
+# What every process is given; with the latter two, what it runs is measured.
+KEPT = {
+    name: os.environ[name]
+    for name in ("PATH", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
+    if name in os.environ
+}
+
+
 class Queue:
     """A queue of its own at a broker, its workers, and what became of what was put into it."""
 
@@ -122,7 +131,7 @@ class Queue:
             process = subprocess.Popen(
                 command,
                 cwd=self.folder,
-                env={"PATH": os.environ["PATH"], "HOME": str(self.folder), **self.environ, **(more or {})},
+                env={**KEPT, "HOME": str(self.folder), **self.environ, **(more or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -144,7 +153,7 @@ class Queue:
         return subprocess.run(
             [sys.executable, "-m", "jira_ci_core", "queue", *arguments],
             cwd=self.folder,
-            env={"PATH": os.environ["PATH"], "HOME": str(self.folder), **self.environ},
+            env={**KEPT, "HOME": str(self.folder), **self.environ},
             capture_output=True,
             text=True,
             timeout=PATIENCE,
@@ -212,10 +221,13 @@ def make_queue(server: brokers.Server, jira: Sandbox, tmp_path: Path) -> Iterato
         return queues[-1]
 
     yield make
-    for one in queues:
-        for worker in one.workers:
-            if worker.poll() is None:
-                brokers.end(worker, signal.SIGKILL)
+    running = [worker for one in queues for worker in one.workers if worker.poll() is None]
+    for worker in running:
+        worker.terminate()  # it ends its processes; those that are killed leave nothing for what measures them
+    for worker in running:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            worker.wait(10)
+        brokers.end(worker, signal.SIGKILL)
 
 
 @pytest.fixture

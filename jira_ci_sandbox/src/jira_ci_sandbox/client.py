@@ -48,6 +48,8 @@ class Sandbox:
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy of the environment is not for loopback
         self._session.headers["X-Sandbox"] = "1"
+        # Each call by a connection of its own: an idle one may be closed at the very moment that it is used again.
+        self._session.headers["Connection"] = "close"
         self._session.verify = ca_file or True
 
     @classmethod

@@ -305,11 +305,11 @@ FOUND = {
 
 
 def pytest_of_an_author(folder, *arguments):
-    """Run pytest in an author's folder, as if nothing of this project were around."""
+    """Run pytest in an author's folder, as if nothing of this project were around; not measured, as that takes minutes."""
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", folder, *arguments],
         cwd=folder,
-        env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
+        env={name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COVERAGE_"))},
         capture_output=True,
         text=True,
         timeout=300,

@@ -486,7 +486,8 @@ class TestHangingJira:
 
         stopper = threading.Thread(target=stop)
         stopper.start()
-        done = harness_oauth.run("run", "--", *PYTHON, "-c", late)
+        # Whoever still waits for Jira then is not left to try again, in the middle of another test.
+        done = harness_oauth.run("run", "--", *PYTHON, "-c", late, deadline="10")
         stopper.join()
         assert done.code == 0, done.text
         assert states(jira) == ["in_progress", "successful"]

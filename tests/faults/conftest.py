@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import http.client
 import ipaddress
+import logging
 import os
 import socket
 import ssl
@@ -165,7 +166,10 @@ def jira_ci(step: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     def run(*arguments: str, environ: Mapping[str, str]) -> Ended:
         capsys.readouterr()
         least = {"PATH": os.environ["PATH"], "HOME": str(step.folder), "GIT_CEILING_DIRECTORIES": str(step.folder)}
-        code = call(arguments, {**least, **environ})
+        with monkeypatch.context() as without:
+            # What pytest keeps of the log may hold characters that cannot be handed from one process to another.
+            without.setattr(logging.getLogger(), "handlers", [])
+            code = call(arguments, {**least, **environ})
         return Ended(int(code), *capsys.readouterr())
 
     return run

@@ -122,7 +122,10 @@ class Front:
         with connection.makefile("rb") as file:
             method, target, _ = file.readline().decode("latin-1").split()
             headers = http.client.parse_headers(file)
-            body = file.read(int(headers.get("Content-Length", 0)))
+            length = int(headers.get("Content-Length", 0))
+            body = file.read(length)
+        if len(body) < length:
+            raise ValueError("the caller has gone, and Jira would wait for the rest of what it had to say")
 
         def ask() -> Answer:
             jira = http.client.HTTPConnection("127.0.0.1", int(self._jira.url.rpartition(":")[2]), timeout=30)

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from jira_ci_core.ahead import open_ahead
 from jira_ci_core.cli import call
 from jira_ci_sandbox.client import Sandbox
 
@@ -163,7 +164,7 @@ class Ended:
 
 @pytest.fixture
 def jira_ci(step: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
-    """Runs `jira-ci` in this process: `jira_ci("report", "--dry-run", environ={…})`."""
+    """Runs `jira-ci` in this process, as its `main` does: `jira_ci("report", "--dry-run", environ={…})`."""
     monkeypatch.chdir(step.folder)
 
     def run(*arguments: str, environ: Mapping[str, str]) -> Ended:
@@ -172,7 +173,7 @@ def jira_ci(step: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
         with monkeypatch.context() as without:
             # What pytest keeps of the log may hold characters that cannot be handed from one process to another.
             without.setattr(logging.getLogger(), "handlers", [])
-            code = call(arguments, {**least, **environ})
+            code = call(arguments, {**least, **environ}, open_ahead(arguments, {**least, **environ}))
         return Ended(int(code), *capsys.readouterr())
 
     return run

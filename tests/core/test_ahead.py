@@ -100,6 +100,7 @@ def test_nothing_is_opened_for_anything_but_a_report_by_the_environment_alone(co
         {"SSL_CERT_FILE": "/missing.pem"},
         {"PLUGIN_INSTANCE": "my org"},
         {"PLUGIN_CONNECT_HOSTNAME": "http://jira-ci.example"},
+        {"PLUGIN_CONNECT_HOSTNAME": "jira-ci.example"},
         {"PLUGIN_PLUGIN_TIMEOUT": "soon"},
     ],
     ids=lambda variables: next(iter(variables)),
@@ -131,15 +132,31 @@ def test_auth_says_which_of_several_kinds_counts(connect, server):
 
 
 def test_a_strangers_kind_of_sign_in_names_its_hosts_in_the_same_way(hosts_of_a_plugin, server):
-    hosts_of_a_plugin("saml", "hosts = lambda setting, site: [setting('saml_url'), site, '']")
+    hosts_of_a_plugin("saml", "hosts = lambda is_set, address, site: [address('saml_url'), site, '']")
     environ = {"PLUGIN_SAML_URL": url(server), "PLUGIN_INSTANCE": url(server)}
     assert is_open(open_ahead(REPORT, environ), server)
 
 
-@pytest.mark.parametrize("code", ["1 / 0", "raise SystemExit", "hosts = None", "hosts = lambda setting, site: [1]"])
+@pytest.mark.parametrize(
+    "code", ["1 / 0", "raise SystemExit", "hosts = None", "hosts = lambda is_set, address, site: [1]"]
+)
 def test_what_fails_in_a_plugin_is_left_to_whoever_checks_the_settings(hosts_of_a_plugin, code):
     hosts_of_a_plugin("saml", code)
     assert open_ahead(REPORT, {"PLUGIN_INSTANCE": "acme"}) is None
+
+
+@pytest.mark.parametrize(
+    "key", ["s3cret", "s3cret.example", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln", "hooks/s3cret"]
+)
+def test_no_credential_is_handed_to_a_plugin(hosts_of_a_plugin, key, capsys):
+    hosts_of_a_plugin("nosy", "def hosts(is_set, address, site): print(is_set('connect_key'), address('connect_key'))")
+    for spelt in (key, f"https://chat.example/{key}"):
+        open_ahead(
+            REPORT, {"PLUGIN_CONNECT_KEY": spelt, "PLUGIN_INSTANCE": "acme", "PLUGIN_DISABLE_PLUGINS": "connect"}
+        )
+        told = capsys.readouterr().out
+        assert key not in told
+    assert told == "True https://chat.example\n"
 
 
 def test_a_plugin_that_is_off_is_not_even_imported(hosts_of_a_plugin, connect, server):

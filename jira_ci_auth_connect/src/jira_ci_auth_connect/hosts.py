@@ -7,6 +7,6 @@ from collections.abc import Callable
 APP = "https://jira-ci.harness.io"
 
 
-def hosts(setting: Callable[[str], str], site: str) -> tuple[str, ...]:
+def hosts(is_set: Callable[[str], bool], address: Callable[[str], str], site: str) -> tuple[str, ...]:
     """The hosts that a report will need; none where there is no such credential."""
-    return (setting("connect_hostname") or APP, site) if setting("connect_key") else ()
+    return (address("connect_hostname") or APP, site) if is_set("connect_key") else ()

@@ -7,9 +7,9 @@ from collections.abc import Callable
 API = "https://api.atlassian.com"
 
 
-def hosts(setting: Callable[[str], str], site: str) -> tuple[str, ...]:
+def hosts(is_set: Callable[[str], bool], address: Callable[[str], str], site: str) -> tuple[str, ...]:
     """The hosts that a report will need; none where there are no such credentials."""
-    if not (setting("client_id") and setting("client_secret")):
+    if not (is_set("client_id") and is_set("client_secret")):
         return ()
-    api = setting("api_url") or API
-    return (api,) if setting("cloud_id") else (api, site)
+    api = address("api_url") or API
+    return (api,) if is_set("cloud_id") else (api, site)

@@ -14,11 +14,12 @@ from importlib.metadata import entry_points
 
 from jira_ci_core.early import EarlyConnections
 from jira_ci_core.urls import https_url, origin, site_url
-from jira_ci_core.variables import CA_BUNDLES, HTTP_PROXIES, HTTPS_PROXIES, PREFIXES, UNRESOLVED, is_set
+from jira_ci_core.variables import CA_BUNDLES, HTTP_PROXIES, HTTPS_PROXIES, PREFIXES, UNRESOLVED
+from jira_ci_core.variables import is_set as counts
 from jira_ci_core.watchdog import PLUGIN_TIMEOUT, Watchdog, tell_of_hang
 
 HOSTS_GROUP = "jira_ci_hosts"
-"""Entry points of functions `hosts(setting, site)`, each by the name of the plugin that signs in."""
+"""Entry points of functions `hosts(is_set, address, site)`, each by the name of the plugin that signs in."""
 
 # Where one of them is set, more than the environment says where a report goes.
 MORE = "config", "sites", "delivery", "https_proxy", "http_proxy"
@@ -54,19 +55,34 @@ def _origins(setting: Callable[[str], str]) -> list[str]:
         for point in entry_points(group=HOSTS_GROUP)
         if point.name not in off and point.name in (only or [point.name]) and point.name in (kind or [point.name])
     ]
+
+    def is_set(name: str) -> bool:
+        return bool(setting(name))
+
+    def address(name: str) -> str:
+        """The origin of what is set, and no more: a credential, alone or in an address, is nobody's business here."""
+        text = setting(name)
+        if text and "://" not in text:
+            raise ValueError(f"{name} is no whole address")
+        return _origin(text) if text else ""
+
     watchdog = Watchdog(float(setting("plugin_timeout") or PLUGIN_TIMEOUT), tell_of_hang)
     answers = []
     for point in wanted:
         with watchdog.watching(f"plugin {point.name} in {point.value}"):
-            answers.append(tuple(filter(None, point.load()(setting, site))))
+            answers.append(tuple(filter(None, point.load()(is_set, address, site))))
     given = [answer for answer in answers if answer]
-    return [origin(https_url(host)) or "" for host in given[0]] if len(given) == 1 else []
+    return [_origin(host) for host in given[0]] if len(given) == 1 else []
+
+
+def _origin(address: str) -> str:
+    return origin(https_url(address)) or ""
 
 
 def _first(environ: Mapping[str, str], variables: Iterable[str]) -> str:
     """The first of them that is set, or an empty text."""
     values = (environ.get(variable, "") for variable in variables)
-    return next((value for value in values if is_set(value) and not UNRESOLVED.search(value)), "")
+    return next((value for value in values if counts(value) and not UNRESOLVED.search(value)), "")
 
 
 def _names(text: str) -> list[str]:

@@ -144,6 +144,30 @@ def test_jira_is_down_for_longer_than_every_try_and_then_up(make_queue, wait_unt
     assert queue.dead() == {}
 
 
+def test_what_waits_is_listed_with_its_reason_and_can_be_tried_before_its_time(make_queue, wait_until):
+    queue = make_queue(QUEUE_BACKOFF="1,3600")  # the site is paused as long as the first
+    queue.jira.fault("answer", status=503, count=2**30)
+    queue.publish(queue.report(1))
+    queue.worker()
+
+    def waiting():
+        found = json.loads(queue.command("status", "--format=json").stdout)["waiting"]
+        return [one for one in found if one["wait"] == 3600]
+
+    [one] = wait_until(waiting, "a report that waits for its second try")
+    assert one["count"] == 1
+    assert "503" in one["reason"]
+    assert 3000 < one["next"] - time.time() <= 3600
+    assert "waiting 3600 s: 1, the next one until 2" in queue.command("status").stdout
+    queue.jira.clear_faults()
+
+    def put_back():
+        queue.command("retry", "--waiting")
+        return queue.builds()
+
+    assert wait_until(put_back, "the report in Jira") == {1: "successful"}
+
+
 def test_a_limit_that_jira_sets_slows_everyone(queue, wait_until):
     queue.jira.fault("answer", status=429, headers={"Retry-After": "2"}, count=1)
     queue.publish(queue.report(1))
@@ -174,7 +198,7 @@ def test_two_workers_keep_to_one_limit(servers, make_queue):
     assert len(queue.wait_for_builds(60)) == 60
     calls = queue.bulk_calls()
     assert {call["status"] for call in calls} == {202}
-    assert len(calls) == 30
+    assert 30 <= len(calls) < 40, "as few as there can be, but for those that a worker found alone"
 
 
 def test_prometheus_is_told_what_became_of_the_reports(make_queue, wait_until, free_port):

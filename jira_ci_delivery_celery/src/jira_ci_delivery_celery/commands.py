@@ -137,9 +137,10 @@ def _each(broker: Broker, name: str, ids: tuple[str, ...], do: Callable[[Any], N
 
 
 def _waiting(broker: Broker, wait: float, name: str) -> dict[str, Any]:
+    count = broker.count(name)  # before one is looked at: on its way back to its queue it does not count
     first = next(iter(broker.peek(name, 1)), None)
     due, reason = (due_of(first), reason_of(first)) if first else (time.time(), "")
-    return {"wait": wait, "count": broker.count(name), "next": due, "reason": reason}
+    return {"wait": wait, "count": count, "next": due, "reason": reason}
 
 
 def _dead(message: Any) -> dict[str, Any]:

@@ -107,7 +107,8 @@ class Drain:
         waited = self._desk.limiter.acquire(site)
         if waited is None:
             for one in self._held.take(call):
-                self._put_off(one, "its site is paused", self._desk.limiter.pause_left(site), attempts=one.attempts)
+                why = reason_of(one.message) or "its site is paused"
+                self._put_off(one, why, self._desk.limiter.pause_left(site), attempts=one.attempts)
             return
         WAITS.inc(waited)
         if waited:

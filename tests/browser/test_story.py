@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -206,3 +210,22 @@ def test_story_works_on_a_narrow_screen_without_scripts(open_page: Any, report: 
     assert '"buildNumber": 7' in page.locator("#drawer").inner_text()
     page.get_by_role("link", name="Close").click()
     assert page.locator("#drawer").count() == 0
+
+
+def test_demo_leaves_the_pages_that_the_readme_shows(open_page: Any, step: Any, keep: Any) -> None:
+    command = [sys.executable, "-m", "jira_ci_core", "demo", "--serve"]
+    environ = {**os.environ, "HOME": str(step.folder)}
+    with subprocess.Popen(command, cwd=step.folder, env=environ, stdout=subprocess.PIPE, text=True) as demo:
+        try:
+            assert demo.stdout is not None
+            lines = iter(demo.stdout.readline, "")
+            url = next(found[1] for line in lines if (found := re.search(r"(http\S+)/browse/DEMO-1 \(Ctrl", line)))
+            page = open_page("/browse/DEMO-1", at=url)
+            page.get_by_role("heading", name="Builds").wait_for()
+            keep(page, "issue")
+            page = open_page("/browse/DEMO-1", at=url, scheme="dark")
+            page.get_by_role("link", name="Deployments of DEMO over time").click()
+            page.get_by_role("heading", level=1).wait_for()
+            keep(page, "timeline")
+        finally:
+            demo.send_signal(signal.SIGINT)

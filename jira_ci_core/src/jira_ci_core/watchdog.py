@@ -33,6 +33,7 @@ class Watchdog:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._rests = False
+        self._ending = threading.Lock()
 
     def rest(self) -> None:
         """Watch nothing from now on: whoever waits for a call has a limit of its own."""
@@ -97,6 +98,7 @@ class Watchdog:
         self._end(self._watched[threading.get_ident()][-1][0])
 
     def _end(self, what: object) -> NoReturn:
+        self._ending.acquire()  # whoever of the two comes second waits for the end
         self._tell(str(what))
         os._exit(ExitCode.PLUGIN)
 

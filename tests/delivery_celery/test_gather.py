@@ -12,8 +12,11 @@ from jira_ci_delivery_celery.gather import Gathering, Held
 REPORTS = reports(Site(url="https://a.example")) | reports(Site(url="https://b.example"))
 
 
-def gathering(most=3, most_bytes=1000, window=1, hold=10):
-    return Gathering(most, most_bytes, window, hold)
+def gathering(most=3, most_bytes=1000, window=1, hold=10, *, of=()):
+    gathered = Gathering(most, most_bytes, window, hold)
+    for report in of:
+        gathered.add(held(report))
+    return gathered
 
 
 def held(report, since=0.0, size=10):
@@ -28,9 +31,7 @@ def drained(gathered):
 @settings(max_examples=25)
 @given(taken=st.lists(REPORTS, max_size=8))
 def test_every_report_is_sent_or_superseded_and_none_twice(taken):
-    gathered = gathering()
-    for report in taken:
-        gathered.add(held(report))
+    gathered = gathering(of=taken)
     assert len(gathered) == len(taken)
     calls = list(drained(gathered))
     answered = [one.report for call in calls for newest in call for one in (newest, *newest.older)]
@@ -41,9 +42,7 @@ def test_every_report_is_sent_or_superseded_and_none_twice(taken):
 @settings(max_examples=25)
 @given(taken=st.lists(REPORTS, max_size=8))
 def test_a_call_is_of_one_site_and_kind_with_the_same_properties_and_not_too_many(taken):
-    gathered = gathering()
-    for report in taken:
-        gathered.add(held(report))
+    gathered = gathering(of=taken)
     for call in drained(gathered):
         assert len({(str(one.report.site), one.report.entity.kind, str(one.report.properties)) for one in call}) == 1
         assert 1 <= len(call) <= 3
@@ -51,9 +50,7 @@ def test_a_call_is_of_one_site_and_kind_with_the_same_properties_and_not_too_man
 
 @given(sequences=st.lists(st.integers(1, 9), min_size=1))
 def test_of_one_build_only_the_newest_is_sent_in_whatever_order_they_come(make_report, sequences):
-    gathered = gathering()
-    for sequence in sequences:
-        gathered.add(held(make_report(sequence=sequence)))
+    gathered = gathering(of=[make_report(sequence=sequence) for sequence in sequences])
     [[one]] = drained(gathered)
     assert one.report.entity.sequence == max(sequences)
     assert len(one.older) == len(sequences) - 1

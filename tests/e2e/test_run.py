@@ -15,6 +15,7 @@ import time
 import pytest
 
 from jira_ci_core import wrapped
+from jira_ci_core.testing.step import KEPT
 
 PYTHON = sys.executable, "-I", "-S"
 
@@ -52,11 +53,7 @@ def start(harness_oauth):
     started = []
 
     def make(*arguments, environ=None, streams=subprocess.PIPE, **settings):
-        kept = {
-            name: os.environ[name]
-            for name in ("PATH", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
-            if name in os.environ
-        }
+        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "jira_ci_core", "run", *arguments],
             cwd=harness_oauth.folder,

@@ -22,6 +22,7 @@ from typing import Any
 import pytest
 
 from jira_ci_core import Build, PipelineIdentity, Receipt, Report, Site, State, read_settings
+from jira_ci_core.testing.step import KEPT
 from jira_ci_delivery_celery.broker import Broker, connected, id_of, reason_of
 from jira_ci_delivery_celery.options import Options
 from jira_ci_delivery_celery.publish import publish
@@ -80,12 +81,8 @@ class Http:
         yield from [0.2] * 50
 
 
-# What every process is given; with the latter two, what it runs is measured.
-KEPT = {
-    name: os.environ[name]
-    for name in ("PATH", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
-    if name in os.environ
-}
+def _kept() -> dict[str, str]:
+    return {name: os.environ[name] for name in KEPT if name in os.environ}
 
 
 class Queue:
@@ -131,7 +128,7 @@ class Queue:
             process = subprocess.Popen(
                 command,
                 cwd=self.folder,
-                env={**KEPT, "HOME": str(self.folder), **self.environ, **(more or {})},
+                env={**_kept(), "HOME": str(self.folder), **self.environ, **(more or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -153,7 +150,7 @@ class Queue:
         return subprocess.run(
             [sys.executable, "-m", "jira_ci_core", "queue", *arguments],
             cwd=self.folder,
-            env={**KEPT, "HOME": str(self.folder), **self.environ},
+            env={**_kept(), "HOME": str(self.folder), **self.environ},
             capture_output=True,
             text=True,
             timeout=PATIENCE,

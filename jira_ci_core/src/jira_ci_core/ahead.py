@@ -8,13 +8,12 @@ tells of it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import entry_points
 
 from jira_ci_core.early import EarlyConnections
 from jira_ci_core.urls import https_url, origin, site_url
-from jira_ci_core.variables import CA_BUNDLES, HTTP_PROXIES, HTTPS_PROXIES, PREFIXES, UNRESOLVED
+from jira_ci_core.variables import CA_BUNDLES, HTTP_PROXIES, HTTPS_PROXIES, PREFIXES, UNRESOLVED, words
 from jira_ci_core.variables import is_set as counts
 from jira_ci_core.watchdog import PLUGIN_TIMEOUT, Watchdog, tell_of_hang
 
@@ -49,7 +48,9 @@ def _origins(setting: Callable[[str], str]) -> list[str]:
     """Those that the one usable kind of credentials leads to. Raises whatever it likes where something is wrong."""
     instance = setting("instance")
     site = site_url(instance) if instance else ""
-    only, off, kind = (_names(setting(name)) for name in ("plugins", "disable_plugins", "auth"))
+    only, off, kind = (
+        list(filter(None, words(setting(name).lower()))) for name in ("plugins", "disable_plugins", "auth")
+    )
     wanted = [
         point
         for point in entry_points(group=HOSTS_GROUP)
@@ -83,7 +84,3 @@ def _first(environ: Mapping[str, str], variables: Iterable[str]) -> str:
     """The first of them that is set, or an empty text."""
     values = (environ.get(variable, "") for variable in variables)
     return next((value for value in values if counts(value) and not UNRESOLVED.search(value)), "")
-
-
-def _names(text: str) -> list[str]:
-    return [name for name in re.split(r"[\s,|]+", text.lower()) if name]

@@ -15,7 +15,7 @@ from jira_ci_core.errors import RefusedError
 from jira_ci_core.keys import ANY_PROJECT, is_issue_key, is_project_key
 from jira_ci_core.models import MOST_ASSOCIATIONS, EnvironmentType
 from jira_ci_core.urls import https_url, site_url, web_url
-from jira_ci_core.variables import CA_BUNDLES, HTTP_PROXIES, HTTPS_PROXIES
+from jira_ci_core.variables import CA_BUNDLES, HTTP_PROXIES, HTTPS_PROXIES, words
 from jira_ci_core.watchdog import PLUGIN_TIMEOUT
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ Secret = Annotated[SecretStr, AfterValidator(_visible)]
 
 def split(value: object) -> object:
     """The words in a string; anything else as it is."""
-    return re.split(r"[\s,|]+", value.strip(" \t\n,|")) if isinstance(value, str) else value
+    return words(value) if isinstance(value, str) else value
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(split)]

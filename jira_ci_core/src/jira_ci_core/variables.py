@@ -18,3 +18,8 @@ UNRESOLVED = re.compile(r"<\+[^<>]*(?:<\+[^<>]*>[^<>]*)*>")
 def is_set(value: object) -> bool:
     """Whether a value is one: empty and `null` are none."""
     return value is not None and not (isinstance(value, str) and value.strip() in ("", "null"))
+
+
+def words(text: str) -> list[str]:
+    """The words in a text, separated by commas, spaces or vertical bars; an empty one where there is none."""
+    return re.split(r"[\s,|]+", text.strip(" \t\n,|"))

@@ -16,7 +16,7 @@ from jira_ci_core.testing.sandbox import Sandbox
 PATIENCE = 120.0  # seconds
 
 # What a process needs to run at all, and coverage to see what it runs.
-_KEPT = "PATH", "SYSTEMROOT", "VIRTUAL_ENV", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"
+KEPT = "PATH", "SYSTEMROOT", "VIRTUAL_ENV", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG"
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class JiraCi:
 
     def run(self, *arguments: str, environ: Mapping[str, str | None] | None = None, **settings: object) -> Done:
         """Run `jira-ci` with these arguments; `environ` are more variables for this run."""
-        kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         done = subprocess.run(
             [sys.executable, "-P", "-m", "jira_ci_core", *arguments],
             cwd=self.folder,

@@ -6,12 +6,11 @@ import os
 import socket
 import subprocess
 import sys
-from textwrap import dedent
 
 import pytest
 
-from jira_ci_core import ahead
-from jira_ci_core.ahead import open_ahead
+from jira_ci_core import SettingsError
+from jira_ci_core.ahead import HOSTS, open_ahead
 
 REPORT = ["report"]
 
@@ -35,16 +34,18 @@ def connect(server):
 
 
 @pytest.fixture
-def hosts_of_a_plugin(install, tmp_path):
+def hosts_of_a_plugin(tmp_path, monkeypatch):
     """Installs a function that names hosts, as the package of a plugin does: `hosts_of_a_plugin("saml", code)`."""
+    folder = tmp_path / "site-packages" / HOSTS
+    folder.mkdir(parents=True)
 
     def make(name, code):
-        module = install(name, "", distribution=f"acme-{name}")
-        (tmp_path / "site-packages" / f"{module}.py").write_text(dedent(code))
-        points = tmp_path / "site-packages" / f"acme_{name}-1.2.3.dist-info" / "entry_points.txt"
-        points.write_text(f"[{ahead.HOSTS_GROUP}]\n{name} = {module}:hosts\n")
+        (folder / f"{name}.py").write_text(code)
+        monkeypatch.syspath_prepend(str(folder.parent))
 
-    return make
+    yield make
+    for file in folder.glob("*.py"):
+        sys.modules.pop(f"{HOSTS}.{file.stem}", None)
 
 
 def is_open(early, server):
@@ -96,8 +97,6 @@ def test_nothing_is_opened_for_anything_but_a_report_by_the_environment_alone(co
         {"PLUGIN_HTTPS_PROXY": "http://proxy:3128"},
         {"HTTPS_PROXY": "http://proxy:3128"},
         {"HARNESS_HTTP_PROXY": "http://proxy:3128"},
-        {"PLUGIN_CA_BUNDLE": "/missing.pem"},
-        {"SSL_CERT_FILE": "/missing.pem"},
         {"PLUGIN_INSTANCE": "my org"},
         {"PLUGIN_CONNECT_HOSTNAME": "http://jira-ci.example"},
         {"PLUGIN_CONNECT_HOSTNAME": "jira-ci.example"},
@@ -135,6 +134,13 @@ def test_a_strangers_kind_of_sign_in_names_its_hosts_in_the_same_way(hosts_of_a_
     hosts_of_a_plugin("saml", "hosts = lambda is_set, address, site: [address('saml_url'), site, '']")
     environ = {"PLUGIN_SAML_URL": url(server), "PLUGIN_INSTANCE": url(server)}
     assert is_open(open_ahead(REPORT, environ), server)
+
+
+@pytest.mark.parametrize("setting", ["PLUGIN_PLUGINS", "PLUGIN_AUTH"])
+def test_a_plugin_with_a_hyphen_in_its_name_is_a_module_with_an_underscore(hosts_of_a_plugin, connect, server, setting):
+    hosts_of_a_plugin("acme_saml", f"hosts = lambda is_set, address, site: [{url(server)!r}]")
+    elsewhere = {**connect, "PLUGIN_CONNECT_HOSTNAME": "http://127.0.0.1:9", "PLUGIN_INSTANCE": "http://127.0.0.1:9"}
+    assert is_open(open_ahead(REPORT, {**elsewhere, setting: "acme-saml"}), server)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +181,7 @@ def test_one_that_hangs_ends_the_step_with_its_name(hosts_of_a_plugin, connect, 
         check=False,
     )
     assert done.returncode == 3
-    assert done.stderr.startswith("error: plugin saml in plugin_of_a_test_")
+    assert done.stderr.startswith("error: plugin saml in jira_ci_hosts.saml does not come back")
     assert [line[:6] for line in done.stderr.splitlines()] == ["error:", "  why:", "  do: "]
 
 
@@ -185,8 +191,8 @@ class TestDelivery:
     def report(self, connect, server, **variables):
         """Begin ahead, then check the settings, which end the step; answers whether the connection was closed."""
         early = open_ahead(REPORT, connect)
-        caller, _ = server.accept()
-        caller.settimeout(20)
+        self.caller, _ = server.accept()
+        self.caller.settimeout(20)
         from jira_ci_core import runner
         from jira_ci_core.loader import load
         from jira_ci_core.secrets import Secrets
@@ -194,8 +200,8 @@ class TestDelivery:
 
         loaded = load(read_sources({"PATH": os.environ["PATH"], **connect, **variables}, {}), Secrets())
         runner.report(loaded, early=early)
-        with caller:
-            return caller.recv(1) == b""
+        with self.caller:
+            return self.caller.recv(1) == b""
 
     @pytest.fixture
     def variables(self):
@@ -208,3 +214,11 @@ class TestDelivery:
         import certifi
 
         assert self.report(connect, server, **variables, PLUGIN_CA_BUNDLE=certifi.where())
+
+    def test_authorities_that_cannot_be_used_end_the_step_and_nothing_is_sent(self, connect, server, variables):
+        address = url(server).replace("http:", "https:")
+        connect |= {"PLUGIN_CONNECT_HOSTNAME": address, "PLUGIN_INSTANCE": address, "SSL_CERT_FILE": "/missing.pem"}
+        with pytest.raises(SettingsError, match="CA_BUNDLE cannot be '/missing.pem'"):
+            self.report(connect, server, **variables)
+        with self.caller:
+            assert self.caller.recv(1) == b""

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jira_ci_core.console import Console, harmless, harmless_json
-from jira_ci_core.errors import Problem
+from jira_ci_core.problem import Problem
 from jira_ci_core.secrets import Secrets
 
 

@@ -521,11 +521,6 @@ class TestDelivering:
         assert first.getMessage() == second.getMessage()
         assert f"the outbox {outbox.folder} cannot be used: Not a directory; make OUTBOX" in first.getMessage()
 
-    def test_without_an_outbox_nothing_is_kept(self, folder):
-        answer = Receipt.for_all(self.REPORTS, Result.NOT_DELIVERED, Problem("a", "b", "c"))
-        assert deliver_kept(None, self.REPORTS, lambda reports: answer) == answer
-        assert list(folder.iterdir()) == []
-
     def test_what_cannot_be_removed_is_named(self, outbox, caplog, monkeypatch):
         def refuse(path, missing_ok=False):
             raise OSError(errno.EROFS, "Read-only file system")

@@ -1,1 +1,1 @@
-"""Connect sign-in for jira-ci. Nothing is loaded here, so that `hosts` is there before everything else."""
+"""Connect sign-in for jira-ci."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jira_ci_auth_connect.hosts import APP
 from jira_ci_core import Connection, HttpsUrl, PluginSettings, Secret, SignIn, Site, hookimpl, origin, setting
+from jira_ci_hosts.connect import APP
 
 if TYPE_CHECKING:
     from jira_ci_core import Http

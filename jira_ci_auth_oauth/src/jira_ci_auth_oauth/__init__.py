@@ -1,1 +1,1 @@
-"""OAuth 2.0 sign-in for jira-ci. Nothing is loaded here, so that `hosts` is there before everything else."""
+"""OAuth 2.0 sign-in for jira-ci."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
         ExitCode,
         JiraCiError,
         PluginError,
-        Problem,
+        RefusedError,
         SettingsError,
         SignInError,
     )
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         Site,
         State,
     )
+    from jira_ci_core.problem import Problem
     from jira_ci_core.readers import Source, Table, When, commit_before, read_facts, reader, short_ref
     from jira_ci_core.runner import Ending, run
     from jira_ci_core.settings import HttpsUrl, Names, PluginSettings, Secret, Settings, setting
@@ -59,7 +60,6 @@ _IN_MODULES = {
         "ExitCode",
         "JiraCiError",
         "PluginError",
-        "Problem",
         "RefusedError",
         "SettingsError",
         "SignInError",
@@ -90,6 +90,7 @@ _IN_MODULES = {
         "Site",
         "State",
     ),
+    "problem": ("Problem",),
     "readers": ("Source", "Table", "When", "commit_before", "read_facts", "reader", "short_ref"),
     "runner": ("Ending", "run"),
     "settings": ("HttpsUrl", "Names", "PluginSettings", "Secret", "Settings", "setting"),

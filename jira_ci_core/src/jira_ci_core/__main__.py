@@ -7,8 +7,6 @@ import os
 import sys
 from typing import NoReturn
 
-from jira_ci_core.ahead import open_ahead
-
 LITTLE_GARBAGE = 100_000, 50, 50
 
 
@@ -16,6 +14,8 @@ def main() -> NoReturn:
     """Begin to connect, load everything else, run `jira-ci` and exit."""
     # A step lives for a blink: looking for garbage, most of all at its end, would take a sixth of that.
     gc.set_threshold(*LITTLE_GARBAGE)
+    from jira_ci_core.ahead import open_ahead
+
     early = open_ahead(sys.argv[1:], os.environ)
     from jira_ci_core.cli import call
 

@@ -9,7 +9,8 @@ tells of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib.metadata import entry_points
+from importlib import import_module
+from pkgutil import iter_modules
 
 from jira_ci_core.early import EarlyConnections
 from jira_ci_core.urls import https_url, origin, site_url
@@ -17,8 +18,11 @@ from jira_ci_core.variables import CA_BUNDLES, HTTP_PROXIES, HTTPS_PROXIES, PREF
 from jira_ci_core.variables import is_set as counts
 from jira_ci_core.watchdog import PLUGIN_TIMEOUT, Watchdog, tell_of_hang
 
-HOSTS_GROUP = "jira_ci_hosts"
-"""Entry points of functions `hosts(is_set, address, site)`, each by the name of the plugin that signs in."""
+HOSTS = "jira_ci_hosts"
+"""The package that others add modules to: each has the name of a plugin that signs in, and a function `hosts`.
+
+No entry points, since Python takes as long to look for them as for all else that comes before the first connection.
+"""
 
 # Where one of them is set, more than the environment says where a report goes.
 MORE = "config", "sites", "delivery", "https_proxy", "http_proxy"
@@ -49,13 +53,11 @@ def _origins(setting: Callable[[str], str]) -> list[str]:
     instance = setting("instance")
     site = site_url(instance) if instance else ""
     only, off, kind = (
-        list(filter(None, words(setting(name).lower()))) for name in ("plugins", "disable_plugins", "auth")
+        [word.replace("-", "_") for word in words(setting(name).lower()) if word]
+        for name in ("plugins", "disable_plugins", "auth")
     )
-    wanted = [
-        point
-        for point in entry_points(group=HOSTS_GROUP)
-        if point.name not in off and point.name in (only or [point.name]) and point.name in (kind or [point.name])
-    ]
+    installed = [module.name for module in iter_modules(import_module(HOSTS).__path__)]
+    wanted = [name for name in installed if name not in off and name in (only or [name]) and name in (kind or [name])]
 
     def is_set(name: str) -> bool:
         return bool(setting(name))
@@ -69,9 +71,10 @@ def _origins(setting: Callable[[str], str]) -> list[str]:
 
     watchdog = Watchdog(float(setting("plugin_timeout") or PLUGIN_TIMEOUT), tell_of_hang)
     answers = []
-    for point in wanted:
-        with watchdog.watching(f"plugin {point.name} in {point.value}"):
-            answers.append(tuple(filter(None, point.load()(is_set, address, site))))
+    for name in wanted:
+        module = f"{HOSTS}.{name}"
+        with watchdog.watching(f"plugin {name} in {module}"):
+            answers.append(tuple(filter(None, import_module(module).hosts(is_set, address, site))))
     given = [answer for answer in answers if answer]
     return [_origin(host) for host in given[0]] if len(given) == 1 else []
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -60,6 +59,8 @@ def _is_folder(path: Path) -> bool:
 
 
 def _git(folder: Path, environ: Mapping[str, str], *arguments: str) -> str | None:
+    import subprocess
+
     quiet = {**environ, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C.UTF-8"}
     try:
         done = subprocess.run(

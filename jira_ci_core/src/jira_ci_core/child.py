@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
-from jira_ci_core.errors import Problem
+from jira_ci_core.problem import Problem
 
 PASSED_ON = tuple(
     getattr(signal, name)

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jira_ci_core.console import Console
-from jira_ci_core.errors import ExitCode, JiraCiError, Problem, SettingsError, bug
+from jira_ci_core.errors import ExitCode, JiraCiError, SettingsError
 from jira_ci_core.keys import ANY_PROJECT
+from jira_ci_core.problem import Problem, bug
 from jira_ci_core.secrets import Secrets
 from jira_ci_core.settings import NetworkSettings, PluginChoice, PluginSettings, Settings
 from jira_ci_core.sources import CONFIG, Declared, Sources, declared, flag, read_sources, readable

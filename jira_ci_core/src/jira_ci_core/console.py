@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable
 from typing import TextIO
 
-from jira_ci_core.errors import Problem
+from jira_ci_core.problem import Problem
 from jira_ci_core.secrets import Secrets
 
 # Not only ASCII's: also the C1 controls, and the marks that turn the direction of text round.

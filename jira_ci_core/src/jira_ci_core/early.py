@@ -6,14 +6,14 @@ this module needs none of them.
 
 from __future__ import annotations
 
-import functools
 import socket
-import ssl
 import threading
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from jira_ci_core.tls import tls_context
+if TYPE_CHECKING:
+    import ssl
 
 CONNECT_SECONDS = 5
 
@@ -22,18 +22,29 @@ class EarlyConnections:
     """Connections by host and port, each given away once. One that failed is told of to whoever needs it."""
 
     def __init__(self, bundle: str | None) -> None:
-        """`bundle` is CA_BUNDLE. Raises SettingsError where it cannot be used."""
+        """`bundle` is CA_BUNDLE."""
         self.bundle = bundle
         self._opening: dict[tuple[str, int], _Opening] = {}
         self._lock = threading.Lock()
-        self._make_context = functools.cache(functools.partial(tls_context, bundle))
-        if bundle is not None:
+        self._context: ssl.SSLContext | None = None
+
+    def check(self) -> None:
+        """Raise SettingsError where CA_BUNDLE is set and cannot be used."""
+        if self.bundle is not None:
             self.context()
 
     def context(self) -> ssl.SSLContext:
-        """What all connections are made safe with; made once, as reading a hundred certificates takes its time."""
+        """What all connections are made safe with; made once, as reading a hundred certificates takes its time.
+
+        Raises SettingsError where CA_BUNDLE cannot be used.
+        """
         with self._lock:
-            return self._make_context()
+            if self._context is None:
+                # Loaded while TCP connects, which needs none of it.
+                from jira_ci_core.tls import tls_context
+
+                self._context = tls_context(self.bundle)
+            return self._context
 
     def open(self, origins: Iterable[str]) -> None:
         """Have a connection to each of these origins (`https://api.atlassian.com`), and to no others."""

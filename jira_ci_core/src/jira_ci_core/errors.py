@@ -1,10 +1,15 @@
-"""Every error a user can meet: what happened, why, what to do, and the exit code it ends in."""
+"""Every error a user can meet, and the exit code it ends in.
+
+What comes before the libraries needs this module, so that it needs next to nothing itself.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jira_ci_core.problem import Problem
 
 
 class ExitCode(IntEnum):
@@ -19,25 +24,14 @@ class ExitCode(IntEnum):
     TIMED_OUT = 6
 
 
-@dataclass(frozen=True)
-class Problem:
-    """One thing that went wrong, in the three parts every message to a user has."""
-
-    what: str
-    why: str
-    remedy: str
-
-    def redacted(self, redact: Callable[[str], str]) -> Problem:
-        """The same without what `redact` takes out of a text: secrets."""
-        return Problem(redact(self.what), redact(self.why), redact(self.remedy))
-
-
 class JiraCiError(Exception):
     """An end that is explained to the user in three parts; never shown as a traceback."""
 
     exit_code = ExitCode.JIRA
 
     def __init__(self, what: str, why: str, remedy: str) -> None:
+        from jira_ci_core.problem import Problem
+
         super().__init__(what, why, remedy)
         self.problems: tuple[Problem, ...] = (Problem(what, why, remedy),)
 
@@ -83,8 +77,3 @@ class RefusedError(ValueError):
         super().__init__(why)
         self.why = why
         self.remedy = remedy
-
-
-def bug(error: Exception) -> Problem:
-    """What to say of an error that nobody expected."""
-    return Problem("jira-ci itself failed", f"{type(error).__name__}: {error}", "this is a bug; please report it")

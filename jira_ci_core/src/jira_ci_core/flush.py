@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from jira_ci_core.delivery import Delivery
-from jira_ci_core.errors import Problem
 from jira_ci_core.loader import Loaded
 from jira_ci_core.models import Outcome, Result
 from jira_ci_core.outbox import Entry, Held, Outbox, Stranger, settled
+from jira_ci_core.problem import Problem
 from jira_ci_core.reports import make_site
 
 log = logging.getLogger(__name__)

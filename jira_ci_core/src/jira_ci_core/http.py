@@ -134,7 +134,9 @@ class Http:
         session = _Session()
         session.trust_env = False
         session.headers["User-Agent"] = USER_AGENT
-        connections = Connections(self._deadline, early or EarlyConnections(network.ca_bundle))
+        early = early or EarlyConnections(network.ca_bundle)
+        early.check()
+        connections = Connections(self._deadline, early)
         session.mount("https://", connections)
         session.mount("http://", connections)
 

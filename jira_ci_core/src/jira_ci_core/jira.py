@@ -9,11 +9,10 @@ import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
-from jira_ci_core.errors import DeliveryError, Problem, SettingsError
+from jira_ci_core.errors import DeliveryError, SettingsError
 from jira_ci_core.models import (
     Build,
     Connection,
@@ -26,6 +25,7 @@ from jira_ci_core.models import (
     Report,
     Result,
 )
+from jira_ci_core.problem import Problem
 
 LONGEST_TEXT = 255
 LONGEST_MESSAGE = 500
@@ -34,15 +34,12 @@ PRODUCT = "jira-ci"
 ZERO_WIDTH_JOINER = "\u200d"
 # What belongs to the character before it and is no accent by its category: joiners, a vowel of Thai and of Lao, the
 # vowels and finals of a Korean syllable, half-width voicing marks, skin tones, the letters in the flags of regions.
-_JOINED = re.compile(
-    "[\u200c\u200d\u0e33\u0eb3\u1160-\u11ff\ud7b0-\ud7ff\uff9e\uff9f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]"
-)
+_JOINED = "[\u200c\u200d\u0e33\u0eb3\u1160-\u11ff\ud7b0-\ud7ff\uff9e\uff9f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]"
 
 _COLLECTION = {Kind.BUILD: "builds", Kind.DEPLOYMENT: "deployments"}
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(NamedTuple):
     """What can be asked for, or deleted: one build, one deployment, or all with the same properties."""
 
     kind: Kind
@@ -189,7 +186,7 @@ def _is_inside(text: str, place: int) -> bool:
     return (
         unicodedata.category(after) in ("Mn", "Me", "Mc")
         or before == ZERO_WIDTH_JOINER
-        or _JOINED.match(after) is not None
+        or re.match(_JOINED, after) is not None
         or ("\U0001f1e6" <= after <= "\U0001f1ff" and _half_flags_before(text, place) % 2 == 1)
     )
 
@@ -367,8 +364,7 @@ def read_entity(site: str, status: int, headers: Mapping[str, str], body: str) -
     raise DeliveryError(problem.what, problem.why, problem.remedy)
 
 
-@dataclass(frozen=True)
-class Gate:
+class Gate(NamedTuple):
     """What Jira says of the gate of a deployment."""
 
     status: str

@@ -14,8 +14,8 @@ from urllib.parse import quote
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from jira_ci_core.errors import Problem
 from jira_ci_core.keys import is_issue_key
+from jira_ci_core.problem import Problem
 from jira_ci_core.urls import origin, web_url
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -44,8 +44,7 @@ class OutboxError(JiraCiError):
     """The outbox cannot be used: full, read-only, no folder."""
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One report in the outbox."""
 
     path: Path
@@ -54,8 +53,7 @@ class Entry:
     """When it was written, in seconds since the epoch."""
 
 
-@dataclass(frozen=True)
-class Stranger:
+class Stranger(NamedTuple):
     """A file in the outbox that is not delivered and not touched, and why."""
 
     path: Path
@@ -151,9 +149,7 @@ class Outbox:
         return Held(entry, descriptor)
 
 
-def deliver_kept(
-    outbox: Outbox | None, reports: Sequence[Report], deliver: Callable[[Sequence[Report]], Receipt]
-) -> Receipt:
+def deliver_kept(outbox: Outbox, reports: Sequence[Report], deliver: Callable[[Sequence[Report]], Receipt]) -> Receipt:
     """Deliver reports that are in the outbox meanwhile.
 
     The receipt says of each that is still to be delivered where it is kept; the others are removed. One that cannot
@@ -186,9 +182,9 @@ def settled(held: Held, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _kept(outbox: Outbox | None, report: Report) -> Held | None:
+def _kept(outbox: Outbox, report: Report) -> Held | None:
     try:
-        return outbox.keep(report) if outbox else None
+        return outbox.keep(report)
     except OutboxError as error:
         problem = error.problems[0]
         log.warning("%s: %s; %s", problem.what, problem.why, problem.remedy)

@@ -14,16 +14,17 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import Distribution, EntryPoint, entry_points, version
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import pluggy
 from pydantic import ValidationError
 from stevedore.extension import ExtensionManager
 
 from jira_ci_core import hookspecs
-from jira_ci_core.errors import JiraCiError, PluginError, Problem, SettingsError
+from jira_ci_core.errors import JiraCiError, PluginError, SettingsError
 from jira_ci_core.hookspecs import CONTRACT_VERSION, ENTRY_POINT_GROUP, PROJECT_NAME
 from jira_ci_core.models import Connection, FoundKey, MappedEnvironment, Model, Pipeline, Receipt, SignIn, State
+from jira_ci_core.problem import Problem
 from jira_ci_core.settings import NetworkSettings, PluginChoice, PluginSettings, Settings
 from jira_ci_core.sources import Declared, Sources, declared, resolve
 from jira_ci_core.watchdog import Watchdog, tell_of_hang
@@ -88,8 +89,7 @@ class Installed:
         return " ".join(filter(None, self.comes_from()))
 
 
-@dataclass(frozen=True)
-class _Doing:
+class _Doing(NamedTuple):
     """What a plugin is doing, in words."""
 
     plugin: Installed

@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
 from jira_ci_core.checkout import filled_from_checkout
 from jira_ci_core.clock import PROCESS_CLOCK, Clock
 from jira_ci_core.delivery import Delivery
 from jira_ci_core.early import EarlyConnections
-from jira_ci_core.errors import ExitCode, JiraCiError, Problem
+from jira_ci_core.errors import ExitCode, JiraCiError
 from jira_ci_core.loader import Loaded, load
 from jira_ci_core.models import FoundKey, Pipeline, Receipt, Report, Result
-from jira_ci_core.outbox import Outbox, deliver_kept
 from jira_ci_core.plugins import Plugins
+from jira_ci_core.problem import Problem
 from jira_ci_core.ranking import find_issue_keys
 from jira_ci_core.reports import hint_at_deployment, kind_of, make_reports, make_site
 from jira_ci_core.secrets import Secrets
@@ -41,8 +42,7 @@ class How(StrEnum):
     DRY_RUN = "dry_run"
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """What is known before anything is reported."""
 
     pipeline: Pipeline
@@ -124,9 +124,16 @@ def find(loaded: Loaded) -> Found:
 
 
 def send(loaded: Loaded, delivery: Delivery, reports: tuple[Report, ...]) -> Receipt:
-    """What became of each report; the outbox holds them meanwhile."""
-    receipt = deliver_kept(outbox_of(loaded), reports, delivery.deliver)
+    """What became of each report; where there is an outbox it holds them meanwhile."""
+    folder = loaded.settings.outbox
+    receipt = _deliver_kept(loaded, Path(folder), delivery, reports) if folder else delivery.deliver(reports)
     return delivery.verify(reports, receipt) if loaded.settings.verify else receipt
+
+
+def _deliver_kept(loaded: Loaded, folder: Path, delivery: Delivery, reports: tuple[Report, ...]) -> Receipt:
+    from jira_ci_core.outbox import Outbox, deliver_kept
+
+    return deliver_kept(Outbox(folder, loaded.secrets.redact), reports, delivery.deliver)
 
 
 def no_key() -> Receipt:
@@ -151,11 +158,6 @@ def tell_plugins(loaded: Loaded, pipeline: Pipeline, reports: tuple[Report, ...]
         receipt=receipt.redacted(redact),
         settings=loaded.settings,
     )
-
-
-def outbox_of(loaded: Loaded) -> Outbox | None:
-    """The folder that OUTBOX names; no secret is written to it."""
-    return Outbox(Path(loaded.settings.outbox), loaded.secrets.redact) if loaded.settings.outbox else None
 
 
 def how_it_ended(receipt: Receipt, settings: Settings) -> tuple[How, ExitCode]:

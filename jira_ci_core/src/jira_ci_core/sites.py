@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from jira_ci_core import runner
-from jira_ci_core.errors import ExitCode, JiraCiError, Problem, bug
+from jira_ci_core.errors import ExitCode, JiraCiError
 from jira_ci_core.loader import load
+from jira_ci_core.problem import Problem, bug
 from jira_ci_core.runner import Ending
 from jira_ci_core.secrets import Secrets
 from jira_ci_core.sources import SITES, Sources

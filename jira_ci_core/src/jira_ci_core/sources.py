@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from jira_ci_core.errors import Problem, RefusedError, SettingsError
+from jira_ci_core.errors import RefusedError, SettingsError
+from jira_ci_core.problem import Problem
 from jira_ci_core.settings import PluginSettings, holds_secret, split
 from jira_ci_core.variables import PREFIXES, UNRESOLVED, is_set
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from jira_ci_core.errors import SettingsError
 from jira_ci_core.models import Kind, Pipeline, State
@@ -15,8 +15,7 @@ log = logging.getLogger(__name__)
 NOT_SUCCESSFUL = State.FAILED, State.CANCELLED
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(NamedTuple):
     """The state to show, or why this update is left out."""
 
     state: State

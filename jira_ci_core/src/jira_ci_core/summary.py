@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from jira_ci_core.errors import Problem
 from jira_ci_core.models import Receipt, Report, Result, State
+from jira_ci_core.problem import Problem
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,10 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from jira_ci_core.errors import ExitCode, Problem
+from jira_ci_core.errors import ExitCode
 from jira_ci_core.jira import bulk_request
 from jira_ci_core.models import Receipt, Report, Result
+from jira_ci_core.problem import Problem
 from jira_ci_core.runner import NO_KEY, Ending, How
 from jira_ci_core.summary import Summary
 

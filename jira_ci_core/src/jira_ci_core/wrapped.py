@@ -17,9 +17,10 @@ from dataclasses import dataclass, replace
 from jira_ci_core.child import Child, NotStartedError, exit_code, signals
 from jira_ci_core.clock import PROCESS_CLOCK, Clock
 from jira_ci_core.delivery import Delivery
-from jira_ci_core.errors import ExitCode, JiraCiError, Problem, SettingsError
+from jira_ci_core.errors import ExitCode, JiraCiError, SettingsError
 from jira_ci_core.loader import Loaded
 from jira_ci_core.models import Kind, Receipt, Report, Result, State
+from jira_ci_core.problem import Problem
 from jira_ci_core.reports import kind_of, make_reports, make_site
 from jira_ci_core.results import require_junitparser
 from jira_ci_core.runner import Ending, Found, How, end, find, how_it_ended, no_key, send

@@ -17,9 +17,9 @@ from jira_ci_core.backfill.lines import BadLineError, Line, Position, Reader, re
 from jira_ci_core.backfill.pace import Pace
 from jira_ci_core.clock import PROCESS_CLOCK, Clock
 from jira_ci_core.delivery import Delivery
-from jira_ci_core.errors import Problem
 from jira_ci_core.loader import Loaded
 from jira_ci_core.models import Kind, Outcome, Report, Result
+from jira_ci_core.problem import Problem
 from jira_ci_core.reports import make_site
 
 SENDERS = 4

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
-from jira_ci_core.errors import Problem
 from jira_ci_core.models import (
     Build,
     CountedTests,
@@ -23,6 +22,7 @@ from jira_ci_core.models import (
     Site,
     State,
 )
+from jira_ci_core.problem import Problem
 from jira_ci_core.testing.recorded import RECORDED
 
 _anything = st.text(st.characters(codec="utf-8"), max_size=40)

@@ -1,0 +1,24 @@
+"""What a user is told of anything that went wrong, in three parts: what happened, why, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that went wrong, in the three parts every message to a user has."""
+
+    what: str
+    why: str
+    remedy: str
+
+    def redacted(self, redact: Callable[[str], str]) -> Problem:
+        """The same without what `redact` takes out of a text: secrets."""
+        return Problem(redact(self.what), redact(self.why), redact(self.remedy))
+
+
+def bug(error: Exception) -> Problem:
+    """What to say of an error that nobody expected."""
+    return Problem("jira-ci itself failed", f"{type(error).__name__}: {error}", "this is a bug; please report it")

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from jira_ci_core import Pipeline, Settings, cli, plugins
+from jira_ci_core import Pipeline, Settings, calling, plugins
 from jira_ci_core.loader import Loaded, load
 from jira_ci_core.secrets import Secrets
 from jira_ci_core.sources import Sources, read_sources
@@ -133,7 +133,7 @@ def jira_ci(capsys: pytest.CaptureFixture[str]) -> Callable[..., Called]:
 
     def call(*arguments: str, environ: Mapping[str, str] | None = None) -> Called:
         capsys.readouterr()
-        code = cli.call(arguments, environ or {})
+        code = calling.call(arguments, environ or {})
         return Called(int(code), *capsys.readouterr())
 
     return call

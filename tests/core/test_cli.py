@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from jira_ci_core import cli
+from jira_ci_core import calling
 from jira_ci_core.__main__ import main
 from jira_ci_core.secrets import MASK
 from jira_ci_core.settings import NetworkSettings, Settings
@@ -516,7 +516,7 @@ def test_whatever_the_environment_is_it_ends_as_documented(
     if with_deployment:
         usual["PLUGIN_ENVIRONMENT_NAME"] = "prod"
     capsys.readouterr()
-    code = cli.call(["report", "--dry-run", "--format", format], {**base, **usual, **environ, **secrets})
+    code = calling.call(["report", "--dry-run", "--format", format], {**base, **usual, **environ, **secrets})
     out, err = capsys.readouterr()
     assert code in (0, 1, 2, 3)
     assert "Traceback" not in out + err

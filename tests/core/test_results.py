@@ -290,7 +290,7 @@ def test_a_missing_package_is_named(monkeypatch, folder):
 
 
 def test_nothing_of_junitparser_is_imported_unless_there_are_results():
-    code = "import sys, jira_ci_core.cli, jira_ci_core.telling; print('junitparser' in sys.modules)"
+    code = "import sys, jira_ci_core.calling; print('junitparser' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 

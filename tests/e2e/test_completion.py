@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from jira_ci_core.cli import CORE_SETTINGS
+from jira_ci_core.loader import CORE_SETTINGS
 from jira_ci_core.sources import flag
 
 ROOT = Path(__file__).parents[2]

@@ -364,7 +364,7 @@ class TestThePytestPlugin:
 def test_a_report_loads_nothing_of_the_kit(jira_ci):
     code = """
 import sys
-from jira_ci_core.cli import call
+from jira_ci_core.calling import call
 assert call(["report", "--dry-run"], dict(__import__("os").environ)) == 0
 print([name for name in sys.modules if name.startswith(("jira_ci_core.testing", "jira_ci_core.scaffold", "pytest"))])
 """

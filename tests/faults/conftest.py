@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from jira_ci_core.ahead import open_ahead
-from jira_ci_core.cli import call
+from jira_ci_core.calling import call
 from jira_ci_sandbox.client import Sandbox
 
 

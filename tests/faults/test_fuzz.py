@@ -27,8 +27,8 @@ from jira_ci_core import (
     SignIn,
     State,
 )
-from jira_ci_core.cli import CORE_SETTINGS, NETWORK_SETTINGS
 from jira_ci_core.http import RETRY
+from jira_ci_core.loader import CORE_SETTINGS, NETWORK_SETTINGS
 
 SECRETS = {"CLIENT_ID": "fuzz-client-id", "CLIENT_SECRET": "fuzz/secret+1=", "CONNECT_KEY": "fuzz.connect.key-2"}
 # One ends the process where a plugin takes longer, the other says how long to try: both are for other tests.

@@ -17,7 +17,7 @@ def main() -> NoReturn:
     from jira_ci_core.ahead import open_ahead
 
     early = open_ahead(sys.argv[1:], os.environ)
-    from jira_ci_core.cli import call
+    from jira_ci_core.calling import call
 
     exit_code = call(sys.argv[1:], os.environ, early)
     gc.freeze()

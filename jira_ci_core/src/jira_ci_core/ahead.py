@@ -8,15 +8,18 @@ tells of it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
-from pkgutil import iter_modules
 
 from jira_ci_core.early import EarlyConnections
 from jira_ci_core.urls import https_url, origin, site_url
 from jira_ci_core.variables import CA_BUNDLES, HTTP_PROXIES, HTTPS_PROXIES, PREFIXES, UNRESOLVED, words
 from jira_ci_core.variables import is_set as counts
 from jira_ci_core.watchdog import PLUGIN_TIMEOUT, Watchdog, tell_of_hang
+
+STEP = ["report"]
+"""The arguments of nearly every call."""
 
 HOSTS = "jira_ci_hosts"
 """The package that others add modules to: each has the name of a plugin that signs in, and a function `hosts`.
@@ -35,7 +38,7 @@ def open_ahead(arguments: Sequence[str], environ: Mapping[str, str]) -> EarlyCon
         spellings = (f"{prefix}{name.upper()}{suffix}" for prefix in PREFIXES for suffix in ("", "_FILE"))
         return _first(environ, spellings)
 
-    if list(arguments) != ["report"] or any(map(setting, MORE)) or _first(environ, HTTPS_PROXIES + HTTP_PROXIES):
+    if list(arguments) != STEP or any(map(setting, MORE)) or _first(environ, HTTPS_PROXIES + HTTP_PROXIES):
         return None
     try:
         origins = _origins(setting)
@@ -56,7 +59,9 @@ def _origins(setting: Callable[[str], str]) -> list[str]:
         [word.replace("-", "_") for word in words(setting(name).lower()) if word]
         for name in ("plugins", "disable_plugins", "auth")
     )
-    installed = [module.name for module in iter_modules(import_module(HOSTS).__path__)]
+    # By hand, since `pkgutil` and `pathlib` would load more than all of this needs.
+    files = [file for folder in import_module(HOSTS).__path__ for file in os.listdir(folder)]  # noqa: PTH208
+    installed = [file.removesuffix(".py") for file in files if file.endswith(".py")]
     wanted = [name for name in installed if name not in off and name in (only or [name]) and name in (kind or [name])]
 
     def is_set(name: str) -> bool:

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import logging
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from importlib import import_module
-from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from jira_ci_core.console import Console
-from jira_ci_core.errors import ExitCode, JiraCiError, SettingsError
+from jira_ci_core import step
+from jira_ci_core.errors import ExitCode, SettingsError
 from jira_ci_core.keys import ANY_PROJECT
-from jira_ci_core.problem import Problem, bug
-from jira_ci_core.secrets import Secrets
-from jira_ci_core.settings import NetworkSettings, PluginChoice, PluginSettings, Settings
-from jira_ci_core.sources import CONFIG, Declared, Sources, declared, flag, read_sources, readable
+from jira_ci_core.loader import CORE_SETTINGS, NETWORK_SETTINGS, Loaded, load
+from jira_ci_core.settings import PluginChoice, PluginSettings, Settings
+from jira_ci_core.sources import CONFIG, Declared, Sources, declared, flag, readable
+from jira_ci_core.step import Context, set_level
 
 if TYPE_CHECKING:
-    from jira_ci_core.early import EarlyConnections
-    from jira_ci_core.loader import Loaded
     from jira_ci_core.plugins import Plugins
-    from jira_ci_core.runner import Ending
 
 log = logging.getLogger(__name__)
 
@@ -45,17 +39,6 @@ LATER = {
 ELSEWHERE = {"demo": "sandbox", "sandbox": "sandbox", "queue": "celery", "worker": "celery"}
 
 CORE = "core"
-
-
-@dataclass(frozen=True)
-class Context:
-    """What the commands are given."""
-
-    environ: Mapping[str, str] = field(repr=False)
-    secrets: Secrets
-    console: Console
-    early: EarlyConnections | None = None
-    """Connections that were opened ahead."""
 
 
 class Cli(click.Group):
@@ -92,9 +75,7 @@ class Cli(click.Group):
     def _register_others(self, ctx: click.Context) -> None:
         if not ctx.meta.get(__name__):
             ctx.meta[__name__] = True
-            from jira_ci_core.loader import choose_plugins
-
-            plugins = choose_plugins(sources := _sources(ctx.obj, {}))
+            sources, plugins = step.prepare(ctx.obj, {})
             plugins.start(sources)
             plugins.notify("register_commands", cli=self)
 
@@ -111,14 +92,10 @@ class SettingsCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Find out which plugins there are, and then which flags."""
-        from jira_ci_core.loader import choose_plugins, hide_secrets
-
         early = [*declared(PluginChoice, CORE), CONFIG]
-        sources = _sources(ctx.obj, _early_flags(args, early))
-        plugins = choose_plugins(sources)
+        sources, plugins = step.prepare(ctx.obj, _early_flags(args, early))
         ctx.meta["sources"], ctx.meta["plugins"] = sources, plugins
         everything = (*CORE_SETTINGS, *NETWORK_SETTINGS, *plugins.settings)
-        hide_secrets(everything, sources, ctx.obj.secrets)
         only = tuple(setting for model in self._models for setting in declared(model, CORE))
         self._settings = only or everything
         self.params = self.params[: self._own] + [_option(setting) for setting in self._settings if not setting.secret]
@@ -153,10 +130,6 @@ class SettingsGroup(SettingsCommand, click.Group):
         self.format_commands(ctx, formatter)
 
 
-CORE_SETTINGS = declared(Settings, CORE)
-NETWORK_SETTINGS = declared(NetworkSettings, CORE)
-
-
 @click.group(cls=Cli, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="jira-ci-core", prog_name="jira-ci")
 @click.pass_context
@@ -178,50 +151,8 @@ def report(ctx: click.Context, /, dry_run: bool, format: str, **flags: str | Non
     passed, JIRA_CI_… anywhere. Then come the file named by --config, jira-ci.toml (or [tool.jira-ci] of
     pyproject.toml) for harmless ones, and the default.
     """
-    from jira_ci_core import runner, telling
-    from jira_ci_core.loader import load
-
-    console: Console = ctx.obj.console
-    sources: Sources = replace(ctx.meta["sources"], flags=given(flags))
-    if len(sources.sites) > 1:
-        ctx.exit(_report_to_each(sources, ctx.obj, dry_run, format))
-    loaded = load(sources, ctx.obj.secrets, ctx.meta["plugins"])
-    set_level(loaded.settings.log_level)
-    with _json_apart(format):
-        ending = runner.report(loaded, dry_run=dry_run, early=ctx.obj.early)
-    if format == "json":
-        console.output(telling.as_json(ending))
-    _tell(ending, console, format)
-    ctx.exit(ending.exit_code)
-
-
-def _report_to_each(sources: Sources, context: Context, dry_run: bool, format: str) -> ExitCode:
-    from jira_ci_core import sites, telling
-
-    told = []
-    with _json_apart(format):
-        for one in sites.report_to_each(sources, context.secrets, dry_run=dry_run):
-            told.append(one)
-            if one.ending:
-                _tell(one.ending, context.console, format)
-            context.console.problems(one.problems)
-    if format == "json":
-        context.console.output(telling.sites_as_json(told))
-    return max(one.exit_code for one in told)
-
-
-def _json_apart(format: str) -> contextlib.AbstractContextManager[object]:
-    """What plugins print must not get into the JSON."""
-    return contextlib.redirect_stdout(sys.stderr if format == "json" else sys.stdout)
-
-
-def _tell(ending: Ending, console: Console, format: str) -> None:
-    """Tell people how it ended; with json, which a program reads, only what went wrong."""
-    from jira_ci_core import telling
-
-    for line in telling.lines_of(ending) if format == "text" else ():
-        console.line(line)
-    console.problems(telling.problems_of(ending), "warning" if ending.exit_code is ExitCode.OK else "error")
+    sources = replace(ctx.meta["sources"], flags=given(flags))
+    ctx.exit(step.report(ctx.obj, sources, ctx.meta["plugins"], dry_run=dry_run, format=format))
 
 
 @cli.group(
@@ -295,71 +226,37 @@ def doctor(ctx: click.Context, /, **flags: str | None) -> None:
     ctx.exit(examine(sources, ctx.meta["plugins"], ctx.obj.secrets, ctx.obj.console))
 
 
-def call(arguments: Sequence[str], environ: Mapping[str, str], early: EarlyConnections | None = None) -> int:
-    """Run `jira-ci` and answer its exit code; whatever happens is told in three parts and without a traceback."""
-    secrets = Secrets()
-    console = Console(secrets)
-    root = logging.getLogger()
-    before = root.level
-    root.addHandler(console)
-    set_level("info")
-    try:
-        return _run(arguments, Context(environ, secrets, console, early))
-    finally:
-        root.removeHandler(console)
-        root.setLevel(before)
+def run(arguments: Sequence[str], context: Context) -> int:
+    """Run the command that the arguments name, and answer its exit code.
 
-
-def _run(arguments: Sequence[str], context: Context) -> int:
+    Raises JiraCiError, also where that is not how the command is called, and KeyboardInterrupt.
+    """
     # A copy, since plugins add commands to it.
     group = copy.copy(cli)
     group.commands = dict(cli.commands)
     try:
         # Not standalone, click hands over the exit code that a command asked for.
         exit_code = group.main(list(arguments), prog_name="jira-ci", standalone_mode=False, obj=context)
-        return exit_code if isinstance(exit_code, int) else ExitCode.OK
-    except JiraCiError as error:
-        return _failed(arguments, context, error.exit_code, error.problems)
     except click.UsageError as error:
         named = " ".join(["jira-ci", *(word for word in arguments[:1] if word in group.commands)])
         command = error.ctx.command_path if error.ctx else named
-        problem = Problem(error.format_message(), "that is not how the command is called", f"see {command} --help")
-        return _failed(arguments, context, ExitCode.SETTINGS, [problem])
+        what, why = error.format_message(), "that is not how the command is called"
+        raise SettingsError(what, why, f"see {command} --help") from None
     except click.ClickException as error:
         # Of a command that a plugin added: its words are its own.
         context.console.text(f"error: {error.format_message()}")
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        context.console.line("interrupted")
-        return 130
-    except Exception as error:
-        return _failed(arguments, context, ExitCode.JIRA, [bug(error)])
-
-
-def _failed(arguments: Sequence[str], context: Context, exit_code: ExitCode, problems: Sequence[Problem]) -> ExitCode:
-    """Tell of an error; to programs as well, where they asked to be told."""
-    own = list(takewhile(lambda word: word != "--", arguments))
-    if "--format=json" in own or ("--format", "json") in pairwise(own):
-        from jira_ci_core.telling import error_as_json
-
-        context.console.output(error_as_json(exit_code, problems))
-    context.console.problems(problems)
-    return exit_code
+    except click.Abort:
+        raise KeyboardInterrupt from None
+    return exit_code if isinstance(exit_code, int) else ExitCode.OK
 
 
 def site_of(ctx: click.Context, flags: Mapping[str, str | None]) -> Loaded:
     """Settings and plugins for a command that speaks with a site and looks for no keys: PROJECT is not needed."""
-    from jira_ci_core.loader import load
-
     sources = replace(ctx.meta["sources"], flags=given(flags), defaults={"project": ANY_PROJECT})
     loaded = load(sources, ctx.obj.secrets, ctx.meta["plugins"])
     set_level(loaded.settings.log_level)
     return loaded
-
-
-def set_level(level: str) -> None:
-    """Say as much as LOG_LEVEL wants."""
-    logging.getLogger().setLevel(logging.DEBUG if level == "debug" else logging.INFO)
 
 
 def given(flags: Mapping[str, str | None]) -> dict[str, str]:
@@ -377,16 +274,6 @@ def _early_flags(args: Sequence[str], settings: Sequence[Declared]) -> dict[str,
             following = "".join(args[place + 1 : place + 2])
             found[names[spelling]] = value if equals else "true" if following.startswith("--") else following
     return found
-
-
-def _sources(context: Context, flags: Mapping[str, str]) -> Sources:
-    """Where settings come from. Whatever is wrong there, or with a plugin, no credential is printed with it."""
-    from jira_ci_core.loader import hide_secrets
-
-    hide_secrets(NETWORK_SETTINGS, Sources(readable(context.environ), {}), context.secrets)
-    sources = read_sources(context.environ, flags)
-    hide_secrets(NETWORK_SETTINGS, sources, context.secrets)
-    return sources
 
 
 def _option(setting: Declared) -> click.Option:

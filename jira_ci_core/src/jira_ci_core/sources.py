@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
@@ -31,8 +31,7 @@ SHIPPED_CREDENTIALS = {"oauth": ("client_id", "client_secret"), "connect": ("con
 M = TypeVar("M", bound=PluginSettings)
 
 
-@dataclass(frozen=True)
-class Declared:
+class Declared(NamedTuple):
     """One setting as it was declared."""
 
     name: str

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import click
 
-from jira_ci_core.cli import SettingsCommand, given, set_level
+from jira_ci_core.cli import SettingsCommand, given
 from jira_ci_core.errors import ExitCode
+from jira_ci_core.step import set_level
 
 
 @click.command(cls=SettingsCommand, short_help="Wait until Jira allows or prevents a deployment.")

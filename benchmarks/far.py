@@ -54,6 +54,7 @@ def _process(serve: object, *arguments: object) -> Iterator[int]:
     ours, its = context.Pipe()
     process = context.Process(target=serve, args=(*arguments, its), daemon=True)
     process.start()
+    its.close()  # so that the end of a server that cannot start is seen
     try:
         yield ours.recv()
     finally:

@@ -170,16 +170,27 @@ def test_a_plugin_that_is_off_is_not_even_imported(hosts_of_a_plugin, connect, s
     assert is_open(open_ahead(REPORT, {**connect, "PLUGIN_DISABLE_PLUGINS": "saml"}), server)
 
 
-def test_one_that_hangs_ends_the_step_with_its_name(hosts_of_a_plugin, connect, tmp_path):
+@pytest.fixture
+def report(connect, tmp_path):
+    """`jira-ci report` as a process, with what is in the folder of plugins."""
+
+    def run(**variables):
+        environ = {"PYTHONPATH": str(tmp_path / "site-packages"), **connect, **variables}
+        command = [sys.executable, "-m", "jira_ci_core", *REPORT]
+        return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+
+    return run
+
+
+def test_whoever_interrupts_it_sees_no_traceback(hosts_of_a_plugin, report):
+    hosts_of_a_plugin("saml", "raise KeyboardInterrupt")
+    done = report()
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
+def test_one_that_hangs_ends_the_step_with_its_name(hosts_of_a_plugin, report):
     hosts_of_a_plugin("saml", "import threading; threading.Event().wait()")
-    done = subprocess.run(
-        [sys.executable, "-m", "jira_ci_core", "report"],
-        env={"PYTHONPATH": str(tmp_path / "site-packages"), "PLUGIN_PLUGIN_TIMEOUT": "0.1", **connect},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = report(PLUGIN_PLUGIN_TIMEOUT="0.1")
     assert done.returncode == 3
     assert done.stderr.startswith("error: plugin saml in jira_ci_hosts.saml does not come back")
     assert [line[:6] for line in done.stderr.splitlines()] == ["error:", "  why:", "  do: "]

@@ -223,6 +223,7 @@ class TestReport:
         done = jira_ci("report", environ=drone | environ)
         assert done.code == code
         assert what in done.err
+        assert jira_ci("report", "--format", "text", environ=drone | environ) == done, "flags are read by another part"
 
     def test_no_key_may_fail(self, jira_ci, drone):
         done = jira_ci("report", "--dry-run", "--on-no-issue=fail", environ=drone | {"DRONE_COMMIT_MESSAGE": "none"})

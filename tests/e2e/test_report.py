@@ -105,6 +105,17 @@ def test_each_kind_of_sign_in_uses_its_own_addresses_and_asks_for_one_token(sign
         assert requests[-1] == ("POST", base.format(kind))
 
 
+def test_with_flags_or_without_it_sends_and_says_the_same(harness_oauth, jira):
+    done, sent = [], []
+    for arguments in (["report"], ["report", "--format", "text"]):
+        jira.reset()
+        done.append(harness_oauth.run(*arguments))
+        sent.append(sorted((request["method"], request["path"]) for request in jira.requests()))
+    assert done[0].code == 0
+    assert done[0].text == done[1].text
+    assert sent[0] == sent[1] != []
+
+
 def test_several_environments_are_several_deployments_in_one_request(harness_oauth, jira):
     done = harness_oauth(environment_name="EU Production, staging,blue,")
     assert done.code == 0, done.text

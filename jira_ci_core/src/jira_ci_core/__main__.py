@@ -14,12 +14,16 @@ def main() -> NoReturn:
     """Begin to connect, load everything else, run `jira-ci` and exit."""
     # A step lives for a blink: looking for garbage, most of all at its end, would take a sixth of that.
     gc.set_threshold(*LITTLE_GARBAGE)
-    from jira_ci_core.ahead import open_ahead
+    try:
+        from jira_ci_core.ahead import open_ahead
 
-    early = open_ahead(sys.argv[1:], os.environ)
-    from jira_ci_core.calling import call
+        early = open_ahead(sys.argv[1:], os.environ)
+        from jira_ci_core.calling import call
 
-    exit_code = call(sys.argv[1:], os.environ, early)
+        exit_code = call(sys.argv[1:], os.environ, early)
+    except KeyboardInterrupt:  # while it was loading; `call` tells of it by itself
+        os.write(2, b"interrupted\n")
+        exit_code = 130
     gc.freeze()
     sys.exit(exit_code)
 

@@ -1,6 +1,7 @@
 import pytest
 
 from jira_ci_core.testing import AuthenticationContract
+from jira_ci_hosts.secret_store import hosts
 from secret_store_token import SecretStoreToken
 
 
@@ -31,6 +32,18 @@ def test_a_report_is_signed_with_the_token(jira_ci, jira_ci_sandbox, file):
     assert done.code == 0, done.text
     assert len(done.builds) == 1
     assert token not in done.text
+
+
+@pytest.mark.parametrize("settings", [{}, {"store_api_url": "https://gateway.example"}])
+def test_the_host_that_is_connected_to_ahead_is_the_one_that_it_signs_in_to(jira_ci_plugins, settings):
+    from jira_ci_core import Settings, Site
+
+    given = {"store_token_path": "token", **settings}
+    held = jira_ci_plugins(SecretStoreToken, **given)
+    site = Site(cloud_id="1" * 32)
+    [offer] = held.all("authenticate", site=site, settings=Settings(project=("MYT",), cloud_id=site.cloud_id))
+    assert hosts(given.__contains__, lambda name: given.get(name, ""), "") == offer.hosts
+    assert hosts({}.__contains__, lambda name: "", "") == ()
 
 
 def test_a_token_that_was_replaced_meanwhile_is_read_again(tmp_path, jira_ci_plugins):

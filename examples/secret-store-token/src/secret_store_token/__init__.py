@@ -18,6 +18,7 @@ from jira_ci_core import (
     origin,
     setting,
 )
+from jira_ci_hosts.secret_store import API
 
 KIND = "secret-store"
 
@@ -33,7 +34,7 @@ class SecretStoreToken:
         """What this plugin reads."""
 
         store_token_path: str | None = setting(None, help="the file in which the secret store keeps an access token")
-        store_api_url: HttpsUrl = setting("https://api.atlassian.com", help="Atlassian's API, or a gateway to it")
+        store_api_url: HttpsUrl = setting(API, help="Atlassian's API, or a gateway to it")
 
     def __init__(self, settings: Settings) -> None:
         self._path = settings.store_token_path

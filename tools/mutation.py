@@ -22,8 +22,12 @@ MUTATED = (
     "jira_ci_core/outbox.py",
     "jira_ci_core/builtin/keys.py",
     "jira_ci_core/builtin/states.py",
-    "jira_ci_auth_oauth/__init__.py",
-    "jira_ci_auth_connect/__init__.py",
+    "jira_ci_auth_oauth/plugin.py",
+    "jira_ci_auth_oauth/network.py",
+    "jira_ci_auth_connect/plugin.py",
+    "jira_ci_auth_connect/network.py",
+    "jira_ci_hosts/oauth.py",
+    "jira_ci_hosts/connect.py",
 )
 TESTS = (
     "tests/core/test_keys.py",
@@ -71,7 +75,7 @@ def main(folder: Path) -> int:
 def copy(folder: Path) -> None:
     """Put the packages side by side, as mutmut wants them, and their tests next to them."""
     for name in PACKAGES:
-        shutil.copytree(ROOT / name / "src" / name, folder / "src" / name, dirs_exist_ok=True)
+        shutil.copytree(ROOT / name / "src", folder / "src", dirs_exist_ok=True)
     shutil.copytree(ROOT / "tests", folder / "tests", dirs_exist_ok=True)
     for name in MUTATED:
         path = folder / "src" / name

@@ -76,6 +76,6 @@ def test_one_may_be_taken_while_the_others_are_closed(server, monkeypatch):
         connected.close()
 
 
-def test_an_authority_that_cannot_be_used_can_be_told_before_anything_is_opened(tmp_path):
+def test_an_authority_that_cannot_be_used_is_told_before_anything_is_opened(tmp_path):
     with pytest.raises(SettingsError, match="CA_BUNDLE cannot be"):
-        EarlyConnections(str(tmp_path / "missing.pem")).check()
+        EarlyConnections(str(tmp_path / "missing.pem"))

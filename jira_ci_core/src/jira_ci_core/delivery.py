@@ -60,7 +60,6 @@ class Delivery:
             early.close()
             early = None
         self._early = early or EarlyConnections(loaded.network.ca_bundle)
-        self._early.check()
         if dry_run:
             return
         plugins, settings = loaded.plugins, loaded.settings

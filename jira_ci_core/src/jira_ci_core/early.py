@@ -22,25 +22,19 @@ class EarlyConnections:
     """Connections by host and port, each given away once. One that failed is told of to whoever needs it."""
 
     def __init__(self, bundle: str | None) -> None:
-        """`bundle` is CA_BUNDLE."""
+        """`bundle` is CA_BUNDLE. Raises SettingsError where it cannot be used."""
         self.bundle = bundle
         self._opening: dict[tuple[str, int], _Opening] = {}
         self._lock = threading.Lock()
         self._context: ssl.SSLContext | None = None
-
-    def check(self) -> None:
-        """Raise SettingsError where CA_BUNDLE is set and cannot be used."""
-        if self.bundle is not None:
+        if bundle is not None:
             self.context()
 
     def context(self) -> ssl.SSLContext:
-        """What all connections are made safe with; made once, as reading a hundred certificates takes its time.
-
-        Raises SettingsError where CA_BUNDLE cannot be used.
-        """
+        """What all connections are made safe with; made once, as reading a hundred certificates takes its time."""
         with self._lock:
             if self._context is None:
-                # Loaded while TCP connects, which needs none of it.
+                # TCP needs none of it, and connects meanwhile, unless a bundle is to be checked first.
                 from jira_ci_core.tls import tls_context
 
                 self._context = tls_context(self.bundle)

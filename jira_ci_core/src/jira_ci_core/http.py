@@ -134,9 +134,7 @@ class Http:
         session = _Session()
         session.trust_env = False
         session.headers["User-Agent"] = USER_AGENT
-        early = early or EarlyConnections(network.ca_bundle)
-        early.check()
-        connections = Connections(self._deadline, early)
+        connections = Connections(self._deadline, early or EarlyConnections(network.ca_bundle))
         session.mount("https://", connections)
         session.mount("http://", connections)
 

@@ -25,7 +25,7 @@ LOADED = """
 import sys
 before = set(sys.modules)
 import os
-from jira_ci_core.calling import call
+from jira_ci_core.cli.main import call
 code = call(["report"], os.environ)
 assert code == 0, code
 print(*(name for name in sys.modules if name not in before and name != "__main__"))

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import click
 
-from jira_ci_core.cli import CORE, cli
-from jira_ci_core.console import Console
-from jira_ci_core.loader import CORE_SETTINGS, NETWORK_SETTINGS
-from jira_ci_core.plugins import BUILT_IN
-from jira_ci_core.secrets import Secrets
-from jira_ci_core.sources import PROJECT_FILE, Declared, flag
-from jira_ci_core.step import Context
+from jira_ci_core.cli.app import CORE, cli
+from jira_ci_core.cli.report import Context
+from jira_ci_core.config.sources import PROJECT_FILE, Declared, flag
+from jira_ci_core.output.console import Console
+from jira_ci_core.output.redaction import Secrets
+from jira_ci_core.plugins.catalog import BUILT_IN
+from jira_ci_core.plugins.loader import CORE_SETTINGS, NETWORK_SETTINGS
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 SHIPPED = CORE, *BUILT_IN, "oauth", "connect", "git"

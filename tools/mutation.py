@@ -16,10 +16,10 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PACKAGES = "jira_ci_core", "jira_ci_auth_oauth", "jira_ci_auth_connect"
 MUTATED = (
-    "jira_ci_core/keys.py",
-    "jira_ci_core/states.py",
-    "jira_ci_core/jira.py",
-    "jira_ci_core/outbox.py",
+    "jira_ci_core/issue_keys.py",
+    "jira_ci_core/reporting/state.py",
+    "jira_ci_core/jira_api.py",
+    "jira_ci_core/delivery/outbox.py",
     "jira_ci_core/builtin/keys.py",
     "jira_ci_core/builtin/states.py",
     "jira_ci_auth_oauth/plugin.py",

@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from jira_ci_auth_connect.network import looks_like_jwt
 from jira_ci_auth_connect.plugin import ConnectAuth
 from jira_ci_core import Connection, DeliveryError, Http, SignInError, Site
-from jira_ci_core.secrets import MASK, Secrets
-from jira_ci_core.settings import NetworkSettings
+from jira_ci_core.config.settings import NetworkSettings
+from jira_ci_core.output.redaction import MASK, Secrets
 from jira_ci_hosts.connect import hosts
 
 ACME = Site(url="https://acme.atlassian.net")

@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from jira_ci_auth_oauth.plugin import OAuth
 from jira_ci_core import Connection, DeliveryError, Http, SignInError, Site
-from jira_ci_core.secrets import MASK, Secrets
-from jira_ci_core.settings import NetworkSettings
+from jira_ci_core.config.settings import NetworkSettings
+from jira_ci_core.output.redaction import MASK, Secrets
 from jira_ci_hosts.oauth import hosts
 
 CLOUD_ID = "a436116f-02ce-4520-8fbb-7301462a1674"

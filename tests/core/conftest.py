@@ -14,10 +14,12 @@ from typing import Any
 
 import pytest
 
-from jira_ci_core import Pipeline, Settings, calling, plugins
-from jira_ci_core.loader import Loaded, load
-from jira_ci_core.secrets import Secrets
-from jira_ci_core.sources import Sources, read_sources
+from jira_ci_core import Pipeline, Settings
+from jira_ci_core.cli import main
+from jira_ci_core.config.sources import Sources, read_sources
+from jira_ci_core.output.redaction import Secrets
+from jira_ci_core.plugins import manager
+from jira_ci_core.plugins.loader import Loaded, load
 from jira_ci_core.testing import RECORDED
 
 _numbers = itertools.count()
@@ -99,11 +101,11 @@ def loaded() -> Callable[..., Loaded]:
 
 
 @pytest.fixture
-def started() -> Callable[..., plugins.Plugins]:
+def started() -> Callable[..., manager.Plugins]:
     """Plugins that answer, chosen by settings: `started(disable_plugins="http")`."""
 
-    def make(**choice: str) -> plugins.Plugins:
-        made = plugins.Plugins(plugins.PluginChoice.model_validate(choice))
+    def make(**choice: str) -> manager.Plugins:
+        made = manager.Plugins(manager.PluginChoice.model_validate(choice))
         assert not made.start(Sources({}))
         return made
 
@@ -133,7 +135,7 @@ def jira_ci(capsys: pytest.CaptureFixture[str]) -> Callable[..., Called]:
 
     def call(*arguments: str, environ: Mapping[str, str] | None = None) -> Called:
         capsys.readouterr()
-        code = calling.call(arguments, environ or {})
+        code = main.call(arguments, environ or {})
         return Called(int(code), *capsys.readouterr())
 
     return call
@@ -167,11 +169,11 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 @pytest.fixture
 def not_installed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Makes packages that are installed here look as if they were not."""
-    everything = plugins.entry_points
+    everything = manager.entry_points
 
     def hide(*names: str) -> None:
         monkeypatch.setattr(
-            plugins,
+            manager,
             "entry_points",
             lambda **selection: [point for point in everything(**selection) if point.name not in names],
         )

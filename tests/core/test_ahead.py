@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from jira_ci_core.ahead import HOSTS, open_ahead
+from jira_ci_core.net.preconnect import HOSTS, open_ahead
 
 REPORT = ["report"]
 
@@ -205,13 +205,13 @@ class TestDelivery:
         early = open_ahead(REPORT, connect)
         caller, _ = server.accept()
         caller.settimeout(20)
-        from jira_ci_core import runner
-        from jira_ci_core.loader import load
-        from jira_ci_core.secrets import Secrets
-        from jira_ci_core.sources import read_sources
+        from jira_ci_core.config.sources import read_sources
+        from jira_ci_core.output.redaction import Secrets
+        from jira_ci_core.plugins.loader import load
+        from jira_ci_core.reporting import run
 
         loaded = load(read_sources({"PATH": os.environ["PATH"], **connect, **variables}, {}), Secrets())
-        runner.report(loaded, early=early)
+        run.report(loaded, early=early)
         with caller:
             return caller.recv(1) == b""
 

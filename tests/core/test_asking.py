@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from jira_ci_core import Connection, DeliveryError, Kind, Problem, Report, Result, SettingsError
 from jira_ci_core.gate import _waits
-from jira_ci_core.jira import (
+from jira_ci_core.jira_api import (
     Address,
     Gate,
     address_of,

@@ -8,8 +8,8 @@ import subprocess
 
 import pytest
 
-from jira_ci_core.builtin.checkout import jira_ci_read_pipeline
-from jira_ci_core.checkout import filled_from_checkout, read_checkout
+from jira_ci_core.ci.git_checkout import jira_ci_read_pipeline
+from jira_ci_core.git.checkout import filled_from_checkout, read_checkout
 
 MESSAGE = "[MYT-1] Let people pay\n\nIt was time.\n\nRefs: MYT-2"
 

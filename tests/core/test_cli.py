@@ -11,11 +11,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from jira_ci_core import calling
 from jira_ci_core.__main__ import main
-from jira_ci_core.secrets import MASK
-from jira_ci_core.settings import NetworkSettings, Settings
-from jira_ci_core.sources import declared, flag
+from jira_ci_core.cli import main as call_of_main
+from jira_ci_core.config.settings import NetworkSettings, Settings
+from jira_ci_core.config.sources import declared, flag
+from jira_ci_core.output.redaction import MASK
 from jira_ci_sandbox import contract
 
 EVERY_SETTING = [*declared(Settings, "core"), *declared(NetworkSettings, "core")]
@@ -517,7 +517,7 @@ def test_whatever_the_environment_is_it_ends_as_documented(
     if with_deployment:
         usual["PLUGIN_ENVIRONMENT_NAME"] = "prod"
     capsys.readouterr()
-    code = calling.call(["report", "--dry-run", "--format", format], {**base, **usual, **environ, **secrets})
+    code = call_of_main.call(["report", "--dry-run", "--format", format], {**base, **usual, **environ, **secrets})
     out, err = capsys.readouterr()
     assert code in (0, 1, 2, 3)
     assert "Traceback" not in out + err

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jira_ci_core.console import Console, harmless, harmless_json
+from jira_ci_core.output.console import Console, harmless, harmless_json
+from jira_ci_core.output.redaction import Secrets
 from jira_ci_core.problem import Problem
-from jira_ci_core.secrets import Secrets
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import re
 from importlib import import_module
 from pathlib import Path
 
-from jira_ci_core.plugins import BUILT_IN
+from jira_ci_core.plugins.catalog import CIS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "ci.md").read_text(encoding="utf-8")
-READERS = {name: import_module(f"jira_ci_core.builtin.{name}") for name in BUILT_IN[: BUILT_IN.index("checkout")]}
+READERS = {name: import_module(f"jira_ci_core.ci.{name}") for name in CIS}
 
 
 def names(sources):

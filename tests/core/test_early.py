@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from jira_ci_core import SettingsError
-from jira_ci_core.early import EarlyConnections
+from jira_ci_core.net.early import EarlyConnections
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_one_may_be_taken_while_the_others_are_closed(server, monkeypatch):
             thread.start()
             thread.join()
 
-        monkeypatch.setattr("jira_ci_core.early._Opening.abandon", abandon)
+        monkeypatch.setattr("jira_ci_core.net.early._Opening.abandon", abandon)
         early.close()
         [connected] = taken
         connected.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jira_ci_core.builtin.harness import jira_ci_read_pipeline as read
+from jira_ci_core.ci.harness import jira_ci_read_pipeline as read
 
 RUN = {
     "HARNESS_ACCOUNT_ID": "acme",

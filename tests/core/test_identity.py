@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jira_ci_core import Kind, SettingsError
-from jira_ci_core.identity import (
+from jira_ci_core.reporting.identity import (
     LONGEST_ID,
     branch_url,
     commit_url,

@@ -24,8 +24,7 @@ from jira_ci_core import (
     Site,
     State,
 )
-from jira_ci_core.identity import stable_id
-from jira_ci_core.jira import (
+from jira_ci_core.jira_api import (
     LONGEST_TEXT,
     asking_problem,
     beginning,
@@ -36,6 +35,7 @@ from jira_ci_core.jira import (
     moved,
     read_answer,
 )
+from jira_ci_core.reporting.identity import stable_id
 from jira_ci_sandbox import contract
 
 texts = st.text(st.characters(codec="utf-8"), min_size=1, max_size=600)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from jira_ci_core import find_keys, is_issue_key, is_project_key
 from jira_ci_core.builtin.keys import jira_ci_extract_issue_keys
-from jira_ci_core.keys import LOOK_ALIKES, project_of
+from jira_ci_core.issue_keys import LOOK_ALIKES, project_of
 
 WORD = string.ascii_letters + string.digits
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from jira_ci_core.builtin import annotations, card, environments, http, keys, outputs, patterns, states, summary
-from jira_ci_core.plugins import BUILT_IN
+from jira_ci_core.builtin import annotations, card, environments, keys, outputs, patterns, states, summary
+from jira_ci_core.delivery import http
+from jira_ci_core.plugins.catalog import CIS
 from jira_ci_core.testing import (
     RECORDED,
     DeliveryContract,
@@ -25,7 +26,7 @@ from jira_ci_core.testing.recorded import recorded_runs
 
 def reader_contract(run):
     """The tests of the built-in reader that the recorded run is for."""
-    plugin = import_module(f"jira_ci_core.builtin.{run.reader}")
+    plugin = import_module(f"jira_ci_core.ci.{run.reader}")
     # Drone's sign is set by Harness, too, which is asked first.
     mistaken_for = ("Harness",) if run.ci == "Drone" else ()
     own = {"plugin": plugin, "environ": RECORDED[run.ci], "mistaken_for": mistaken_for}
@@ -89,4 +90,4 @@ def test_the_file_of_the_event_is_the_recorded_one():
 
 
 def test_every_reader_has_a_recorded_run():
-    assert sorted(run.reader for run in PUSHES) == sorted(BUILT_IN[: BUILT_IN.index("checkout")])
+    assert sorted(run.reader for run in PUSHES) == sorted(CIS)

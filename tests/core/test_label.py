@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jira_ci_core import Pipeline
-from jira_ci_core.label import make_label
+from jira_ci_core.reporting.label import make_label
 
 RUN = {"tag": "shop/v1.2.3-rc.1", "version": "2024.05", "sha": "8a7b6c5d4e3f"}
 

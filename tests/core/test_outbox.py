@@ -24,8 +24,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from jira_ci_core import Outcome, PluginError, Problem, Receipt, Report, Result
-from jira_ci_core.outbox import LARGEST_FILE, Entry, Outbox, OutboxError, Stranger, deliver_kept, settled
-from jira_ci_core.secrets import Secrets
+from jira_ci_core.delivery.outbox import LARGEST_FILE, Entry, Outbox, OutboxError, Stranger, deliver_kept, settled
+from jira_ci_core.output.redaction import Secrets
 
 SITE = {"url": "https://acme.atlassian.net"}
 

@@ -28,7 +28,7 @@ from jira_ci_core import (
     Summary,
 )
 from jira_ci_core.builtin import annotations, card, outputs, summary
-from jira_ci_core.handing import hand_over
+from jira_ci_core.output.ci_files import hand_over
 from jira_ci_core.testing import holding
 
 SITE = Site(url="https://acme.atlassian.net")

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from jira_ci_core.backfill.pace import LONGEST_GROWN_WAIT, PATIENCE, Pace
+from jira_ci_core.backfill.rate_limit import LONGEST_GROWN_WAIT, PATIENCE, Pace
 
 
 class Clock:

@@ -8,9 +8,10 @@ import pytest
 
 from jira_ci_core import Kind, PluginError, SettingsError, State
 from jira_ci_core.builtin import states as states_builtin
+from jira_ci_core.config.sources import Sources
 from jira_ci_core.hookspecs import CONTRACT_VERSION
-from jira_ci_core.plugins import BUILT_IN, HOOKS, PluginChoice, Plugins
-from jira_ci_core.sources import Sources
+from jira_ci_core.plugins.catalog import BUILT_IN
+from jira_ci_core.plugins.manager import HOOKS, PluginChoice, Plugins
 
 KEYS = """
 from jira_ci_core import FoundKey, hookimpl
@@ -581,4 +582,4 @@ def test_the_type_of_an_environment_is_known_from_names_in_common_use(made, sett
 
 
 def test_the_names_of_core_s_own_are_modules():
-    assert states_builtin.__name__ == f"jira_ci_core.builtin.{BUILT_IN[BUILT_IN.index('states')]}"
+    assert states_builtin.__name__ == BUILT_IN["states"]

@@ -12,18 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jira_ci_core import Kind, Pipeline, SettingsError
-from jira_ci_core.identity import link, pipeline_identity, run_number
-from jira_ci_core.loader import choose_plugins
-from jira_ci_core.plugins import BUILT_IN
-from jira_ci_core.sources import Sources
+from jira_ci_core.config.sources import Sources
+from jira_ci_core.plugins.catalog import CIS as READERS
+from jira_ci_core.plugins.loader import choose_plugins
+from jira_ci_core.reporting.identity import link, pipeline_identity, run_number
 from jira_ci_core.testing.recorded import ENVIRONMENTS
-
-READERS = BUILT_IN[: BUILT_IN.index("checkout")]
 
 
 def module(reader):
     """The built-in plugin of that name."""
-    return import_module(f"jira_ci_core.builtin.{reader}")
+    return import_module(f"jira_ci_core.ci.{reader}")
 
 
 KINDS = {"push", "pull_request", "tag", "deployment", "rerun", "failure"}

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from jira_ci_core import Build, Deployment, FoundKey, Kind, SettingsError, State
 from jira_ci_core.clock import Clock
-from jira_ci_core.jira import entity_payload
-from jira_ci_core.ranking import MOST_KEYS, cut_at_most, find_issue_keys, rank
-from jira_ci_core.reports import hint_at_deployment, kind_of, make_reports, make_site
+from jira_ci_core.jira_api import entity_payload
+from jira_ci_core.reporting.builder import hint_at_deployment, kind_of, make_reports, make_site
+from jira_ci_core.reporting.ranking import MOST_KEYS, cut_at_most, find_issue_keys, rank
 from jira_ci_sandbox import contract
 
 FACTS = {

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jira_ci_core import CountedTests, SettingsError, results
-from jira_ci_core.results import count_tests
+from jira_ci_core import CountedTests, SettingsError
+from jira_ci_core.reporting import test_results as results
+from jira_ci_core.reporting.test_results import count_tests
 
 # As `pytest --junit-xml` writes it (docs.pytest.org, "Creating JUnitXML format files").
 PYTEST = """<?xml version="1.0" encoding="utf-8"?>
@@ -290,7 +291,7 @@ def test_a_missing_package_is_named(monkeypatch, folder):
 
 
 def test_nothing_of_junitparser_is_imported_unless_there_are_results():
-    code = "import sys, jira_ci_core.calling; print('junitparser' in sys.modules)"
+    code = "import sys, jira_ci_core.cli.main; print('junitparser' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 

@@ -7,7 +7,7 @@ import tomllib
 
 import pytest
 
-from jira_ci_core.plugins import HOOKS
+from jira_ci_core.plugins.manager import HOOKS
 from jira_ci_core.testing import holding
 
 SHORT = [hook.removeprefix("jira_ci_") for hook in HOOKS]

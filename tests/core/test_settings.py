@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from jira_ci_core import HttpsUrl, Names, PluginSettings, RefusedError, Secret, Settings
-from jira_ci_core.settings import PluginChoice, holds_secret
-from jira_ci_core.sources import Sources, declared, resolve
+from jira_ci_core.config.settings import PluginChoice, holds_secret
+from jira_ci_core.config.sources import Sources, declared, resolve
 
 CORE = declared(Settings, "core")
 NEEDED = {"PLUGIN_PROJECT": "MYT"}

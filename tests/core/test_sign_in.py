@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jira_ci_core import DeliveryError, PluginError, Receipt, SettingsError, Site
-from jira_ci_core.delivery import Delivery
+from jira_ci_core.delivery.session import Delivery
 
 OAUTH = {"PLUGIN_CLIENT_ID": "an-id-0001", "PLUGIN_CLIENT_SECRET": "hunter2222"}
 CONNECT = {"PLUGIN_CONNECT_KEY": "k3y-k3y-k3y"}

@@ -10,9 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jira_ci_core import PluginSettings, Secret, SettingsError, setting
-from jira_ci_core.loader import load
-from jira_ci_core.secrets import Secrets
-from jira_ci_core.sources import (
+from jira_ci_core.config.sources import (
     LARGEST_SECRET_FILE,
     Sources,
     check_names,
@@ -24,6 +22,8 @@ from jira_ci_core.sources import (
     resolve,
     without_secrets,
 )
+from jira_ci_core.output.redaction import Secrets
+from jira_ci_core.plugins.loader import load
 
 
 class Demo(PluginSettings):

@@ -8,7 +8,7 @@ import pytest
 
 from jira_ci_core import Kind, Problem, SettingsError, State
 from jira_ci_core.builtin.states import WORDS, jira_ci_map_state
-from jira_ci_core.states import decide_state
+from jira_ci_core.reporting.state import decide_state
 
 SEEN = {
     State.SUCCESSFUL: "success, successful, succeeded, passed, ok, SucceededWithIssues",

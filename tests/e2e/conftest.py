@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from jira_ci_core.calling import call
+from jira_ci_core.cli.main import call
 from jira_ci_sandbox.client import Sandbox
 
 

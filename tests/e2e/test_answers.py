@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from jira_ci_core.http import RETRY
+from jira_ci_core.net.client import RETRY
 
 pytestmark = pytest.mark.usefixtures("in_process", "two_tries")
 
@@ -21,7 +21,7 @@ SHAPES = [
 @pytest.fixture
 def two_tries(monkeypatch):
     """What fails for the moment is tried once more, at once; the next wait would be beyond the deadline."""
-    monkeypatch.setattr("jira_ci_core.http.RETRY", RETRY.new(backoff_factor=1000, backoff_max=1000))
+    monkeypatch.setattr("jira_ci_core.net.client.RETRY", RETRY.new(backoff_factor=1000, backoff_max=1000))
 
 
 @pytest.fixture(params=["oauth", "connect"])

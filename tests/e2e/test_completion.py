@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from jira_ci_core.loader import CORE_SETTINGS
-from jira_ci_core.sources import flag
+from jira_ci_core.config.sources import flag
+from jira_ci_core.plugins.loader import CORE_SETTINGS
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "installing.md").read_text(encoding="utf-8")
@@ -56,7 +56,7 @@ def test_nothing_is_imported_that_speaks_with_jira(step):
     ask = {"COMP_WORDS": "jira-ci report --env", "COMP_CWORD": "2", "_JIRA_CI_COMPLETE": "bash_complete"}
     done = step.run(environ=ask | {"PYTHONPROFILEIMPORTTIME": "1"})
     assert "--environment-name" in done.out
-    assert "jira_ci_core.cli" in done.err
+    assert "jira_ci_core.cli.app" in done.err
     assert not re.search(r"\| +(requests|urllib3)$", done.err, re.MULTILINE)
 
 

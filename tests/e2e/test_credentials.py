@@ -147,11 +147,11 @@ class TestChoice:
 
 def without(kind, monkeypatch):
     """Let the package of one kind of sign-in be not installed."""
-    from jira_ci_core import plugins
+    from jira_ci_core.plugins import manager
 
-    found = plugins.entry_points
+    found = manager.entry_points
     monkeypatch.setattr(
-        plugins, "entry_points", lambda **query: [point for point in found(**query) if point.name != kind]
+        manager, "entry_points", lambda **query: [point for point in found(**query) if point.name != kind]
     )
 
 

@@ -30,7 +30,7 @@ def asked(request, harness):
 def waits(monkeypatch):
     """How long the step waited before each further try; here it does not wait at all."""
     found = []
-    monkeypatch.setattr("jira_ci_core.http.time.sleep", found.append)
+    monkeypatch.setattr("jira_ci_core.net.client.time.sleep", found.append)
     return found
 
 
@@ -83,7 +83,7 @@ class TestTriedAgain:
                 servers.append(socket.create_server(("127.0.0.1", free_port)))
                 threading.Thread(target=accept, args=servers, daemon=True).start()
 
-        monkeypatch.setattr("jira_ci_core.http.time.sleep", come_up)
+        monkeypatch.setattr("jira_ci_core.net.client.time.sleep", come_up)
         done = clean(harness(connect_hostname=f"http://127.0.0.1:{free_port}", environ=connect))
         servers[0].shutdown(socket.SHUT_RDWR)
         servers[0].close()

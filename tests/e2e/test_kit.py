@@ -13,10 +13,10 @@ import pytest
 from jira_ci_auth_connect.plugin import ConnectAuth
 from jira_ci_auth_oauth.plugin import OAuth
 from jira_ci_core import Connection, PluginError, SettingsError, Site, State
-from jira_ci_core.builtin import http
-from jira_ci_core.http import BearerAuth, Http
-from jira_ci_core.secrets import Secrets
-from jira_ci_core.settings import NetworkSettings
+from jira_ci_core.config.settings import NetworkSettings
+from jira_ci_core.delivery import http
+from jira_ci_core.net.client import BearerAuth, Http
+from jira_ci_core.output.redaction import Secrets
 from jira_ci_core.testing import RECORDED, AuthenticationContract, DeliveryContract
 
 
@@ -364,7 +364,7 @@ class TestThePytestPlugin:
 def test_a_report_loads_nothing_of_the_kit(jira_ci):
     code = """
 import sys
-from jira_ci_core.calling import call
+from jira_ci_core.cli.main import call
 assert call(["report", "--dry-run"], dict(__import__("os").environ)) == 0
 print([name for name in sys.modules if name.startswith(("jira_ci_core.testing", "jira_ci_core.scaffold", "pytest"))])
 """

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from jira_ci_core.outbox import Outbox
+from jira_ci_core.delivery.outbox import Outbox
 
 STEPS = int(os.environ.get("JIRA_CI_TEST_STEPS", "24"))
 AT_A_TIME = 16

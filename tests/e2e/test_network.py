@@ -61,7 +61,7 @@ class TestUnreachable:
         assert jira.requests("bulk") == []
 
     def test_a_server_that_does_not_answer_in_time(self, harness_oauth, jira, failed, monkeypatch):
-        monkeypatch.setattr("jira_ci_core.http.READ_SECONDS", 0.2)
+        monkeypatch.setattr("jira_ci_core.net.client.READ_SECONDS", 0.2)
         jira.fault("slow", seconds=30, count=2)
         failure = failed(harness_oauth(deadline="0.9"), 1)
         assert f"{jira.url} did not answer in time" in failure.what

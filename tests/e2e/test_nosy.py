@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from jira_ci_core import Connection, SignIn, hookspecs
-from jira_ci_core.console import Console
-from jira_ci_core.http import BearerAuth, Http
-from jira_ci_core.loader import load
-from jira_ci_core.plugins import HOOKS
-from jira_ci_core.secrets import Secrets
-from jira_ci_core.settings import NetworkSettings
-from jira_ci_core.sources import Sources
-from jira_ci_core.step import Context
+from jira_ci_core.cli.report import Context
+from jira_ci_core.config.settings import NetworkSettings
+from jira_ci_core.config.sources import Sources
+from jira_ci_core.net.client import BearerAuth, Http
+from jira_ci_core.output.console import Console
+from jira_ci_core.output.redaction import Secrets
+from jira_ci_core.plugins.loader import load
+from jira_ci_core.plugins.manager import HOOKS
 from jira_ci_sandbox.server import Ready
 
 PASSWORD = "proxy-hunter2222"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from jira_ci_core.outbox import Entry, Outbox
+from jira_ci_core.delivery.outbox import Entry, Outbox
 
 FAR_AWAY = {"Retry-After": "86400"}
 
@@ -363,7 +363,7 @@ class TestFlush:
         assert list(folder.iterdir()) == []
 
     def test_goes_batch_by_batch_and_tells_after_each(self, harness_oauth, jira, folder, keep, monkeypatch):
-        monkeypatch.setattr("jira_ci_core.flush.BATCH", 2)
+        monkeypatch.setattr("jira_ci_core.delivery.flush.BATCH", 2)
         for number in range(5):
             keep(run_number=number)
         done = harness_oauth.run("outbox", "flush", outbox=folder)
@@ -377,7 +377,7 @@ class TestFlush:
     def test_stops_where_nobody_answers_and_leaves_the_rest(
         self, harness_oauth, jira, folder, keep, monkeypatch, failed
     ):
-        monkeypatch.setattr("jira_ci_core.flush.BATCH", 1)
+        monkeypatch.setattr("jira_ci_core.delivery.flush.BATCH", 1)
         for number in range(4):
             keep(run_number=number)
         before = len(jira.requests("/bulk"))

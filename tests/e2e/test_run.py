@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from jira_ci_core import wrapped
+from jira_ci_core.command_run import run as command_run
 from jira_ci_core.testing.step import KEPT
 
 PYTHON = sys.executable, "-I", "-S"
@@ -436,9 +436,9 @@ SLOW = json.dumps({"action": "slow", "seconds": 300})
 @pytest.fixture
 def impatient(monkeypatch):
     """Has the limits of time shorter than they are."""
-    assert wrapped.LAST_SECONDS <= 8
-    monkeypatch.setattr(wrapped, "FIRST_SECONDS", 1.0)
-    monkeypatch.setattr(wrapped, "LAST_SECONDS", 1.0)
+    assert command_run.LAST_SECONDS <= 8
+    monkeypatch.setattr(command_run, "FIRST_SECONDS", 1.0)
+    monkeypatch.setattr(command_run, "LAST_SECONDS", 1.0)
 
 
 class TestHangingJira:
@@ -554,7 +554,9 @@ class TestTerminal:
         assert process.wait(timeout=60) == 0
 
     def test_what_the_terminal_sends_to_both_is_known(self, on_terminal, start):
-        asks = "from jira_ci_core.child import _is_in_foreground as asked; print(f'foreground: {asked()}')"
+        asks = (
+            "from jira_ci_core.command_run.process import _is_in_foreground as asked; print(f'foreground: {asked()}')"
+        )
         _, terminal = on_terminal(sys.executable, "-c", asks)
         assert "foreground: True" in self.read_until(terminal, b"foreground: True")
         assert b"foreground: False" in start("--", sys.executable, "-c", asks).communicate(timeout=60)[0]

@@ -120,16 +120,16 @@ def test_a_dry_run_shows_what_each_would_be_sent_and_sends_nothing(sites, one, t
 
 
 def test_a_bug_at_one_site_keeps_no_other_from_being_told(sites, jira, failed, monkeypatch):
-    from jira_ci_core import runner
+    from jira_ci_core.reporting import run
 
-    right = runner.report
+    right = run.report
 
     def report(loaded, **more):
         if loaded.settings.pipeline:
             raise RuntimeError("a bug")
         return right(loaded, **more)
 
-    monkeypatch.setattr(runner, "report", report)
+    monkeypatch.setattr(run, "report", report)
     assert "jira-ci itself failed" in failed(sites(), 1).what
     assert [one["issueKeys"] for one in jira.deployments()] == [["DEMO-1"]]
 

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from jira_ci_core.ahead import open_ahead
-from jira_ci_core.calling import call
+from jira_ci_core.cli.main import call
+from jira_ci_core.net.preconnect import open_ahead
 from jira_ci_sandbox.client import Sandbox
 
 

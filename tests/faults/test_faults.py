@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 
-from jira_ci_core.http import RETRY
+from jira_ci_core.net.client import RETRY
 
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 
@@ -211,12 +211,12 @@ def test_fault(fault, kind, call, each_time, request, jira, front, report, monke
     front.wrong = (lambda number: number >= first) if each_time else (lambda number: number == first)
     credentials = request.getfixturevalue(kind)
     address = arrange(fault.setting, front, first, each_time, request, monkeypatch)
-    monkeypatch.setattr("jira_ci_core.http.READ_SECONDS", 0.5 if fault.act is hangs else 20)
+    monkeypatch.setattr("jira_ci_core.net.client.READ_SECONDS", 0.5 if fault.act is hangs else 20)
     if each_time:
         # The first further try is at once, and the next would be long after the deadline.
-        monkeypatch.setattr("jira_ci_core.http.RETRY", RETRY.new(backoff_factor=1000, backoff_max=1000))
+        monkeypatch.setattr("jira_ci_core.net.client.RETRY", RETRY.new(backoff_factor=1000, backoff_max=1000))
     else:
-        monkeypatch.setattr("jira_ci_core.http.time.sleep", lambda seconds: front.open_again())
+        monkeypatch.setattr("jira_ci_core.net.client.time.sleep", lambda seconds: front.open_again())
     deadline = 0.8 if fault.act is trickles_without_end else 60
     settings = dict.fromkeys(["instance", "api_url", "connect_hostname"], address)
     outbox = tmp_path / "outbox"

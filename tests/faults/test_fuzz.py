@@ -27,8 +27,8 @@ from jira_ci_core import (
     SignIn,
     State,
 )
-from jira_ci_core.http import RETRY
-from jira_ci_core.loader import CORE_SETTINGS, NETWORK_SETTINGS
+from jira_ci_core.net.client import RETRY
+from jira_ci_core.plugins.loader import CORE_SETTINGS, NETWORK_SETTINGS
 
 SECRETS = {"CLIENT_ID": "fuzz-client-id", "CLIENT_SECRET": "fuzz/secret+1=", "CONNECT_KEY": "fuzz.connect.key-2"}
 # One ends the process where a plugin takes longer, the other says how long to try: both are for other tests.
@@ -133,8 +133,10 @@ def no_way_out(monkeypatch):
         return look_up(host, *arguments, **keywords)
 
     monkeypatch.setattr(socket, "getaddrinfo", only_here)
-    monkeypatch.setattr("jira_ci_core.http.RETRY", RETRY.new(backoff_factor=1000, backoff_max=1000, backoff_jitter=0))
-    monkeypatch.setattr("jira_ci_core.http.READ_SECONDS", 2)
+    monkeypatch.setattr(
+        "jira_ci_core.net.client.RETRY", RETRY.new(backoff_factor=1000, backoff_max=1000, backoff_jitter=0)
+    )
+    monkeypatch.setattr("jira_ci_core.net.client.READ_SECONDS", 2)
 
 
 def check(done, secrets, codes=(0, 1, 2, 3)):

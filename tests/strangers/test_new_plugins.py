@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jira_ci_core.plugins import HOOKS
+from jira_ci_core.plugins.manager import HOOKS
 
 pytestmark = pytest.mark.stranger
 

@@ -6,9 +6,9 @@ Each is imported when it is first asked for, so that what needs few of them need
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from jira_ci_core.checkout import read_checkout
-    from jira_ci_core.console import harmless
-    from jira_ci_core.courier import Courier, read_settings
+    from jira_ci_core.ci.reader import Source, Table, When, commit_before, read_facts, reader, short_ref
+    from jira_ci_core.config.settings import HttpsUrl, Names, PluginSettings, Secret, Settings, setting
+    from jira_ci_core.delivery.sender import Courier, read_settings
     from jira_ci_core.errors import (
         DeliveryError,
         ExitCode,
@@ -18,11 +18,9 @@ if TYPE_CHECKING:
         SettingsError,
         SignInError,
     )
-    from jira_ci_core.handing import hand_over
+    from jira_ci_core.git.checkout import read_checkout
     from jira_ci_core.hookspecs import CONTRACT_VERSION, hookimpl
-    from jira_ci_core.http import BearerAuth, Http, answer_error, json_answer
-    from jira_ci_core.identity import environment_id
-    from jira_ci_core.keys import find_keys, is_issue_key, is_project_key
+    from jira_ci_core.issue_keys import find_keys, is_issue_key, is_project_key
     from jira_ci_core.models import (
         Build,
         Connection,
@@ -44,17 +42,19 @@ if TYPE_CHECKING:
         Site,
         State,
     )
+    from jira_ci_core.net.client import BearerAuth, Http, answer_error, json_answer
+    from jira_ci_core.output.ci_files import hand_over
+    from jira_ci_core.output.console import harmless
     from jira_ci_core.problem import Problem
-    from jira_ci_core.readers import Source, Table, When, commit_before, read_facts, reader, short_ref
-    from jira_ci_core.runner import Ending, run
-    from jira_ci_core.settings import HttpsUrl, Names, PluginSettings, Secret, Settings, setting
+    from jira_ci_core.reporting.identity import environment_id
+    from jira_ci_core.reporting.run import Ending, run
     from jira_ci_core.summary import Summary
     from jira_ci_core.urls import origin
 
 _IN_MODULES = {
-    "checkout": ("read_checkout",),
-    "console": ("harmless",),
-    "courier": ("Courier", "read_settings"),
+    "git.checkout": ("read_checkout",),
+    "output.console": ("harmless",),
+    "delivery.sender": ("Courier", "read_settings"),
     "errors": (
         "DeliveryError",
         "ExitCode",
@@ -64,11 +64,11 @@ _IN_MODULES = {
         "SettingsError",
         "SignInError",
     ),
-    "handing": ("hand_over",),
+    "output.ci_files": ("hand_over",),
     "hookspecs": ("CONTRACT_VERSION", "hookimpl"),
-    "http": ("BearerAuth", "Http", "answer_error", "json_answer"),
-    "identity": ("environment_id",),
-    "keys": ("find_keys", "is_issue_key", "is_project_key"),
+    "net.client": ("BearerAuth", "Http", "answer_error", "json_answer"),
+    "reporting.identity": ("environment_id",),
+    "issue_keys": ("find_keys", "is_issue_key", "is_project_key"),
     "models": (
         "Build",
         "Connection",
@@ -91,9 +91,9 @@ _IN_MODULES = {
         "State",
     ),
     "problem": ("Problem",),
-    "readers": ("Source", "Table", "When", "commit_before", "read_facts", "reader", "short_ref"),
-    "runner": ("Ending", "run"),
-    "settings": ("HttpsUrl", "Names", "PluginSettings", "Secret", "Settings", "setting"),
+    "ci.reader": ("Source", "Table", "When", "commit_before", "read_facts", "reader", "short_ref"),
+    "reporting.run": ("Ending", "run"),
+    "config.settings": ("HttpsUrl", "Names", "PluginSettings", "Secret", "Settings", "setting"),
     "summary": ("Summary",),
     "urls": ("origin",),
 }

@@ -21,7 +21,7 @@ import pluggy
 if TYPE_CHECKING:
     import click
 
-    from jira_ci_core.http import Http
+    from jira_ci_core.config.settings import Settings
     from jira_ci_core.models import (
         Connection,
         FoundKey,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         Site,
         State,
     )
-    from jira_ci_core.settings import Settings
+    from jira_ci_core.net.client import Http
 
 PROJECT_NAME = "jira_ci"
 ENTRY_POINT_GROUP = "jira_ci"

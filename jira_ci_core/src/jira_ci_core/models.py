@@ -14,14 +14,14 @@ from urllib.parse import quote
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from jira_ci_core.keys import is_issue_key
+from jira_ci_core.issue_keys import is_issue_key
 from jira_ci_core.problem import Problem
 from jira_ci_core.urls import origin, web_url
 
 if TYPE_CHECKING:
     from requests.auth import AuthBase
 
-    from jira_ci_core.http import Http
+    from jira_ci_core.net.client import Http
 
 
 class Model(BaseModel):

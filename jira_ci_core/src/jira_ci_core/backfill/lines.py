@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from pydantic import ValidationError
 
-from jira_ci_core.identity import environment_id
+from jira_ci_core.config.settings import Settings
 from jira_ci_core.models import (
     Build,
     Deployment,
@@ -22,8 +22,8 @@ from jira_ci_core.models import (
     Site,
     State,
 )
-from jira_ci_core.plugins import Plugins
-from jira_ci_core.settings import Settings
+from jira_ci_core.plugins.manager import Plugins
+from jira_ci_core.reporting.identity import environment_id
 
 LONGEST_LINE = 2**20
 _STATES = frozenset(State)

@@ -10,7 +10,8 @@ from pathlib import Path
 from string import Template
 
 from jira_ci_core.errors import SettingsError
-from jira_ci_core.plugins import BUILT_IN, HOOK_PREFIX, HOOKS
+from jira_ci_core.plugins.catalog import BUILT_IN
+from jira_ci_core.plugins.manager import HOOK_PREFIX, HOOKS
 
 LONGEST_NAME = 40
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")

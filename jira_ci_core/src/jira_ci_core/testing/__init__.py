@@ -12,7 +12,7 @@ try:
 except ImportError as error:
     raise ImportError("jira_ci_core.testing needs more packages: pip install 'jira-ci-core[testing]'") from error
 
-from jira_ci_core.plugins import Plugins
+from jira_ci_core.plugins.manager import Plugins
 from jira_ci_core.testing.contracts import (
     AuthenticationContract,
     DeliveryContract,
@@ -23,11 +23,11 @@ from jira_ci_core.testing.contracts import (
     ReportedContract,
     StateMapContract,
 )
-from jira_ci_core.testing.holding import holding
-from jira_ci_core.testing.made import pipelines, receipts_of, reports
+from jira_ci_core.testing.harness import holding
 from jira_ci_core.testing.recorded import RECORDED, recorded_pipeline
 from jira_ci_core.testing.sandbox import Sandbox
 from jira_ci_core.testing.step import Done, JiraCi
+from jira_ci_core.testing.strategies import pipelines, receipts_of, reports
 
 __all__ = [
     "RECORDED",

@@ -27,9 +27,9 @@ import requests
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from jira_ci_core.config.settings import NetworkSettings, Settings
 from jira_ci_core.errors import DeliveryError, JiraCiError
-from jira_ci_core.http import Http
-from jira_ci_core.keys import is_issue_key
+from jira_ci_core.issue_keys import is_issue_key
 from jira_ci_core.models import (
     Connection,
     FoundKey,
@@ -43,12 +43,12 @@ from jira_ci_core.models import (
     Site,
     State,
 )
-from jira_ci_core.plugins import Plugins
-from jira_ci_core.secrets import Secrets
-from jira_ci_core.settings import NetworkSettings, Settings
-from jira_ci_core.testing.holding import holding
-from jira_ci_core.testing.made import pipelines, receipts_of, reports
+from jira_ci_core.net.client import Http
+from jira_ci_core.output.redaction import Secrets
+from jira_ci_core.plugins.manager import Plugins
+from jira_ci_core.testing.harness import holding
 from jira_ci_core.testing.recorded import RECORDED
+from jira_ci_core.testing.strategies import pipelines, receipts_of, reports
 from jira_ci_core.urls import is_loopback, origin
 
 T = TypeVar("T")

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from jira_ci_core.config.settings import PluginChoice
+from jira_ci_core.config.sources import Sources
 from jira_ci_core.models import Pipeline
-from jira_ci_core.plugins import Plugins
-from jira_ci_core.settings import PluginChoice
-from jira_ci_core.sources import Sources
+from jira_ci_core.plugins.manager import Plugins
 
 ENVIRONMENTS = Path(__file__).parent / "environments"
 

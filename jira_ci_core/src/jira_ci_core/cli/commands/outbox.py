@@ -1,0 +1,115 @@
+"""`jira-ci outbox`: what is not delivered yet."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from jira_ci_core.cli.app import CORE, SettingsCommand, given, site_of
+from jira_ci_core.config.settings import OutboxSettings
+from jira_ci_core.config.sources import declared, resolve
+from jira_ci_core.delivery.outbox import Entry, Outbox, OutboxError, Stranger
+from jira_ci_core.errors import ExitCode, SettingsError
+
+
+@click.group(short_help="List, deliver or drop what is not delivered yet.")
+def outbox() -> None:
+    """Reports that are kept in OUTBOX because Jira has not answered for them yet."""
+
+
+@outbox.command(name="list", cls=SettingsCommand, models=[OutboxSettings])
+@click.option("--format", type=click.Choice(["text", "json"]), default="text", help="json goes to standard output.")
+@click.pass_context
+def list_(ctx: click.Context, /, format: str, **flags: str | None) -> None:
+    """List what is in it, the oldest update first."""
+    found = list(_outbox(ctx, flags).read())
+    if format == "json":
+        ctx.obj.console.output(json.dumps([_as_json(one) for one in found]))
+        return
+    for one in found:
+        ctx.obj.console.line(_line(one))
+    if not found:
+        ctx.obj.console.line("the outbox is empty")
+
+
+@outbox.command(cls=SettingsCommand)
+@click.pass_context
+def flush(ctx: click.Context, /, **flags: str | None) -> None:
+    """Deliver what is in it for the site that the settings name, signing in as `report` does."""
+    from jira_ci_core.delivery.flush import Flushed
+    from jira_ci_core.delivery.flush import flush as deliver_all
+
+    loaded = site_of(ctx, flags)
+    console = ctx.obj.console
+
+    def tell(flushed: Flushed, total: int) -> None:
+        console.line(f"{flushed.delivered + flushed.refused} of {total} reports answered for")
+
+    flushed = deliver_all(loaded, _of(loaded.settings.outbox), tell)
+    parts = [f"delivered {flushed.delivered}", f"refused {flushed.refused}", f"left {flushed.left}"]
+    more = f"; {flushed.elsewhere} are for other sites, or others deliver them" if flushed.elsewhere else ""
+    console.line(", ".join(parts) + more)
+    console.problems(flushed.problems)
+    ctx.exit(ExitCode.OK if flushed.is_done else ExitCode.JIRA)
+
+
+@outbox.command(cls=SettingsCommand, models=[OutboxSettings])
+@click.argument("names", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Remove every report that is in it.")
+@click.pass_context
+def drop(ctx: click.Context, /, names: tuple[str, ...], everything: bool, **flags: str | None) -> None:
+    """Remove reports without delivering them, by the NAMES that `list` shows; other files only by their names."""
+    folder = _outbox(ctx, flags)
+    found = {one.path.name: one for one in folder.read()}
+    chosen = dict.fromkeys(Path(name).name for name in names)
+    unknown = [name for name in chosen if name not in found]
+    if bool(names) == everything:
+        raise SettingsError(
+            "nothing was dropped", "either the names of reports are needed, or --all", "see `jira-ci outbox list`"
+        )
+    if unknown:
+        raise SettingsError(
+            "nothing was dropped", f"not in the outbox: {', '.join(unknown)}", "see `jira-ci outbox list`"
+        )
+    for one in [found[name] for name in chosen] or [one for one in found.values() if isinstance(one, Entry)]:
+        try:
+            one.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutboxError(
+                f"{one.path} cannot be dropped", error.strerror or str(error), "remove it by other means"
+            ) from None
+        ctx.obj.console.line(f"dropped {_line(one)}")
+
+
+def _outbox(ctx: click.Context, flags: dict[str, str | None]) -> Outbox:
+    sources = replace(ctx.meta["sources"], flags=given(flags))
+    settings, problems = resolve(OutboxSettings, declared(OutboxSettings, CORE), sources)
+    if settings is None:
+        raise SettingsError.of(tuple(problems))
+    return _of(settings.outbox)
+
+
+def _of(folder: str | None) -> Outbox:
+    if not folder:
+        raise SettingsError(
+            "OUTBOX is not set", "it names the folder in which reports are kept", "set OUTBOX, or --outbox FOLDER"
+        )
+    return Outbox(Path(folder))
+
+
+def _line(one: Entry | Stranger) -> str:
+    if isinstance(one, Stranger):
+        return f"{one.path.name}: {one.reason}"
+    since = datetime.fromtimestamp(one.kept_at, UTC).isoformat(" ", "seconds")
+    report = one.report
+    return f"{one.path.name}: {report.title} ({report.entity.state}) for {report.site.name}, kept at {since}"
+
+
+def _as_json(one: Entry | Stranger) -> dict[str, object]:
+    if isinstance(one, Stranger):
+        return {"name": one.path.name, "left_alone": one.reason}
+    return {"name": one.path.name, "kept_at": one.kept_at, "report": one.report.model_dump(mode="json")}

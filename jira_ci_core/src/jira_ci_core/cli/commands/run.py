@@ -1,0 +1,61 @@
+"""`jira-ci run -- ./deploy.sh`: a command between two reports."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from dataclasses import replace
+
+import click
+
+from jira_ci_core.cli.app import SettingsCommand, given
+from jira_ci_core.cli.report import set_level
+from jira_ci_core.errors import ExitCode
+
+
+class WrappingCommand(SettingsCommand):
+    """A command that takes another one behind `--`, of which not a word is read as its own."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take apart what is mine and what is not."""
+        place = args.index("--") if "--" in args else len(args)
+        rest = super().parse_args(ctx, args[:place])
+        ctx.params["command"] = tuple(args[place + 1 :])
+        if not ctx.params["command"]:
+            raise click.UsageError("There is no command after --.", ctx)
+        return rest
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        """Show where the other command stands."""
+        return [*super().collect_usage_pieces(ctx), "-- COMMAND [ARGUMENTS]..."]
+
+
+@click.command(cls=WrappingCommand, short_help="Run a command, and tell Jira that it runs and how it ended.")
+@click.option("--strict", is_flag=True, help="Exit 1 where the command succeeded and something was wrong with Jira.")
+@click.pass_context
+def run(ctx: click.Context, /, strict: bool, command: tuple[str, ...], **flags: str | None) -> None:
+    """Run a command: Jira shows it in progress, and then as successful, failed or cancelled.
+
+    Ends with the status of the command, whatever happens with Jira.
+    """
+    from jira_ci_core.cli import render
+    from jira_ci_core.command_run.run import run_command
+    from jira_ci_core.plugins.loader import load
+    from jira_ci_core.reporting.run import Ending
+
+    console = ctx.obj.console
+
+    def tell(ending: Ending) -> None:
+        for line in render.lines_of(ending):
+            console.line(line)
+        console.problems(
+            render.problems_of(ending), "error" if strict and ending.exit_code is not ExitCode.OK else "warning"
+        )
+
+    sources = replace(ctx.meta["sources"], flags=given(flags))
+    # Standard output is the command's: what plugins say there might be taken for a part of what it prints.
+    with contextlib.redirect_stdout(sys.stderr):
+        loaded = load(sources, ctx.obj.secrets, ctx.meta["plugins"])
+        set_level(loaded.settings.log_level)
+        ran = run_command(loaded, command, tell, lambda problem: console.problems([problem]))
+    ctx.exit(ExitCode.JIRA if strict and ran.status == 0 and not ran.is_told else ran.status)

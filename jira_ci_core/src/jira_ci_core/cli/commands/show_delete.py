@@ -1,0 +1,95 @@
+"""`jira-ci show` and `jira-ci delete`: what Jira holds of this run."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from jira_ci_core.cli.app import SettingsCommand, site_of
+from jira_ci_core.errors import ExitCode, SettingsError
+from jira_ci_core.models import Kind
+
+if TYPE_CHECKING:
+    from jira_ci_core.jira_api import Address
+    from jira_ci_core.plugins.loader import Loaded
+
+
+@click.command(cls=SettingsCommand, short_help="Show what Jira holds of this run.")
+@click.pass_context
+def show(ctx: click.Context, /, **flags: str | None) -> None:
+    """Show what Jira holds of this run: its build, or with ENVIRONMENT_NAME its deployments, as JSON.
+
+    Which run that is comes from CI, or from PIPELINE and RUN_NUMBER. Exit 1 where Jira holds nothing.
+    """
+    from jira_ci_core.delivery.session import Delivery
+    from jira_ci_core.reporting.builder import make_site
+
+    loaded = site_of(ctx, flags)
+    is_missing = False
+    with Delivery(loaded, make_site(loaded.settings)) as delivery:
+        for title, address in addresses(loaded).items():
+            entity = delivery.read_back(address)
+            if entity is None:
+                is_missing = True
+                ctx.obj.console.line(f"{delivery.site.name} holds no {title}, or does not show it yet")
+            else:
+                ctx.obj.console.output(json.dumps(entity, indent=2, ensure_ascii=False))
+    ctx.exit(ExitCode.JIRA if is_missing else ExitCode.OK)
+
+
+@click.command(cls=SettingsCommand, short_help="Delete what Jira holds of this run.")
+@click.option(
+    "--property",
+    "selected",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Delete all builds and deployments that were reported with it (PROPERTIES); several must all match.",
+)
+@click.pass_context
+def delete(ctx: click.Context, /, selected: tuple[str, ...], **flags: str | None) -> None:
+    """Delete what Jira holds of this run: its build, or with ENVIRONMENT_NAME its deployments.
+
+    Which run that is comes from CI, or from PIPELINE and RUN_NUMBER. Issues are not touched.
+    """
+    from jira_ci_core.delivery.session import Delivery
+    from jira_ci_core.jira_api import properties_address
+    from jira_ci_core.reporting.builder import make_site
+
+    pairs = dict(_pair(text) for text in selected)
+    loaded = site_of(ctx, flags)
+    chosen = (
+        {f"all {kind}s with {', '.join(selected)}": properties_address(kind, pairs) for kind in Kind}
+        if pairs
+        else addresses(loaded)
+    )
+    with Delivery(loaded, make_site(loaded.settings)) as delivery:
+        for title, address in chosen.items():
+            delivery.request("DELETE", address)
+            ctx.obj.console.line(f"{delivery.site.name} deletes {title}")
+
+
+def addresses(loaded: Loaded) -> dict[str, Address]:
+    """What this run reports, by what people call it: where each is."""
+    from jira_ci_core.jira_api import build_address, deployment_address
+    from jira_ci_core.reporting.builder import kind_of, make_environments
+    from jira_ci_core.reporting.identity import pipeline_id, run_number
+    from jira_ci_core.reporting.run import read_pipeline
+
+    pipeline = read_pipeline(loaded.plugins, loaded.environ)
+    settings, kind = loaded.settings, kind_of(loaded.settings)
+    id, number = pipeline_id(pipeline, settings), run_number(pipeline, settings, kind)
+    if kind is Kind.BUILD:
+        return {f"build {number} of {id}": build_address(id, number)}
+    return {
+        f"deployment {number} of {id} to {environment.name}": deployment_address(id, environment.id, number)
+        for environment in make_environments(loaded.plugins, pipeline, settings)
+    }
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    if not (name and value) or name.startswith("_"):
+        raise SettingsError(f"--property cannot be {text!r}", "it is no pair of a name and a value", "write NAME=VALUE")
+    return name, value

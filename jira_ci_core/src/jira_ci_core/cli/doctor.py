@@ -1,0 +1,103 @@
+"""Checks settings, credentials and reachability one by one, with a remedy for each failure."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from jira_ci_core.config.sources import Sources
+from jira_ci_core.delivery.session import Delivery
+from jira_ci_core.errors import ExitCode, JiraCiError
+from jira_ci_core.jira_api import build_address, deployment_address
+from jira_ci_core.models import FoundKey, Kind, Pipeline, Site
+from jira_ci_core.output.console import Console
+from jira_ci_core.output.redaction import Secrets
+from jira_ci_core.plugins.loader import Loaded, load
+from jira_ci_core.plugins.manager import Plugins
+from jira_ci_core.reporting.builder import kind_of, make_site
+from jira_ci_core.reporting.identity import pipeline_identity, run_number
+from jira_ci_core.reporting.ranking import find_issue_keys
+from jira_ci_core.reporting.run import read_pipeline
+from jira_ci_core.reporting.state import decide_state
+
+T = TypeVar("T")
+
+# Nobody has a pipeline of that name, so reading it back says "not found" to those who may read, and no more.
+NOBODYS = {
+    Kind.BUILD: build_address("jira-ci-doctor", 0),
+    Kind.DEPLOYMENT: deployment_address("jira-ci-doctor", "none", 0),
+}
+
+
+def examine(sources: Sources, plugins: Plugins, secrets: Secrets, console: Console) -> ExitCode:
+    """Tell the state of each thing that a report needs; the exit code is that of the first failure."""
+    examination = _Examination(console)
+    loaded = examination.step("settings and plugins", lambda: load(sources, secrets, plugins), _loaded)
+    if loaded is None:
+        return examination.exit_code
+    debug = loaded.settings.log_level == "debug"
+    logging.getLogger().setLevel(logging.DEBUG if debug else logging.INFO)
+    settings = loaded.settings
+    pipeline = examination.step("this run", lambda: read_pipeline(plugins, loaded.environ), _recognised)
+    if pipeline is not None:
+        kind = kind_of(settings)
+        identity = "pipeline and link"
+        examination.step(identity, lambda: pipeline_identity(pipeline, settings), lambda it: f"{it.id}, {it.url}")
+        examination.step("number", lambda: run_number(pipeline, settings, kind), str)
+        examination.step("state", lambda: decide_state(plugins, pipeline, kind, settings), lambda it: it.state.value)
+        examination.step(
+            "issue keys", lambda: find_issue_keys(plugins, pipeline, settings), lambda it: _listed(it) or "none found"
+        )
+    site = examination.step("site", lambda: make_site(settings), lambda it: it.name)
+    if site is not None:
+        delivery = examination.step(
+            "credentials", lambda: _credentials(loaded, site), lambda it: it.kind or "none needed"
+        )
+        if delivery is not None and delivery.kind:
+            examination.step("sign-in and permission", lambda: _ask(delivery, kind_of(settings)), str)
+    return examination.exit_code
+
+
+class _Examination:
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self.exit_code = ExitCode.OK
+
+    def step(self, what: str, check: Callable[[], T], told: Callable[[T], str]) -> T | None:
+        """Do one check and tell how it went; answers what was found, or None."""
+        try:
+            found = check()
+        except JiraCiError as error:
+            self._console.line(f"failed  {what}")
+            self._console.problems(error.problems)
+            self.exit_code = self.exit_code or error.exit_code
+            return None
+        self._console.line(f"ok      {what}: {told(found)}")
+        return found
+
+
+def _loaded(loaded: Loaded) -> str:
+    return ", ".join(plugin.name for plugin in loaded.plugins.installed if plugin.state == "on")
+
+
+def _recognised(pipeline: Pipeline) -> str:
+    facts = {"number": pipeline.number, "status": pipeline.status, "branch": pipeline.branch, "commit": pipeline.sha}
+    return ", ".join([pipeline.ci, *(f"{name} {value}" for name, value in facts.items() if value)])
+
+
+def _listed(keys: Sequence[FoundKey]) -> str:
+    return ", ".join(f"{found.key} ({found.source})" for found in keys)
+
+
+def _credentials(loaded: Loaded, site: Site) -> Delivery:
+    delivery = Delivery(loaded, site)
+    delivery.check()
+    return delivery
+
+
+def _ask(delivery: Delivery, kind: Kind) -> str:
+    """Sign in and read back something that is not there: that needs the token, the site and the permission."""
+    with delivery:
+        delivery.request("GET", NOBODYS[kind])
+    return f"{delivery.site.name} answers"

@@ -1,0 +1,121 @@
+"""What is known of this run, and where each fact comes from: what `jira-ci explain` shows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from jira_ci_core.config.sources import Sources, without_secrets
+from jira_ci_core.models import Pipeline
+from jira_ci_core.plugins.loader import CORE_SETTINGS, NETWORK_SETTINGS
+from jira_ci_core.plugins.manager import Plugins
+from jira_ci_core.reporting.identity import countable
+from jira_ci_core.reporting.run import read_pipeline
+
+FACTS = tuple(name for name in Pipeline.model_fields if name not in ("ci", "publishes_status", "origins"))
+# Settings that stand in for a fact, where they are set.
+INSTEAD = "pipeline", "run_number", "link", "state", "environment_name"
+NO_CI = "none", "git checkout"
+
+LONGEST_SHOWN = 200
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The run as the readers know it, and what settings say instead."""
+
+    pipeline: Pipeline
+    reader: str | None
+    """The plugin that recognised the CI; None where none did."""
+    signs: dict[str, str]
+    """What was looked for: the name of each CI, and the variables that it is known by."""
+    settings: dict[str, tuple[str, str]]
+    """Setting to its value and where it is set."""
+
+    @property
+    def recognised(self) -> bool:
+        """Whether any CI was."""
+        return self.pipeline.ci not in NO_CI
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        """What has to be set that nobody says."""
+        it = self.pipeline
+        orderless = it.number and countable(it.number) is None
+        hints = (
+            (not it.number, "RUN_NUMBER", "to a number that grows from run to run"),
+            (orderless, "RUN_NUMBER", f"for deployments, which need an order: {it.number} has none"),
+            (not (it.url or it.repository_url), "LINK", "to the address that people should get to from Jira"),
+            (not (it.id or it.repository), "PIPELINE", "to a name that stays the same from run to run: acme/shop"),
+            (not it.publishes_status, "STATE", "to how this run fares: no variable tells a step that"),
+            (it.environment, "ENVIRONMENT_NAME", f"to {it.environment} to report a deployment instead of a build"),
+        )
+        needed = (hint for hint in hints if hint[0] and hint[1] not in self.settings)
+        return tuple(f"set {setting} {advice}" for _, setting, advice in needed)
+
+
+def explain(sources: Sources, plugins: Plugins) -> Explanation:
+    """Ask the readers. Neither PROJECT nor any credential is needed, and no credential is handed to anybody."""
+    settings = (*CORE_SETTINGS, *NETWORK_SETTINGS, *plugins.settings)
+    pipeline = read_pipeline(plugins, without_secrets(sources.environ, settings))
+    found = {setting.variable: sources.find(setting) for setting in CORE_SETTINGS if setting.name in INSTEAD}
+    return Explanation(
+        pipeline,
+        plugins.answered.get("read_pipeline"),
+        _signs(plugins),
+        {name: (str(place[0]), place[1]) for name, place in found.items() if place},
+    )
+
+
+def lines_of(explanation: Explanation) -> list[str]:
+    """The explanation for people."""
+    pipeline = explanation.pipeline
+    if explanation.recognised:
+        by = pipeline.origins.get("ci")
+        lines = [f"{pipeline.ci} was recognised{f', by {by}' if by else ''} (plugin {explanation.reader})"]
+    else:
+        lines = ["no CI was recognised; none of these is set:"]
+        lines += [f"  {signs}  ({ci})" for ci, signs in explanation.signs.items()]
+        lines.append("the checkout says:" if pipeline.origins else "there is no git checkout here either")
+    facts = {name: value for name in FACTS if (value := getattr(pipeline, name)) is not None}
+    width = max(map(len, FACTS)) + 2
+    for name, value in facts.items():
+        lines.append(f"  {name:<{width}}{_first_line(str(value))}  <- {pipeline.origins.get(name, explanation.reader)}")
+    missing = [name for name in FACTS if name not in facts]
+    if facts and missing:
+        lines.append(f"not told: {', '.join(missing)}")
+    lines += [f"set instead: {name}={value}  <- {place}" for name, (value, place) in explanation.settings.items()]
+    return lines + [f"hint: {hint}" for hint in explanation.hints]
+
+
+def as_json(explanation: Explanation) -> str:
+    """The explanation for programs."""
+    pipeline = explanation.pipeline
+    facts: dict[str, Any] = pipeline.model_dump(mode="json", include=set(FACTS), exclude_none=True)
+    return json.dumps(
+        {
+            "ci": pipeline.ci if explanation.recognised else None,
+            "recognised_by": pipeline.origins.get("ci") if explanation.recognised else None,
+            "plugin": explanation.reader,
+            "publishes_status": pipeline.publishes_status,
+            "facts": {name: {"value": value, "from": pipeline.origins.get(name)} for name, value in facts.items()},
+            "not_told": [name for name in FACTS if name not in facts],
+            "settings": {
+                name: {"value": value, "from": place} for name, (value, place) in explanation.settings.items()
+            },
+            "looked_for": explanation.signs,
+            "hints": explanation.hints,
+        }
+    )
+
+
+def _signs(plugins: Plugins) -> dict[str, str]:
+    on = (plugin.loaded for plugin in plugins.installed if plugin.state == "on")
+    readers = (vars(getattr(loaded, "jira_ci_read_pipeline", object)) for loaded in on)
+    return {reader["ci"]: " or ".join(reader["known_by"]) for reader in readers if "known_by" in reader}
+
+
+def _first_line(text: str) -> str:
+    line, _, more = text.strip().partition("\n")
+    return f"{line[:LONGEST_SHOWN]} …" if more or len(line) > LONGEST_SHOWN else line

@@ -1,0 +1,132 @@
+"""The ending of a run in words, and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from jira_ci_core.errors import ExitCode
+from jira_ci_core.jira_api import bulk_request
+from jira_ci_core.models import Receipt, Report, Result
+from jira_ci_core.problem import Problem
+from jira_ci_core.reporting.run import NO_KEY, Ending, How
+from jira_ci_core.summary import Summary
+
+if TYPE_CHECKING:
+    from jira_ci_core.reporting.sites import Told
+
+
+def lines_of(ending: Ending) -> list[str]:
+    """What people are told of a run."""
+    lines = []
+    if ending.keys and ending.how is not How.SKIPPED:
+        lines.append("issue keys:")
+        lines += [f"  {found.key}  {found.source}{_by(found.plugin)}" for found in ending.keys]
+    if ending.how is How.DRY_RUN:
+        lines.append(f"this would be sent to {ending.reports[0].site.name}, and nothing is (dry run):")
+        return lines + json.dumps(bulk_request(ending.reports), indent=2, ensure_ascii=False).splitlines()
+    if ending.how is How.SKIPPED:
+        return lines + _skipped(ending)
+    for report, outcome in zip(ending.reports, ending.receipt.outcomes, strict=True):
+        state, site = report.entity.state, report.site.name
+        known = [key for key in report.entity.issue_keys if key not in ending.receipt.unknown_issue_keys]
+        if outcome.result is Result.ACCEPTED:
+            lines.append(f"{site} accepted {report.title} ({state}) for {', '.join(known) or 'no issue'}")
+        elif outcome.result is Result.QUEUED:
+            lines.append(f"{report.title} ({state}) is queued for {site}")
+        elif outcome.kept:
+            lines.append(f"warning: {report.title} ({state}) is kept in {outcome.kept}, for `jira-ci outbox flush`")
+    return lines + _not_known(ending.receipt)
+
+
+def problems_of(ending: Ending) -> tuple[Problem, ...]:
+    """What went wrong, each problem once."""
+    if ending.how is How.SKIPPED and ending.exit_code is not ExitCode.OK:
+        return (NO_KEY,)
+    return tuple(dict.fromkeys(problem for outcome in ending.receipt.outcomes for problem in outcome.problems))
+
+
+def as_json(ending: Ending) -> str:
+    """The ending for programs; docs/outputs.md describes it."""
+    return json.dumps(_ending(ending))
+
+
+def error_as_json(exit_code: ExitCode, problems: Sequence[Problem]) -> str:
+    """An error for programs."""
+    return json.dumps(_error(exit_code, problems))
+
+
+def sites_as_json(told: Sequence[Told]) -> str:
+    """The endings of several sites for programs: that of the worst as a whole, and each by the site's name."""
+    endings = {one.site: _ending(one.ending) if one.ending else _error(one.exit_code, one.problems) for one in told}
+    worst = max(endings.values(), key=lambda ending: ending["exit_code"])
+    problems = [problem for ending in endings.values() for problem in ending["problems"]]
+    return json.dumps(
+        {"ending": worst["ending"], "exit_code": worst["exit_code"], "problems": problems, "sites": endings}
+    )
+
+
+def _ending(ending: Ending) -> dict[str, Any]:
+    summary = Summary.of(ending.reports, ending.receipt)
+    return {
+        "ending": ending.how.value,
+        "exit_code": int(ending.exit_code),
+        "issue_keys": summary.issue_keys,
+        "state": summary.state,
+        "accepted": summary.accepted,
+        "urls": list(summary.links.values()),
+        "kept": summary.kept,
+        "skipped": ending.receipt.skipped,
+        "pipeline": ending.pipeline.model_dump(mode="json"),
+        "keys": [found.model_dump(mode="json") for found in ending.keys],
+        "request": bulk_request(ending.reports) if ending.reports else None,
+        "outcomes": _outcomes(ending.reports, ending.receipt),
+        "unknown_issue_keys": ending.receipt.unknown_issue_keys,
+        "unknown_associations": ending.receipt.unknown_associations,
+        "problems": problems_as_json(problems_of(ending)),
+    }
+
+
+def _error(exit_code: ExitCode, problems: Sequence[Problem]) -> dict[str, Any]:
+    return {"ending": "error", "exit_code": int(exit_code), "problems": problems_as_json(problems)}
+
+
+def problems_as_json(problems: Sequence[Problem]) -> list[dict[str, str]]:
+    """Problems as plain data."""
+    return [{"what": problem.what, "why": problem.why, "remedy": problem.remedy} for problem in problems]
+
+
+def _by(plugin: str) -> str:
+    return f" ({plugin})" if plugin not in ("", "keys") else ""
+
+
+def _skipped(ending: Ending) -> list[str]:
+    if ending.keys:
+        return [f"skipped: {ending.receipt.skipped}"]
+    if ending.exit_code is not ExitCode.OK:
+        return []
+    return [f"warning: {NO_KEY.what}, so nothing was sent", f"  why: {NO_KEY.why}", f"  do:  {NO_KEY.remedy}"]
+
+
+def _not_known(receipt: Receipt) -> list[str]:
+    accepted = any(outcome.result is Result.ACCEPTED for outcome in receipt.outcomes)
+    lines = []
+    if receipt.unknown_issue_keys and accepted:
+        keys = ", ".join(receipt.unknown_issue_keys)
+        lines.append(f"warning: Jira does not know {keys}; the other issues are updated")
+    if receipt.unknown_associations:
+        lines.append(f"warning: Jira does not know these services: {', '.join(receipt.unknown_associations)}")
+    return lines
+
+
+def _outcomes(reports: Sequence[Report], receipt: Receipt) -> list[dict[str, Any]]:
+    return [
+        {
+            "report": report.title,
+            "result": outcome.result.value,
+            "kept": outcome.kept,
+            "problems": problems_as_json(outcome.problems),
+        }
+        for report, outcome in zip(reports, receipt.outcomes, strict=False)
+    ]

@@ -1,0 +1,1 @@
+"""`jira-ci run`: a command between two reports."""

@@ -1,0 +1,1 @@
+"""Settings: how they are declared, and where their values come from."""

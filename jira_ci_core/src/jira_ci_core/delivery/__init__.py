@@ -1,0 +1,1 @@
+"""Deliver reports: sessions, credentials, the outbox, and the delivery over HTTP."""

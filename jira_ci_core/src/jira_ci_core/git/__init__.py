@@ -1,0 +1,1 @@
+"""Ask git about the checkout."""

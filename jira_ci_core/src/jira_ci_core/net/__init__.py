@@ -1,0 +1,1 @@
+"""The network: the HTTP client that core and plugins share."""

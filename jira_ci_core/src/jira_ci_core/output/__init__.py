@@ -1,0 +1,1 @@
+"""What is printed, without secrets, and files that a CI reads."""

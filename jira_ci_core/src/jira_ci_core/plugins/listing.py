@@ -1,0 +1,88 @@
+"""What is installed, in words and as JSON: what `jira-ci plugins` shows."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from jira_ci_core import hookspecs
+from jira_ci_core.hookspecs import CONTRACT_VERSION
+from jira_ci_core.plugins.manager import HOOK_PREFIX, HOOKS, Installed, Plugins
+
+
+def lines_of(plugins: Sequence[Installed]) -> list[str]:
+    """One plugin after the other, for people."""
+    lines = [f"contract version {CONTRACT_VERSION}"]
+    for plugin in plugins:
+        lines.append(f"{plugin.name}  {plugin.state}{f': {plugin.reason}' if plugin.reason else ''}")
+        lines.append(f"  from      {plugin.origin}, {plugin.target}")
+        if plugin.hooks:
+            lines.append(f"  hooks     {', '.join(map(_short, plugin.hooks))}")
+        if plugin.settings:
+            lines.append(f"  settings  {', '.join(setting.variable for setting in plugin.settings)}")
+    return lines
+
+
+def hooks_of(plugins: Plugins) -> list[dict[str, Any]]:
+    """The contract: each hook, its arguments, what it promises, and who implements it, in call order."""
+    hooks = []
+    for hook in HOOKS:
+        specification = getattr(hookspecs, hook)
+        hooks.append(
+            {
+                "name": hook,
+                "arguments": list(inspect.signature(specification).parameters),
+                "promise": (inspect.getdoc(specification) or "").partition("\n")[0],
+                "first_answer_wins": bool(specification.jira_ci_spec["firstresult"]),
+                "plugins": plugins.implementers(_short(hook)),
+            }
+        )
+    return hooks
+
+
+def hook_lines(hooks: Sequence[dict[str, Any]]) -> list[str]:
+    """The contract for people."""
+    lines = [f"contract version {CONTRACT_VERSION}"]
+    for hook in hooks:
+        rule = "the first answer wins" if hook["first_answer_wins"] else "all are called"
+        lines.append(f"{hook['name']}({', '.join(hook['arguments'])})")
+        lines.append(f"  {hook['promise']}")
+        lines.append(f"  {rule}: {', '.join(hook['plugins']) or 'nobody'}")
+    return lines
+
+
+def as_json(plugins: Sequence[Installed], hooks: Sequence[dict[str, Any]]) -> str:
+    """All of it, for programs."""
+    return json.dumps(
+        {
+            "contract_version": CONTRACT_VERSION,
+            "hooks": list(hooks),
+            "plugins": [
+                {
+                    "name": plugin.name,
+                    "distribution": plugin.distribution,
+                    "version": plugin.version,
+                    "target": plugin.target,
+                    "state": plugin.state,
+                    "reason": plugin.reason,
+                    "hooks": [_short(hook) for hook in plugin.hooks],
+                    "settings": [
+                        {
+                            "name": setting.variable,
+                            "help": setting.help,
+                            "secret": setting.secret,
+                            "default": None if setting.default is None else str(setting.default),
+                        }
+                        for setting in plugin.settings
+                    ],
+                }
+                for plugin in plugins
+            ],
+        }
+    )
+
+
+def _short(hook: str) -> str:
+    return hook.removeprefix(HOOK_PREFIX)

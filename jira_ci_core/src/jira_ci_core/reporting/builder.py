@@ -1,0 +1,205 @@
+"""Making the builds and deployments that are reported, from what is known of the run."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from jira_ci_core.clock import Clock, moment_of
+from jira_ci_core.config.settings import Settings
+from jira_ci_core.errors import SettingsError
+from jira_ci_core.models import (
+    MOST_ASSOCIATIONS,
+    Build,
+    CountedTests,
+    Deployment,
+    Environment,
+    EnvironmentType,
+    Kind,
+    MappedEnvironment,
+    Pipeline,
+    Reference,
+    Report,
+    Site,
+    State,
+)
+from jira_ci_core.plugins.manager import Plugins
+from jira_ci_core.reporting.identity import (
+    branch_url,
+    commit_url,
+    environment_id,
+    pipeline_identity,
+    run_number,
+    stable_id,
+)
+from jira_ci_core.reporting.label import make_label
+from jira_ci_core.urls import browsable, web_url
+
+UNFINISHED = State.PENDING, State.IN_PROGRESS
+
+log = logging.getLogger(__name__)
+
+
+def kind_of(settings: Settings) -> Kind:
+    """A deployment where ENVIRONMENT_NAME is set, else a build."""
+    return Kind.DEPLOYMENT if settings.environment_name else Kind.BUILD
+
+
+def hint_at_deployment(pipeline: Pipeline, settings: Settings) -> None:
+    """Say how to report a deployment where CI knows of one and the settings do not: it is never one by itself."""
+    if pipeline.environment and not settings.environment_name:
+        log.info(
+            "%s says that this run deploys to %s; a build is reported. Set ENVIRONMENT_NAME=%s to report a deployment",
+            pipeline.ci,
+            pipeline.environment,
+            pipeline.environment,
+        )
+
+
+def make_site(settings: Settings) -> Site:
+    """The site of all reports of this step. Raises SettingsError where nothing says which it is."""
+    if settings.instance is None and settings.cloud_id is None:
+        raise SettingsError(
+            "INSTANCE is not set",
+            "it says which Jira site to update",
+            "set INSTANCE to myorg for myorg.atlassian.net (PLUGIN_INSTANCE, JIRA_CI_INSTANCE or --instance); "
+            "with OAuth, CLOUD_ID alone will do",
+        )
+    return Site(url=settings.instance, cloud_id=settings.cloud_id)
+
+
+def make_reports(
+    plugins: Plugins, pipeline: Pipeline, keys: tuple[str, ...], state: State, settings: Settings, clock: Clock
+) -> tuple[Report, ...]:
+    """One report for a build, or one for each environment.
+
+    Raises SettingsError where the run has no identity, number or address.
+    """
+    kind = kind_of(settings)
+    site = make_site(settings)
+    sequence = clock.next_sequence()
+    identity = pipeline_identity(pipeline, settings)
+    number = run_number(pipeline, settings, kind)
+    common = {
+        "number": number,
+        "sequence": sequence,
+        "name": f"{identity.name} #{number if settings.run_number is not None else pipeline.number or number}",
+        "description": _first_line(pipeline.pull_request_title or pipeline.message or ""),
+        "label": _label(pipeline, settings),
+        "url": identity.url,
+        "state": state,
+        "last_updated": clock.moment(sequence),
+        "issue_keys": keys,
+        "pipeline": identity,
+    }
+    if kind is Kind.BUILD:
+        build = Build.model_validate({**common, "references": _references(pipeline), "tests": _tests(state, settings)})
+        return (Report(site=site, entity=build, properties=settings.properties),)
+    more = {
+        "issue_keys": _beside_services(keys, settings),
+        "service_ids": settings.service_ids,
+        "duration": _duration(pipeline, state, settings, clock.moment(sequence)),
+    }
+    return tuple(
+        Report(
+            site=site,
+            entity=Deployment.model_validate({**common, **more, "environment": environment}),
+            properties=settings.properties,
+        )
+        for environment in make_environments(plugins, pipeline, settings)
+    )
+
+
+def make_environments(plugins: Plugins, pipeline: Pipeline, settings: Settings) -> list[Environment]:
+    """The environments that ENVIRONMENT_NAME names. Raises SettingsError where several are to have one id."""
+    names = settings.environment_name
+    if settings.environment_id and len(names) > 1:
+        raise SettingsError(
+            "ENVIRONMENT_ID cannot be set here",
+            f"it is the id of one environment, and ENVIRONMENT_NAME names {len(names)}",
+            "leave ENVIRONMENT_ID out, or report each environment in a step of its own",
+        )
+    found: dict[str, Environment] = {}
+    for name in names:
+        mapped: MappedEnvironment | None = None
+        typed = settings.environment_type or _type_in_table(name, settings.environments)
+        if typed is None or settings.environment_id is None:
+            mapped = plugins.first("map_environment", name=name, settings=settings)
+        id = settings.environment_id or (mapped.id if mapped else None) or environment_id(name)
+        type = (
+            typed
+            or (pipeline.environment_type if _is_of_ci(name, pipeline) else None)
+            or (mapped.type if mapped else EnvironmentType.UNMAPPED)
+        )
+        found.setdefault(id, Environment(id=stable_id(id), name=name, type=type))
+    return list(found.values())
+
+
+def _type_in_table(name: str, table: Mapping[str, EnvironmentType]) -> EnvironmentType | None:
+    name = name.lower()
+    return next((type for pattern, type in table.items() if fnmatchcase(name, pattern.lower())), None)
+
+
+def _label(pipeline: Pipeline, settings: Settings) -> str | None:
+    label = make_label(pipeline, settings.label)
+    if label is None and settings.label:
+        log.info("LABEL is %s, and this run has none; no label is shown", settings.label)
+    return label
+
+
+def _duration(pipeline: Pipeline, state: State, settings: Settings, now: datetime) -> int | None:
+    """In seconds: DURATION, or how long it is since the job began, for a deployment that has ended."""
+    if settings.duration is not None:
+        return settings.duration
+    began = moment_of(pipeline.started or "") if state not in UNFINISHED else None
+    return int((now - began).total_seconds()) if began and began <= now else None
+
+
+def _beside_services(keys: tuple[str, ...], settings: Settings) -> tuple[str, ...]:
+    """Those keys that Jira takes beside the services."""
+    room = MOST_ASSOCIATIONS - len(settings.service_ids)
+    if len(keys) > room:
+        log.warning(
+            "Jira takes %d issue keys and services together: the last %d issue keys are dropped",
+            MOST_ASSOCIATIONS,
+            len(keys) - room,
+        )
+    return keys[:room]
+
+
+def _tests(state: State, settings: Settings) -> CountedTests | None:
+    """The tests of a build that has ended; before that, the files may be those of an earlier run."""
+    if not settings.test_results or state in UNFINISHED:
+        return None
+    from jira_ci_core.reporting.test_results import count_tests
+
+    return count_tests(settings.test_results, Path())
+
+
+def _is_of_ci(name: str, pipeline: Pipeline) -> bool:
+    return pipeline.environment is not None and environment_id(name) == environment_id(pipeline.environment)
+
+
+def _references(pipeline: Pipeline) -> tuple[Reference, ...]:
+    repository = browsable(pipeline.repository_url or "")
+    if repository is None:
+        return ()
+    pipeline = pipeline.model_copy(update={"repository_url": repository})
+    where = {"commit": pipeline.sha, "repository_url": repository} if pipeline.sha and commit_url(pipeline) else {}
+    address = _web_url(branch_url(pipeline))
+    branch = {"branch": pipeline.branch, "branch_url": address} if address else {}
+    return (Reference.model_validate({**where, **branch}),) if where or branch else ()
+
+
+def _web_url(text: str | None) -> str | None:
+    try:
+        return web_url(text) if text else None
+    except ValueError:
+        return None
+
+
+def _first_line(text: str) -> str:
+    return text.strip().partition("\n")[0].strip()

@@ -1,0 +1,67 @@
+"""Which of the keys that were found are sent, and in which order."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+
+from jira_ci_core.config.settings import Settings
+from jira_ci_core.issue_keys import ANY_PROJECT, project_of
+from jira_ci_core.models import MOST_ASSOCIATIONS, FoundKey, Pipeline
+from jira_ci_core.plugins.manager import Plugins
+
+log = logging.getLogger(__name__)
+
+# A second update would replace the first.
+MOST_KEYS = MOST_ASSOCIATIONS
+
+EXPLICIT = "ISSUEKEYS"
+SOURCES = (EXPLICIT, "pull request title", "commit message", "branch")
+
+
+def find_issue_keys(plugins: Plugins, pipeline: Pipeline, settings: Settings) -> tuple[FoundKey, ...]:
+    """The keys to send: those that ISSUEKEYS names, or else those that plugins find, of the projects in PROJECT."""
+    if settings.issuekeys:
+        return cut_at_most(FoundKey(key=key, source=EXPLICIT) for key in settings.issuekeys)
+    answers = plugins.all("extract_issue_keys", pipeline=pipeline, settings=settings)
+    found = [renamed(key, settings.key_aliases) for answer in answers for key in answer]
+    return cut_at_most(rank(key for key in found if is_wanted(key, settings.project)))
+
+
+def renamed(found: FoundKey, aliases: Mapping[str, str]) -> FoundKey:
+    """The key, under the project's new name where it was renamed."""
+    project, hyphen, number = found.key.rpartition("-")
+    if project not in aliases:
+        return found
+    return found.model_copy(update={"key": f"{aliases[project]}{hyphen}{number}"})
+
+
+def is_wanted(found: FoundKey, projects: tuple[str, ...]) -> bool:
+    """Whether a key is of a project that PROJECT names."""
+    return ANY_PROJECT in projects or project_of(found.key) in projects
+
+
+def rank(found: Iterable[FoundKey]) -> list[FoundKey]:
+    """By source (title, message, branch, then plugins by name), each key where it ranks highest."""
+    first: dict[str, FoundKey] = {}
+    for key in sorted(found, key=_rank):
+        first.setdefault(key.key, key)
+    return list(first.values())
+
+
+def cut_at_most(ranked: Iterable[FoundKey]) -> tuple[FoundKey, ...]:
+    """The first 500, with a warning that says how many were dropped."""
+    keys = tuple(ranked)
+    if len(keys) > MOST_KEYS:
+        log.warning(
+            "%d issue keys were found and Jira takes %d: the last %d are dropped",
+            len(keys),
+            MOST_KEYS,
+            len(keys) - MOST_KEYS,
+        )
+    return keys[:MOST_KEYS]
+
+
+def _rank(found: FoundKey) -> tuple[int, str]:
+    place = SOURCES.index(found.source) if found.source in SOURCES else len(SOURCES)
+    return place, found.plugin if place == len(SOURCES) else ""

@@ -1,0 +1,44 @@
+"""Reporting to several sites in one step: each is attempted, whatever becomes of the others."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from jira_ci_core.config.sources import SITES, Sources
+from jira_ci_core.errors import ExitCode, JiraCiError
+from jira_ci_core.output.redaction import Secrets
+from jira_ci_core.plugins.loader import load
+from jira_ci_core.problem import Problem, bug
+from jira_ci_core.reporting import run
+from jira_ci_core.reporting.run import Ending
+
+
+@dataclass(frozen=True)
+class Told:
+    """How it ended for one of the sites."""
+
+    site: str
+    """Its name in SITES."""
+    exit_code: ExitCode
+    ending: Ending | None
+    """None where an error came before it."""
+    problems: tuple[Problem, ...] = ()
+    """That error."""
+
+
+def report_to_each(sources: Sources, secrets: Secrets, *, dry_run: bool = False) -> Iterator[Told]:
+    """Tell the whole story once for each site in SITES, with settings and plugins of its own."""
+    for name in sources.sites:
+        logging.getLogger(__name__).info("site %s:", name)
+        try:
+            loaded = load(replace(sources, flags={**sources.flags, SITES.name: name}), secrets)
+            logging.getLogger().setLevel(logging.DEBUG if loaded.settings.log_level == "debug" else logging.INFO)
+            ending = run.report(loaded, dry_run=dry_run)
+        except JiraCiError as error:
+            yield Told(name, error.exit_code, None, error.problems)
+        except Exception as error:
+            yield Told(name, ExitCode.JIRA, None, (bug(error),))
+        else:
+            yield Told(name, ending.exit_code, ending)

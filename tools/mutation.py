@@ -30,18 +30,24 @@ MUTATED = (
     "jira_ci_hosts/connect.py",
 )
 TESTS = (
-    "tests/core/test_keys.py",
-    "tests/core/test_states.py",
-    "tests/core/test_jira.py",
-    "tests/core/test_asking.py",
-    "tests/core/test_outbox.py",
-    "tests/core/test_runner.py",
+    "tests/core/test_issue_keys.py",
+    "tests/core/reporting/test_state.py",
+    "tests/core/jira_api/test_bulk.py",
+    "tests/core/jira_api/test_entities.py",
+    "tests/core/delivery/test_outbox.py",
+    "tests/core/reporting/test_run.py",
     "tests/auth_oauth",
     "tests/auth_connect",
 )
 LEAST_SCORE = 85
 # Few examples of each property, and always the same ones; and not the thousand deaths.
-OPTIONS = "--hypothesis-profile=few", "-p", "no:cacheprovider", "--deselect", "tests/core/test_outbox.py::TestKilled"
+OPTIONS = (
+    "--hypothesis-profile=few",
+    "-p",
+    "no:cacheprovider",
+    "--deselect",
+    "tests/core/delivery/test_outbox.py::TestKilled",
+)
 CONFIGURATION = f"""
 [tool.mutmut]
 source_paths = ["src"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from jira_ci_core.plugins.catalog import CIS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "ci.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "ci.md").read_text(encoding="utf-8")
 READERS = {name: import_module(f"jira_ci_core.ci.{name}") for name in CIS}
 
 

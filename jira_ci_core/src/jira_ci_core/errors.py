@@ -1,6 +1,6 @@
 """Every error a user can meet, and the exit code it ends in.
 
-What comes before the libraries needs this module, so that it needs next to nothing itself.
+This is loaded before the libraries, so it imports next to nothing itself.
 """
 
 from __future__ import annotations
@@ -29,19 +29,10 @@ class JiraCiError(Exception):
 
     exit_code = ExitCode.JIRA
 
-    def __init__(self, what: str, why: str, remedy: str) -> None:
-        from jira_ci_core.problem import Problem
-
-        super().__init__(what, why, remedy)
-        self.problems: tuple[Problem, ...] = (Problem(what, why, remedy),)
-
-    @classmethod
-    def of(cls, problems: tuple[Problem, ...]) -> JiraCiError:
-        """An error that tells of several problems at once, at least one."""
-        first = problems[0]
-        error = cls(first.what, first.why, first.remedy)
-        error.problems = problems
-        return error
+    def __init__(self, *problems: Problem) -> None:
+        """`problems` are those that the user is told of, at least one."""
+        super().__init__(*problems)
+        self.problems = problems
 
     def __str__(self) -> str:
         return "; ".join(f"{problem.what}: {problem.why}" for problem in self.problems)

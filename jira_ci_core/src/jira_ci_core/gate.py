@@ -57,9 +57,11 @@ def ask(loaded: Loaded, clock: Clock = PROCESS_CLOCK) -> Verdict:
         found = find(loaded)
         if wanted_state(loaded.plugins, found.pipeline, kind_of(settings), settings) not in (None, State.PENDING):
             raise SettingsError(
-                f"STATE cannot be {settings.state!r} here",
-                "a deployment that waits at its gate is pending",
-                "leave STATE out of this step",
+                Problem(
+                    f"STATE cannot be {settings.state!r} here",
+                    "a deployment that waits at its gate is pending",
+                    "leave STATE out of this step",
+                )
             )
         delivery.check()
         if not found.keys:
@@ -78,9 +80,11 @@ def _check(loaded: Loaded) -> None:
     names = loaded.settings.environment_name
     if len(names) != 1:
         raise SettingsError(
-            f"ENVIRONMENT_NAME {'is not set' if not names else f'names {len(names)} environments'}",
-            "a gate is that of one deployment to one environment",
-            "set ENVIRONMENT_NAME to the environment that this run is to deploy to",
+            Problem(
+                f"ENVIRONMENT_NAME {'is not set' if not names else f'names {len(names)} environments'}",
+                "a gate is that of one deployment to one environment",
+                "set ENVIRONMENT_NAME to the environment that this run is to deploy to",
+            )
         )
 
 
@@ -118,7 +122,7 @@ def _look(delivery: Delivery, report: Report) -> tuple[Gate | None, float]:
     if problem is None:
         return read_gate(site, response.status_code, response.headers, response.text), 0.0
     if response.status_code not in RETRY.status_forcelist:
-        raise DeliveryError(problem.what, problem.why, problem.remedy)
+        raise DeliveryError(problem)
     log.warning("%s: %s; it is asked again", problem.what, problem.why)
     return None, retry_after(response)
 

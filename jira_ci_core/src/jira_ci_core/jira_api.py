@@ -259,7 +259,9 @@ def _rejected(report: Report, entry: object, unknown: Sequence[str]) -> Outcome:
 def _in_path(id: str) -> str:
     if id in (".", ".."):
         raise SettingsError(
-            f"what has the id {id!r} cannot be addressed", "in an address it means a folder", "give it another id"
+            Problem(
+                f"what has the id {id!r} cannot be addressed", "in an address it means a folder", "give it another id"
+            )
         )
     return quote(id, safe="")
 
@@ -361,7 +363,7 @@ def read_entity(site: str, status: int, headers: Mapping[str, str], body: str) -
     except (ValueError, RecursionError):
         pass
     problem = _unusable(site, "Jira answers with a build or a deployment", _not_json(headers, body))
-    raise DeliveryError(problem.what, problem.why, problem.remedy)
+    raise DeliveryError(problem)
 
 
 class Gate(NamedTuple):
@@ -381,7 +383,7 @@ def read_gate(site: str, status: int, headers: Mapping[str, str], body: str) -> 
     word = answer.get("gatingStatus")
     if not isinstance(word, str):
         problem = _unusable(site, "Jira answers with the status of the gate", "it lacks gatingStatus")
-        raise DeliveryError(problem.what, problem.why, problem.remedy)
+        raise DeliveryError(problem)
     details = answer.get("details")
     issues = [one for one in details if isinstance(one, dict)] if isinstance(details, list) else []
     return Gate(word, {str(one["issueKey"]): str(one.get("issueLink", "")) for one in issues if one.get("issueKey")})

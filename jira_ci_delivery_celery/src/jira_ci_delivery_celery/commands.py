@@ -112,7 +112,7 @@ def _broker() -> Iterator[Broker]:
             yield broker
     except FAILURES as error:
         problem = problem_of(options, error, "could not be asked")
-        raise DeliveryError(problem.what, problem.why, problem.remedy) from None
+        raise DeliveryError(problem) from None
 
 
 def _check(ids: tuple[str, ...], everything: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from jira_ci_core import SettingsError
+from jira_ci_core import Problem, SettingsError
 from jira_ci_delivery_celery.options import Options
 
 if TYPE_CHECKING:
@@ -95,5 +95,5 @@ def _rate(text: str | None) -> RateLimitItem | None:
         return parse(text) if text else None
     except ValueError:
         raise SettingsError(
-            f"QUEUE_RATE cannot be {text!r}", "it is no rate", "write 5/second, 300/minute or 1000/hour"
+            Problem(f"QUEUE_RATE cannot be {text!r}", "it is no rate", "write 5/second, 300/minute or 1000/hour")
         ) from None

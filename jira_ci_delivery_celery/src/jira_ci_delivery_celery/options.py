@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from jira_ci_core import Names, PluginSettings, RefusedError, Secret, SettingsError, setting
+from jira_ci_core import Names, PluginSettings, Problem, RefusedError, Secret, SettingsError, setting
 
 SHORTEST_KEY = 16
 SCHEMES = ("amqp", "amqps", "redis", "rediss")
@@ -103,5 +103,5 @@ class Options(PluginSettings):
 
 def _needed(name: str, secret: SecretStr | None, why: str, remedy: str) -> str:
     if secret is None:
-        raise SettingsError(f"{name} is not set", why, remedy)
+        raise SettingsError(Problem(f"{name} is not set", why, remedy))
     return secret.get_secret_value()

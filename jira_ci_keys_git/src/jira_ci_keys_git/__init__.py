@@ -7,7 +7,7 @@ import os
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 
-from jira_ci_core import Deployment, FoundKey, Pipeline, PluginError, Receipt, Report, Result, State, hookimpl
+from jira_ci_core import Deployment, FoundKey, Pipeline, PluginError, Problem, Receipt, Report, Result, State, hookimpl
 from jira_ci_core import Settings as StepSettings
 from jira_ci_keys_git.commits import LOG, read_commits, read_fields
 from jira_ci_keys_git.deployed import ref_of, remember
@@ -98,9 +98,11 @@ class GitKeys:
         if is_cut and (span.is_known or search.seen > 1):
             self._tell(
                 GitError(
-                    "issue keys of older commits may be missing",
-                    f"the clone is shallow: history is cut, and {search.seen} commits of this change could be seen",
-                    "check out with more history (fetch-depth: 0), or set KEYS_GIT_DEEPEN=yes",
+                    Problem(
+                        "issue keys of older commits may be missing",
+                        f"the clone is shallow: history is cut, and {search.seen} commits of this change could be seen",
+                        "check out with more history (fetch-depth: 0), or set KEYS_GIT_DEEPEN=yes",
+                    )
                 )
             )
         if search.is_full:
@@ -121,7 +123,9 @@ class GitKeys:
     def _tell(self, error: GitError) -> None:
         problem = error.problem
         if self._options.keys_git_strict:
-            raise PluginError(problem.what, problem.why, f"{problem.remedy}; without KEYS_GIT_STRICT it is a warning")
+            raise PluginError(
+                Problem(problem.what, problem.why, f"{problem.remedy}; without KEYS_GIT_STRICT it is a warning")
+            )
         log.warning("%s: %s; %s", problem.what, problem.why, problem.remedy)
 
 

@@ -50,11 +50,11 @@ LONGEST_REV = 4096
 
 
 class GitError(Exception):
-    """Git could not answer: what happened, why, and what to do."""
+    """Git could not answer."""
 
-    def __init__(self, what: str, why: str, remedy: str) -> None:
-        super().__init__(what, why, remedy)
-        self.problem = Problem(what, why, remedy)
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem)
+        self.problem = problem
 
 
 class Git:
@@ -173,24 +173,30 @@ def _explained() -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise GitError(
-            "the commits of this change cannot be read",
-            "there is no git on the PATH",
-            "install git in this step's image, or leave this out with DISABLE_PLUGINS=git",
+            Problem(
+                "the commits of this change cannot be read",
+                "there is no git on the PATH",
+                "install git in this step's image, or leave this out with DISABLE_PLUGINS=git",
+            )
         ) from None
     except (OSError, ValueError) as error:
         raise GitError(
-            "the commits of this change cannot be read",
-            f"git cannot be run: {error}",
-            "check the git of this step's image, or leave this out with DISABLE_PLUGINS=git",
+            Problem(
+                "the commits of this change cannot be read",
+                f"git cannot be run: {error}",
+                "check the git of this step's image, or leave this out with DISABLE_PLUGINS=git",
+            )
         ) from None
 
 
 def _too_slow(arguments: tuple[str, ...]) -> GitError:
     command = next((word for word in arguments if word in ("log", "fetch", "for-each-ref")), "a command")
     return GitError(
-        "the commits of this change cannot all be read",
-        f"git did not come back in time ({command})",
-        "allow it more with PLUGIN_TIMEOUT, or name a later commit with KEYS_GIT_SINCE",
+        Problem(
+            "the commits of this change cannot all be read",
+            f"git did not come back in time ({command})",
+            "allow it more with PLUGIN_TIMEOUT, or name a later commit with KEYS_GIT_SINCE",
+        )
     )
 
 
@@ -200,16 +206,22 @@ def _failure(folder: Path, stderr: bytes) -> GitError:
     if "dubious ownership" in said:
         where = folder.absolute()
         return GitError(
-            what,
-            f"git does not trust the checkout in {where} (dubious ownership): it belongs to another user",
-            f"run: git config --global --add safe.directory {where}",
+            Problem(
+                what,
+                f"git does not trust the checkout in {where} (dubious ownership): it belongs to another user",
+                f"run: git config --global --add safe.directory {where}",
+            )
         )
     if "not a git repository" in said:
         return GitError(
-            what,
-            f"there is no git repository in {folder.absolute()}",
-            "run this step in the checkout, or leave this out with DISABLE_PLUGINS=git",
+            Problem(
+                what,
+                f"there is no git repository in {folder.absolute()}",
+                "run this step in the checkout, or leave this out with DISABLE_PLUGINS=git",
+            )
         )
     # Never a password in an address.
     last = re.sub(r"://[^/\s@]*@", "://", said.splitlines()[-1][:500]) if said else "it says nothing"
-    return _RefusedError(what, f"git failed: {last}", "run the step with a complete checkout of the repository")
+    return _RefusedError(
+        Problem(what, f"git failed: {last}", "run the step with a complete checkout of the repository")
+    )

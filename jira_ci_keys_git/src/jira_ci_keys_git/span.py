@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from jira_ci_core import Pipeline, Settings
+from jira_ci_core import Pipeline, Problem, Settings
 from jira_ci_keys_git.deployed import REFS, last_tagged, ref_of
 from jira_ci_keys_git.git import Git, GitError
 from jira_ci_keys_git.options import Options
@@ -70,7 +70,7 @@ class History:
                 return self._deepened(Span(head, before))
             if not before:
                 lost = True
-                self._tell(GitError(f"{start.words} is not known here", start.why, start.remedy))
+                self._tell(GitError(Problem(f"{start.words} is not known here", start.why, start.remedy)))
         if lost and self.cuts():
             # What is missing is older than all that can be seen.
             return Span(head)
@@ -84,9 +84,11 @@ class History:
         if head is None:
             self._tell(
                 GitError(
-                    "the commits of this change cannot be read",
-                    f"{sha} is not in the checkout",
-                    "check out with more history (fetch-depth: 0), or set KEYS_GIT_DEEPEN=yes",
+                    Problem(
+                        "the commits of this change cannot be read",
+                        f"{sha} is not in the checkout",
+                        "check out with more history (fetch-depth: 0), or set KEYS_GIT_DEEPEN=yes",
+                    )
                 )
             )
         return head
@@ -208,9 +210,11 @@ class History:
     def _tell_of_fetch(self, error: GitError) -> None:
         self._tell(
             GitError(
-                "more history could not be fetched (KEYS_GIT_DEEPEN)",
-                error.problem.why,
-                "check out with more history (fetch-depth: 0), or let git sign in by itself in this step: "
-                "http.extraHeader, .netrc, an ssh key, GIT_ASKPASS",
+                Problem(
+                    "more history could not be fetched (KEYS_GIT_DEEPEN)",
+                    error.problem.why,
+                    "check out with more history (fetch-depth: 0), or let git sign in by itself in this step: "
+                    "http.extraHeader, .netrc, an ssh key, GIT_ASKPASS",
+                )
             )
         )

@@ -500,7 +500,7 @@ class TestDelivering:
         assert [outcome.kept for outcome in receipt.outcomes] == [None, str(entry.path)]
         assert outbox.hold(entry) is not None
 
-    @pytest.mark.parametrize("error", [PluginError("a", "b", "c"), KeyboardInterrupt(), RuntimeError()])
+    @pytest.mark.parametrize("error", [PluginError(Problem("a", "b", "c")), KeyboardInterrupt(), RuntimeError()])
     def test_an_error_on_the_way_leaves_all_of_them_and_says_where(self, outbox, caplog, error):
         def fail(reports):
             raise error

@@ -465,7 +465,7 @@ class TestAnswers:
         assert state is State.SUCCESSFUL
         assert keys_of(plugins) == [("ccc", "MYT-2")]
 
-    @pytest.mark.parametrize("error", ["ZeroDivisionError", "SystemExit", "SettingsError('a', 'b', 'c')"])
+    @pytest.mark.parametrize("error", ["ZeroDivisionError", "SystemExit", "SettingsError(Problem('a', 'b', 'c'))"])
     @pytest.mark.parametrize("policy", ["fail", "warn"])
     def test_one_that_fails_in_reported_is_a_warning_and_the_others_are_told(
         self, made, install, settings_of, pipeline_of, caplog, error, policy
@@ -473,7 +473,7 @@ class TestAnswers:
         caplog.set_level(logging.INFO)
         code = """
         import logging
-        from jira_ci_core import SettingsError, hookimpl
+        from jira_ci_core import Problem, SettingsError, hookimpl
 
         @hookimpl
         def jira_ci_reported(receipt):
@@ -494,7 +494,7 @@ class TestAnswers:
             "strict",
             KEYS.format(number=1).replace(
                 "return",
-                "from jira_ci_core import SettingsError\n    raise SettingsError('TAG is not set', 'it is needed', 'set it')\n    return",
+                "from jira_ci_core import Problem, SettingsError\n    raise SettingsError(Problem('TAG is not set', 'it is needed', 'set it'))\n    return",
             ),
         )
         with pytest.raises(SettingsError, match="TAG is not set"):

@@ -11,6 +11,7 @@ from jira_ci_core import (
     Http,
     HttpsUrl,
     PluginSettings,
+    Problem,
     SignIn,
     SignInError,
     Site,
@@ -70,7 +71,7 @@ def read_token(path: Path) -> str:
         token = path.read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise SignInError("the token's file cannot be read", f"{path}: {reason}", remedy) from None
+        raise SignInError(Problem("the token's file cannot be read", f"{path}: {reason}", remedy)) from None
     if not _TOKEN.fullmatch(token):
-        raise SignInError("the token's file holds no token", f"{path} is empty, or more than one word", remedy)
+        raise SignInError(Problem("the token's file holds no token", f"{path} is empty, or more than one word", remedy))
     return token

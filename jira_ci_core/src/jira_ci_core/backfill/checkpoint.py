@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 from jira_ci_core.backfill.lines import LONGEST_LINE, Line, Position
 from jira_ci_core.errors import JiraCiError, SettingsError
+from jira_ci_core.problem import Problem
 
 FORMAT = 1
 SECONDS_BETWEEN = 1.0
@@ -128,9 +129,11 @@ class Journal:
 
     def _no_use(self, why: str) -> SettingsError:
         return SettingsError(
-            f"the checkpoint {self.checkpoint} cannot be gone on from",
-            why,
-            "remove it to send all lines (which is harmless), or name another with --checkpoint",
+            Problem(
+                f"the checkpoint {self.checkpoint} cannot be gone on from",
+                why,
+                "remove it to send all lines (which is harmless), or name another with --checkpoint",
+            )
         )
 
 
@@ -167,5 +170,9 @@ def _keep_those_before(rejected: Path, position: Position) -> int:
 
 def _unusable(path: Path, error: OSError) -> JournalError:
     return JournalError(
-        f"{path} cannot be written", error.strerror or str(error), "name other files with --checkpoint and --rejected"
+        Problem(
+            f"{path} cannot be written",
+            error.strerror or str(error),
+            "name other files with --checkpoint and --rejected",
+        )
     )

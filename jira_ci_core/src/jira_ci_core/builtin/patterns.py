@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from jira_ci_core import FoundKey, Pipeline, PluginSettings, SettingsError, hookimpl, is_issue_key, setting
+from jira_ci_core import FoundKey, Pipeline, PluginSettings, Problem, SettingsError, hookimpl, is_issue_key, setting
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +61,11 @@ def _compiled(pattern: str) -> Any:
         import re2
     except ImportError:
         raise SettingsError(
-            "KEY_PATTERNS cannot be used",
-            "the package of the RE2 engine is not installed",
-            "pip install 'jira-ci-core[patterns]'",
+            Problem(
+                "KEY_PATTERNS cannot be used",
+                "the package of the RE2 engine is not installed",
+                "pip install 'jira-ci-core[patterns]'",
+            )
         ) from None
     options = re2.Options()
     options.log_errors = False
@@ -72,11 +74,13 @@ def _compiled(pattern: str) -> Any:
     except re2.error as error:
         reason = error.args[0] if error.args else error
         why = f"it is not a regular expression of RE2: {reason.decode() if isinstance(reason, bytes) else reason}"
-        raise SettingsError(f"KEY_PATTERNS cannot be {pattern!r}", why, "see the RE2 syntax") from None
+        raise SettingsError(Problem(f"KEY_PATTERNS cannot be {pattern!r}", why, "see the RE2 syntax")) from None
     if GROUP not in compiled.groupindex:
         raise SettingsError(
-            f"KEY_PATTERNS cannot be {pattern!r}",
-            "it has no group named key",
-            "put what is the issue key into (?P<key>…)",
+            Problem(
+                f"KEY_PATTERNS cannot be {pattern!r}",
+                "it has no group named key",
+                "put what is the issue key into (?P<key>…)",
+            )
         )
     return compiled

@@ -19,6 +19,7 @@ from jira_ci_core.config.sources import CONFIG, Declared, Sources, declared, fla
 from jira_ci_core.errors import ExitCode, SettingsError
 from jira_ci_core.issue_keys import ANY_PROJECT
 from jira_ci_core.plugins.loader import CORE_SETTINGS, NETWORK_SETTINGS, Loaded, load
+from jira_ci_core.problem import Problem
 
 if TYPE_CHECKING:
     from jira_ci_core.plugins.manager import Plugins
@@ -66,9 +67,11 @@ class Cli(click.Group):
         name = args[0] if args else ""
         if name in ELSEWHERE and self.get_command(ctx, name) is None:
             raise SettingsError(
-                f"there is no command {name} here",
-                "it comes with a package that is not installed (or is off: `jira-ci plugins` shows that)",
-                f"pip install 'jira-ci-core[{ELSEWHERE[name]}]'",
+                Problem(
+                    f"there is no command {name} here",
+                    "it comes with a package that is not installed (or is off: `jira-ci plugins` shows that)",
+                    f"pip install 'jira-ci-core[{ELSEWHERE[name]}]'",
+                )
             )
         return super().resolve_command(ctx, args)
 
@@ -241,7 +244,7 @@ def run(arguments: Sequence[str], context: Context) -> int:
         named = " ".join(["jira-ci", *(word for word in arguments[:1] if word in group.commands)])
         command = error.ctx.command_path if error.ctx else named
         what, why = error.format_message(), "that is not how the command is called"
-        raise SettingsError(what, why, f"see {command} --help") from None
+        raise SettingsError(Problem(what, why, f"see {command} --help")) from None
     except click.ClickException as error:
         # Of a command that a plugin added: its words are its own.
         context.console.text(f"error: {error.format_message()}")

@@ -256,8 +256,10 @@ def _success(loaded: Loaded, found: Found) -> State:
     wanted = wanted_state(loaded.plugins, found.pipeline, kind_of(loaded.settings), loaded.settings)
     if wanted not in (None, State.SUCCESSFUL, State.ROLLED_BACK):
         raise SettingsError(
-            f"STATE cannot be {loaded.settings.state!r} here",
-            "`jira-ci run` shows how its command ends, and STATE only what its success is called",
-            "leave STATE out, or set it to rolled_back where the command is a rollback",
+            Problem(
+                f"STATE cannot be {loaded.settings.state!r} here",
+                "`jira-ci run` shows how its command ends, and STATE only what its success is called",
+                "leave STATE out, or set it to rolled_back where the command is a rollback",
+            )
         )
     return wanted or State.SUCCESSFUL

@@ -161,7 +161,9 @@ class Sources:
         names = split(found[0]) if found and self.section is None else []
         if not isinstance(names, list):
             raise SettingsError(
-                f"SITES cannot be {str(names)[:200]!r}", "it is a list of names", "write names, several with commas"
+                Problem(
+                    f"SITES cannot be {str(names)[:200]!r}", "it is a list of names", "write names, several with commas"
+                )
             )
         return tuple(dict.fromkeys(str(name) for name in names if name))
 
@@ -178,9 +180,11 @@ class Sources:
         there = f"only of {', '.join(sections)}" if sections else "nor any other"
         where = f"{self.config_name} has no section of it, {there}" if self.config_name else "CONFIG is not set"
         raise SettingsError(
-            f"SITES names {name}, and nothing says what that is",
-            where,
-            f"write a section [sites.{name}] with instance, project and credentials into the file that CONFIG names",
+            Problem(
+                f"SITES names {name}, and nothing says what that is",
+                where,
+                f"write a section [sites.{name}] with instance, project and credentials to the file that CONFIG names",
+            )
         )
 
     @staticmethod
@@ -312,10 +316,10 @@ def _content(path: object, place: str) -> str | None:
         text = content.decode().strip()
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not text"
-        raise SettingsError(f"the file named by {place} cannot be read", f"{path}: {why}", remedy) from None
+        raise SettingsError(Problem(f"the file named by {place} cannot be read", f"{path}: {why}", remedy)) from None
     if not text or len(content) > LARGEST_SECRET_FILE:
         why = f"{path} is {'empty' if not text else 'larger than any credential'}"
-        raise SettingsError(f"the file named by {place} holds no credential", why, remedy)
+        raise SettingsError(Problem(f"the file named by {place} holds no credential", why, remedy))
     return text
 
 
@@ -326,9 +330,9 @@ def _toml(path: Path, place: str) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_bytes().decode())
     except OSError as error:
-        raise SettingsError(f"{path} cannot be read", error.strerror or str(error), remedy) from None
+        raise SettingsError(Problem(f"{path} cannot be read", error.strerror or str(error), remedy)) from None
     except (ValueError, RecursionError) as error:
-        raise SettingsError(f"{path} is not valid TOML", str(error), remedy) from None
+        raise SettingsError(Problem(f"{path} is not valid TOML", str(error), remedy)) from None
 
 
 def _project_file() -> tuple[dict[str, Any], str]:
@@ -344,7 +348,9 @@ def _project_file() -> tuple[dict[str, Any], str]:
     section = tool.get("jira-ci") if isinstance(tool, dict) else None
     name = "[tool.jira-ci] of pyproject.toml"
     if section is not None and not isinstance(section, dict):
-        raise SettingsError(f"{name} is not a table", "settings are lines in a table", 'write: project = "MYT"')
+        raise SettingsError(
+            Problem(f"{name} is not a table", "settings are lines in a table", 'write: project = "MYT"')
+        )
     return section or {}, name
 
 

@@ -10,6 +10,7 @@ from jira_ci_core.config.sources import SHIPPED_CREDENTIALS
 from jira_ci_core.errors import SettingsError
 from jira_ci_core.models import SignIn
 from jira_ci_core.plugins.manager import Plugins
+from jira_ci_core.problem import Problem
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +38,11 @@ def choose_sign_in(
         kinds = [offer.kind for offer in complete]
         if not set(kinds) <= SHIPPED_CREDENTIALS.keys():
             raise SettingsError(
-                f"credentials of several kinds are set: {', '.join(kinds)}",
-                "which of them is meant cannot be known",
-                f"set AUTH to one of them ({', '.join(kinds)})",
+                Problem(
+                    f"credentials of several kinds are set: {', '.join(kinds)}",
+                    "which of them is meant cannot be known",
+                    f"set AUTH to one of them ({', '.join(kinds)})",
+                )
             )
         chosen = next(offer for offer in complete if offer.kind == "oauth")
         others = [kind for kind in kinds if kind != chosen.kind]
@@ -65,12 +68,14 @@ def _not_usable(kind: str, plugins: Plugins, offers: Sequence[SignIn], credentia
         return _no_package(kind, plugins)
     if kind in SHIPPED_CREDENTIALS:
         names = " and ".join(name.upper() for name in SHIPPED_CREDENTIALS[kind])
-        return SettingsError(f"AUTH is {kind}, but {names} is not set", "that kind needs them", f"set {names}")
+        return SettingsError(Problem(f"AUTH is {kind}, but {names} is not set", "that kind needs them", f"set {names}"))
     kinds = sorted({*SHIPPED_CREDENTIALS, *(offer.kind for offer in offers)})
     return SettingsError(
-        f"AUTH cannot be {kind!r}",
-        "no plugin offers that kind, or its settings are not there",
-        f"use one of: {', '.join(kinds)}; `jira-ci plugins` shows what is installed",
+        Problem(
+            f"AUTH cannot be {kind!r}",
+            "no plugin offers that kind, or its settings are not there",
+            f"use one of: {', '.join(kinds)}; `jira-ci plugins` shows what is installed",
+        )
     )
 
 
@@ -86,16 +91,18 @@ def _none_complete(plugins: Plugins, offers: Sequence[SignIn], credentials: froz
         else (" (and install a package for it: pip install 'jira-ci-core[oauth]' or 'jira-ci-core[connect]')")
     )
     return SettingsError(
-        "there are no credentials",
-        f"Jira takes reports only from those who sign in, with {BOTH_KINDS}",
-        f"set {BOTH_KINDS}{install}",
+        Problem(
+            "there are no credentials",
+            f"Jira takes reports only from those who sign in, with {BOTH_KINDS}",
+            f"set {BOTH_KINDS}{install}",
+        )
     )
 
 
 def _half_given(offer: SignIn) -> SettingsError:
     missing = " and ".join(offer.missing)
     return SettingsError(
-        f"{missing} is not set", f"{offer.kind} sign-in needs it beside what is set", f"set {missing} as well"
+        Problem(f"{missing} is not set", f"{offer.kind} sign-in needs it beside what is set", f"set {missing} as well")
     )
 
 
@@ -114,7 +121,7 @@ def _no_package(kind: str, plugins: Plugins) -> SettingsError:
         if _is_installed(kind, plugins)
         else f"pip install 'jira-ci-core[{kind}]'"
     )
-    return SettingsError(f"{names} cannot be used", _why_no_package(kind, plugins), remedy)
+    return SettingsError(Problem(f"{names} cannot be used", _why_no_package(kind, plugins), remedy))
 
 
 def _why_no_package(kind: str, plugins: Plugins) -> str:

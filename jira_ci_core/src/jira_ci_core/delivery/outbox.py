@@ -22,6 +22,7 @@ from pydantic import ValidationError
 
 from jira_ci_core.errors import JiraCiError
 from jira_ci_core.models import Outcome, Receipt, Report, Result
+from jira_ci_core.problem import Problem
 
 if sys.platform != "win32":
     import fcntl
@@ -262,12 +263,14 @@ def _lock(descriptor: int) -> bool:
 
 
 def _unkept(report: Report, why: str, remedy: str) -> OutboxError:
-    return OutboxError(f"{report.title} is not kept in the outbox", why, remedy)
+    return OutboxError(Problem(f"{report.title} is not kept in the outbox", why, remedy))
 
 
 def _unusable(folder: Path, error: OSError | ValueError) -> OutboxError:
     return OutboxError(
-        f"the outbox {folder} cannot be used",
-        getattr(error, "strerror", None) or str(error),
-        "make OUTBOX a folder that this step may write to, with room in it",
+        Problem(
+            f"the outbox {folder} cannot be used",
+            getattr(error, "strerror", None) or str(error),
+            "make OUTBOX a folder that this step may write to, with room in it",
+        )
     )

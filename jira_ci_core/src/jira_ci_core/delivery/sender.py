@@ -61,5 +61,5 @@ def read_settings(model: type[M], owner: str, environ: Mapping[str, str]) -> M:
     """
     settings, problems = resolve(model, declared(model, owner), read_sources(environ, {}))
     if settings is None:
-        raise SettingsError.of(tuple(problems))
+        raise SettingsError(*problems)
     return settings

@@ -17,6 +17,7 @@ from jira_ci_core.errors import DeliveryError, SettingsError, SignInError
 from jira_ci_core.jira_api import Address, address_of, asking_problem, is_newer, read_entity, storage_problem
 from jira_ci_core.models import Connection, Outcome, Receipt, Report, Result, SignIn, Site
 from jira_ci_core.net.early import EarlyConnections
+from jira_ci_core.problem import Problem
 
 if TYPE_CHECKING:
     import requests
@@ -150,9 +151,11 @@ class Delivery:
             receipt = Receipt.for_all(reports, Result.NOT_DELIVERED, *error.problems)
         if receipt is None:
             raise SettingsError(
-                "nobody delivers the report",
-                "no plugin that is on implements the delivery of reports, or each left it to another",
-                "do not disable the plugin http; `jira-ci plugins` shows which are on",
+                Problem(
+                    "nobody delivers the report",
+                    "no plugin that is on implements the delivery of reports, or each left it to another",
+                    "do not disable the plugin http; `jira-ci plugins` shows which are on",
+                )
             )
         if len(receipt.outcomes) != len(reports):
             reason = f"answered {len(receipt.outcomes)} outcomes for {len(reports)} reports"
@@ -167,7 +170,7 @@ class Delivery:
         response = self.ask(method, address)
         problem = asking_problem(self.site.name, response.status_code, response.headers, response.text)
         if problem:
-            raise DeliveryError(problem.what, problem.why, problem.remedy)
+            raise DeliveryError(problem)
         return response
 
     def ask(self, method: str, address: Address) -> requests.Response:

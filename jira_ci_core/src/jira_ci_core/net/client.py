@@ -27,6 +27,7 @@ from jira_ci_core.jira_api import error_message, is_html, moved
 from jira_ci_core.net.adapter import Connections
 from jira_ci_core.net.early import CONNECT_SECONDS, EarlyConnections
 from jira_ci_core.output.redaction import Secrets
+from jira_ci_core.problem import Problem
 from jira_ci_core.urls import origin
 
 log = logging.getLogger(__name__)
@@ -189,9 +190,11 @@ class Http:
         """
         if origin(url) not in self._hosts:
             raise DeliveryError(
-                f"{origin(url) or url} was not asked",
-                "credentials go only to hosts that the settings name, and this is none of them",
-                "check INSTANCE, API_URL and CONNECT_HOSTNAME; a plugin names its hosts in its SignIn",
+                Problem(
+                    f"{origin(url) or url} was not asked",
+                    "credentials go only to hosts that the settings name, and this is none of them",
+                    "check INSTANCE, API_URL and CONNECT_HOSTNAME; a plugin names its hosts in its SignIn",
+                )
             )
         retry = RETRY
         if self._deadline.left() <= 0:
@@ -348,13 +351,15 @@ def answer_error(
     status = response.status_code
     if 300 <= status < 400:
         problem = moved(host, response.headers.get("Location", ""))
-        return SignInError(problem.what, problem.why, problem.remedy)
+        return SignInError(problem)
     detail = f", and {why}" if why else error_message(response.headers, response.text)
     if is_html(response.headers, response.text):
         detail = " with an HTML page, such as the login form of a proxy"
     elif status >= 500:
         remedy = "try again later; see status.atlassian.com"
-    return SignInError(f"{host} did not give {wanted}", f"it answered {status}{detail}", remedies.get(status, remedy))
+    return SignInError(
+        Problem(f"{host} did not give {wanted}", f"it answered {status}{detail}", remedies.get(status, remedy))
+    )
 
 
 def json_answer(wanted: str, response: requests.Response, remedy: str) -> dict[str, Any]:
@@ -382,28 +387,34 @@ def _unreachable(url: str, error: Exception, deadline: Deadline, tries: int) -> 
             "where your company checks traffic, name its certificate authority with CA_BUNDLE "
             "(or REQUESTS_CA_BUNDLE); verification is never switched off"
         )
-        return DeliveryError(f"{host} could not be reached safely", why, remedy)
+        return DeliveryError(Problem(f"{host} could not be reached safely", why, remedy))
     if isinstance(error, requests.exceptions.ProxyError | requests.exceptions.InvalidProxyURL):
-        return DeliveryError(f"{host} could not be reached through the proxy", why, "check HTTPS_PROXY and NO_PROXY")
+        return DeliveryError(
+            Problem(f"{host} could not be reached through the proxy", why, "check HTTPS_PROXY and NO_PROXY")
+        )
     if isinstance(error, (requests.exceptions.ContentDecodingError, DecodeError, _TooLongError)):
         return DeliveryError(
-            f"the answer of {host} cannot be read",
-            why,
-            "look for a proxy or gateway between this machine and it that answers in its place",
+            Problem(
+                f"the answer of {host} cannot be read",
+                why,
+                "look for a proxy or gateway between this machine and it that answers in its place",
+            )
         )
     if deadline.left() <= 0 or isinstance(error, (requests.Timeout, TimeoutError)):
         tried = "" if tries == 1 else f" (tried {tries} times)"
         return _late(url, f"there was no whole answer within {min(READ_SECONDS, deadline.seconds):g} seconds{tried}")
     return DeliveryError(
-        f"{host} could not be reached",
-        why,
-        "check the name (INSTANCE, API_URL, CONNECT_HOSTNAME), the network, and HTTPS_PROXY where you need a proxy",
+        Problem(
+            f"{host} could not be reached",
+            why,
+            "check the name (INSTANCE, API_URL, CONNECT_HOSTNAME), the network, and HTTPS_PROXY where you need a proxy",
+        )
     )
 
 
 def _late(url: str, why: str) -> DeliveryError:
     remedy = "try again later, or allow more with DEADLINE; check the network"
-    return DeliveryError(f"{origin(url) or url} did not answer in time", why, remedy)
+    return DeliveryError(Problem(f"{origin(url) or url} did not answer in time", why, remedy))
 
 
 def _cause(error: BaseException) -> str:

@@ -6,6 +6,7 @@ import ssl
 from pathlib import Path
 
 from jira_ci_core.errors import SettingsError
+from jira_ci_core.problem import Problem
 
 SYSTEM = "system"
 
@@ -48,7 +49,9 @@ def _place(bundle: str | None) -> Path:
 
 def _unusable(bundle: str | None, why: str) -> SettingsError:
     return SettingsError(
-        f"CA_BUNDLE cannot be {bundle!r}",
-        why,
-        "correct CA_BUNDLE (or REQUESTS_CA_BUNDLE, SSL_CERT_FILE), or leave it out",
+        Problem(
+            f"CA_BUNDLE cannot be {bundle!r}",
+            why,
+            "correct CA_BUNDLE (or REQUESTS_CA_BUNDLE, SSL_CERT_FILE), or leave it out",
+        )
     )

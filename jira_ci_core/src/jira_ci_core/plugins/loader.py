@@ -20,6 +20,7 @@ from jira_ci_core.config.sources import (
 from jira_ci_core.errors import PluginError, SettingsError
 from jira_ci_core.output.redaction import Secrets
 from jira_ci_core.plugins.manager import Plugins
+from jira_ci_core.problem import Problem
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,7 @@ def choose_plugins(sources: Sources) -> Plugins:
     """
     choice, problems = resolve(PluginChoice, declared(PluginChoice, "core"), sources)
     if choice is None:
-        raise SettingsError.of(tuple(problems))
+        raise SettingsError(*problems)
     return Plugins(choice)
 
 
@@ -78,7 +79,7 @@ def load(sources: Sources, secrets: Secrets, plugins: Plugins | None = None) -> 
     problems += [*wrong, *wrong_network, *plugins.start(sources)]
     _tell_failures(plugins)
     if settings is None or network is None or problems:
-        raise SettingsError.of(tuple(problems))
+        raise SettingsError(*problems)
     return Loaded(settings, network, plugins, without_secrets(sources.environ, everything), secrets, given)
 
 
@@ -87,9 +88,11 @@ def _of_the_site(sources: Sources, plugins: Plugins) -> Sources:
     names = sources.sites
     if len(names) > 1:
         raise SettingsError(
-            f"SITES names {len(names)} sites, and this speaks with one",
-            "only `jira-ci report` goes through several",
-            f"choose one of them: --sites {names[0]}",
+            Problem(
+                f"SITES names {len(names)} sites, and this speaks with one",
+                "only `jira-ci report` goes through several",
+                f"choose one of them: --sites {names[0]}",
+            )
         )
     signing_in = [plugin for plugin in plugins.installed if "jira_ci_authenticate" in plugin.hooks]
     secrets = [setting for plugin in signing_in for setting in plugin.settings if setting.secret]
@@ -117,6 +120,6 @@ def hide_secrets(settings: tuple[Declared, ...], sources: Sources, secrets: Secr
 
 def _tell_failures(plugins: Plugins) -> None:
     if plugins.failures and plugins.fail:
-        raise PluginError.of(tuple(plugins.failures))
+        raise PluginError(*plugins.failures)
     for problem in plugins.failures:
         log.warning("%s: %s", problem.what, problem.why)

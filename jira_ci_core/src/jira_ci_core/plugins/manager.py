@@ -180,7 +180,7 @@ class Plugins:
     def failure(self, name: str, hook: str, reason: str) -> PluginError:
         """The error that says that a plugin failed."""
         problem = _failure(self._installed[name], hook, reason)
-        return PluginError(problem.what, problem.why, problem.remedy)
+        return PluginError(problem)
 
     def _called(self, name: str, what: str, function: Callable[..., Any], *arguments: object) -> Any:
         try:
@@ -205,9 +205,12 @@ class Plugins:
         if name is not None and name not in deliverers:
             extra = f"pip install 'jira-ci-core[{name}]'; " if name in SHIPPED_DELIVERIES else ""
             raise SettingsError(
-                f"DELIVERY names {name}, and no plugin of that name delivers reports",
-                "it is not installed, is off, or does something else",
-                f"{extra}`jira-ci plugins` shows what is installed; those that deliver here: {', '.join(deliverers)}",
+                Problem(
+                    f"DELIVERY names {name}, and no plugin of that name delivers reports",
+                    "it is not installed, is off, or does something else",
+                    f"{extra}`jira-ci plugins` shows what is installed; "
+                    f"those that deliver here: {', '.join(deliverers)}",
+                )
             )
         self._delivery = name
 
@@ -359,7 +362,7 @@ class Plugins:
             raise error
         failure = _failure(plugin, hook, _reason(error))
         if self.fail and not only_told:
-            raise PluginError(failure.what, failure.why, failure.remedy) from None
+            raise PluginError(failure) from None
         log.warning("%s: %s", failure.what, failure.why)
 
 

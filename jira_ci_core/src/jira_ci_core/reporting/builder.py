@@ -27,6 +27,7 @@ from jira_ci_core.models import (
     State,
 )
 from jira_ci_core.plugins.manager import Plugins
+from jira_ci_core.problem import Problem
 from jira_ci_core.reporting.identity import (
     branch_url,
     commit_url,
@@ -63,10 +64,12 @@ def make_site(settings: Settings) -> Site:
     """The site of all reports of this step. Raises SettingsError where nothing says which it is."""
     if settings.instance is None and settings.cloud_id is None:
         raise SettingsError(
-            "INSTANCE is not set",
-            "it says which Jira site to update",
-            "set INSTANCE to myorg for myorg.atlassian.net (PLUGIN_INSTANCE, JIRA_CI_INSTANCE or --instance); "
-            "with OAuth, CLOUD_ID alone will do",
+            Problem(
+                "INSTANCE is not set",
+                "it says which Jira site to update",
+                "set INSTANCE to myorg for myorg.atlassian.net (PLUGIN_INSTANCE, JIRA_CI_INSTANCE or --instance); "
+                "with OAuth, CLOUD_ID alone will do",
+            )
         )
     return Site(url=settings.instance, cloud_id=settings.cloud_id)
 
@@ -118,9 +121,11 @@ def make_environments(plugins: Plugins, pipeline: Pipeline, settings: Settings) 
     names = settings.environment_name
     if settings.environment_id and len(names) > 1:
         raise SettingsError(
-            "ENVIRONMENT_ID cannot be set here",
-            f"it is the id of one environment, and ENVIRONMENT_NAME names {len(names)}",
-            "leave ENVIRONMENT_ID out, or report each environment in a step of its own",
+            Problem(
+                "ENVIRONMENT_ID cannot be set here",
+                f"it is the id of one environment, and ENVIRONMENT_NAME names {len(names)}",
+                "leave ENVIRONMENT_ID out, or report each environment in a step of its own",
+            )
         )
     found: dict[str, Environment] = {}
     for name in names:

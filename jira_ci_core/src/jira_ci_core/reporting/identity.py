@@ -11,6 +11,7 @@ import re
 from jira_ci_core.config.settings import Settings
 from jira_ci_core.errors import SettingsError
 from jira_ci_core.models import Kind, Pipeline, PipelineIdentity
+from jira_ci_core.problem import Problem
 from jira_ci_core.urls import web_url
 
 LONGEST_ID = 255
@@ -36,9 +37,11 @@ def pipeline_id(pipeline: Pipeline, settings: Settings) -> str:
     id = settings.pipeline or pipeline.id or pipeline.repository
     if not id:
         raise SettingsError(
-            "PIPELINE is not set",
-            f"{_who(pipeline)} does not say which pipeline this is, and there is no repository to name it after",
-            "set PIPELINE to a name that stays the same from run to run, such as acme/shop",
+            Problem(
+                "PIPELINE is not set",
+                f"{_who(pipeline)} does not say which pipeline this is, and there is no repository to name it after",
+                "set PIPELINE to a name that stays the same from run to run, such as acme/shop",
+            )
         )
     return stable_id(id)
 
@@ -52,19 +55,23 @@ def run_number(pipeline: Pipeline, settings: Settings, kind: Kind) -> int:
         return settings.run_number
     if not pipeline.number:
         raise SettingsError(
-            "RUN_NUMBER is not set",
-            f"{_who(pipeline)} does not say the number of this run",
-            "set RUN_NUMBER to a number that grows from run to run",
+            Problem(
+                "RUN_NUMBER is not set",
+                f"{_who(pipeline)} does not say the number of this run",
+                "set RUN_NUMBER to a number that grows from run to run",
+            )
         )
     counted = countable(pipeline.number)
     if counted is not None:
         return counted
     if kind is Kind.DEPLOYMENT:
         raise SettingsError(
-            "RUN_NUMBER is not set",
-            f"the number that {_who(pipeline)} gives this run ({pipeline.number}) has no order, "
-            "and Jira shows the deployment with the highest number as the latest",
-            "set RUN_NUMBER to a number that grows from run to run",
+            Problem(
+                "RUN_NUMBER is not set",
+                f"the number that {_who(pipeline)} gives this run ({pipeline.number}) has no order, "
+                "and Jira shows the deployment with the highest number as the latest",
+                "set RUN_NUMBER to a number that grows from run to run",
+            )
         )
     # 52 bits: as large as a number can be that every JSON reader keeps exact.
     return int.from_bytes(hashlib.sha256(pipeline.number.encode()).digest()[:8]) >> 12
@@ -90,9 +97,11 @@ def link(pipeline: Pipeline, settings: Settings) -> str:
         except ValueError:
             continue
     raise SettingsError(
-        "LINK is not set",
-        f"{_who(pipeline)} gives no usable address of the run, and there is no commit with one",
-        "set LINK to the address that people should get to from Jira, https://…",
+        Problem(
+            "LINK is not set",
+            f"{_who(pipeline)} gives no usable address of the run, and there is no commit with one",
+            "set LINK to the address that people should get to from Jira, https://…",
+        )
     )
 
 

@@ -83,7 +83,7 @@ def run(
     try:
         return report(load(read_sources(environ, flags or {}), secrets), dry_run=dry_run, clock=clock)
     except JiraCiError as error:
-        raise error.of(tuple(problem.redacted(secrets.redact) for problem in error.problems)) from None
+        raise type(error)(*(problem.redacted(secrets.redact) for problem in error.problems)) from None
 
 
 def report(

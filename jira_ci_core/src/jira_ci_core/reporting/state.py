@@ -9,6 +9,7 @@ from jira_ci_core.config.settings import Settings
 from jira_ci_core.errors import SettingsError
 from jira_ci_core.models import Kind, Pipeline, State
 from jira_ci_core.plugins.manager import Plugins
+from jira_ci_core.problem import Problem
 
 log = logging.getLogger(__name__)
 
@@ -55,15 +56,19 @@ def wanted_state(plugins: Plugins, pipeline: Pipeline, kind: Kind, settings: Set
         from jira_ci_core.builtin.states import WORDS
 
         raise SettingsError(
-            f"STATE cannot be {settings.state!r}",
-            "no table knows that word",
-            "use one of: " + ", ".join(word for words in WORDS.values() for word in words),
+            Problem(
+                f"STATE cannot be {settings.state!r}",
+                "no table knows that word",
+                "use one of: " + ", ".join(word for words in WORDS.values() for word in words),
+            )
         )
     if wanted is State.ROLLED_BACK and kind is Kind.BUILD:
         raise SettingsError(
-            f"STATE cannot be {settings.state!r} here",
-            "a build cannot be rolled back, only a deployment can, and ENVIRONMENT_NAME is not set",
-            "set ENVIRONMENT_NAME to the environment that was rolled back, or use another STATE",
+            Problem(
+                f"STATE cannot be {settings.state!r} here",
+                "a build cannot be rolled back, only a deployment can, and ENVIRONMENT_NAME is not set",
+                "set ENVIRONMENT_NAME to the environment that was rolled back, or use another STATE",
+            )
         )
     return wanted
 
@@ -78,11 +83,13 @@ def _mapped(plugins: Plugins, word: str | None, pipeline: Pipeline, kind: Kind, 
 
 def _of_ci(pipeline: Pipeline, kind: Kind, state: State | None) -> State:
     if not pipeline.publishes_status:
+        unknown = "no CI was recognised" if pipeline.ci in ("none", "git checkout") else f"{pipeline.ci} does not say"
         raise SettingsError(
-            "STATE is not set",
-            f"{'no CI was recognised' if pipeline.ci in ('none', 'git checkout') else pipeline.ci + ' does not say'}"
-            ", so how this run fares is not known, and success is never assumed",
-            "set STATE, for example to successful in the last step and to failed in the one that runs on failure",
+            Problem(
+                "STATE is not set",
+                f"{unknown}, so how this run fares is not known, and success is never assumed",
+                "set STATE, for example to successful in the last step and to failed in the one that runs on failure",
+            )
         )
     if not pipeline.status:
         return State.IN_PROGRESS

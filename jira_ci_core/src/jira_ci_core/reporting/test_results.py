@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jira_ci_core.errors import SettingsError
 from jira_ci_core.models import CountedTests
+from jira_ci_core.problem import Problem
 
 if TYPE_CHECKING:
     from junitparser import TestCase
@@ -89,9 +90,11 @@ def require_junitparser() -> None:
         import junitparser  # noqa: F401
     except ImportError:
         raise SettingsError(
-            "TEST_RESULTS cannot be used",
-            "the package that reads test results is not installed",
-            "pip install 'jira-ci-core[junit]', or leave TEST_RESULTS out",
+            Problem(
+                "TEST_RESULTS cannot be used",
+                "the package that reads test results is not installed",
+                "pip install 'jira-ci-core[junit]', or leave TEST_RESULTS out",
+            )
         ) from None
 
 

@@ -12,6 +12,7 @@ from string import Template
 from jira_ci_core.errors import SettingsError
 from jira_ci_core.plugins.catalog import BUILT_IN
 from jira_ci_core.plugins.manager import HOOK_PREFIX, HOOKS
+from jira_ci_core.problem import Problem
 
 LONGEST_NAME = 40
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
@@ -45,11 +46,17 @@ def new_plugin(name: str, hook: str, folder: Path) -> list[Path]:
         ]
     except FileExistsError:
         raise SettingsError(
-            f"{name} is not written", "there is a file or folder of that name here", "choose another name, or move it"
+            Problem(
+                f"{name} is not written",
+                "there is a file or folder of that name here",
+                "choose another name, or move it",
+            )
         ) from None
     except OSError as error:
         raise SettingsError(
-            f"{name} cannot be written", f"{package}: {error.strerror}", "change to a folder that you may write to"
+            Problem(
+                f"{name} cannot be written", f"{package}: {error.strerror}", "change to a folder that you may write to"
+            )
         ) from None
 
 
@@ -58,7 +65,7 @@ def _known(hook: str) -> str:
     if HOOK_PREFIX + short not in HOOKS:
         known = ", ".join(name.removeprefix(HOOK_PREFIX) for name in HOOKS)
         raise SettingsError(
-            f"there is no hook {hook!r}", "the contract has none of that name", f"choose one of: {known}"
+            Problem(f"there is no hook {hook!r}", "the contract has none of that name", f"choose one of: {known}")
         )
     return short
 
@@ -73,7 +80,7 @@ def _module(name: str) -> str:
         why = f"Python knows {module} as something else"
     else:
         return module
-    raise SettingsError(f"a plugin cannot be called {name!r}", why, "choose a name such as acme-changelog")
+    raise SettingsError(Problem(f"a plugin cannot be called {name!r}", why, "choose a name such as acme-changelog"))
 
 
 def _filled(text: str, names: dict[str, str]) -> str:

@@ -46,6 +46,7 @@ from jira_ci_core.models import (
 from jira_ci_core.net.client import Http
 from jira_ci_core.output.redaction import Secrets
 from jira_ci_core.plugins.manager import Plugins
+from jira_ci_core.problem import Problem
 from jira_ci_core.testing.harness import holding
 from jira_ci_core.testing.recorded import RECORDED
 from jira_ci_core.testing.strategies import pipelines, receipts_of, reports
@@ -299,7 +300,7 @@ class DeliveryContract(PluginContract):
 
     def connect(self) -> Connection:
         """Called by the plugin to sign in; fails, unless a subclass does better."""
-        raise DeliveryError("there is no connection", "this test has none", "override `connect`")
+        raise DeliveryError(Problem("there is no connection", "this test has none", "override `connect`"))
 
     def http(self) -> Http:
         """The network as the plugin sees it; without any host, unless a subclass does better."""
@@ -342,7 +343,7 @@ class DeliveryContract(PluginContract):
 
         def connect() -> Connection:
             asked.append(True)
-            raise DeliveryError("there is no connection", "the network is down", "try again")
+            raise DeliveryError(Problem("there is no connection", "the network is down", "try again"))
 
         delivered = data.draw(st.lists(reports(self.site), min_size=1, max_size=3))
         try:

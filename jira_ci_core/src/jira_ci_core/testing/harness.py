@@ -21,7 +21,7 @@ def holding(plugin: object, **settings: str) -> Plugins:
     plugins = Plugins(PluginChoice(), [installed])
     problems = plugins.start(Sources({f"PLUGIN_{name.upper()}": value for name, value in settings.items()}))
     if plugins.failures:
-        raise PluginError.of(tuple(plugins.failures))
+        raise PluginError(*plugins.failures)
     if problems:
-        raise SettingsError.of(tuple(problems))
+        raise SettingsError(*problems)
     return plugins

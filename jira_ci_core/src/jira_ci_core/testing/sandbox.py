@@ -15,6 +15,7 @@ from typing import Any
 import requests
 
 from jira_ci_core.errors import SettingsError
+from jira_ci_core.problem import Problem
 
 PATIENCE = 30.0  # seconds that it gets to start, and to end
 PROJECTS = "MYT,DEMO"
@@ -104,9 +105,11 @@ def running_sandbox() -> Iterator[Sandbox]:
                     process.wait()
                     errors.seek(0)
                     raise SettingsError(
-                        "the local Jira did not start",
-                        errors.read().decode(errors="replace").strip() or "it said nothing",
-                        "pip install 'jira-ci-core[testing]', which brings it",
+                        Problem(
+                            "the local Jira did not start",
+                            errors.read().decode(errors="replace").strip() or "it said nothing",
+                            "pip install 'jira-ci-core[testing]', which brings it",
+                        )
                     )
                 ready = json.loads(line)
                 yield Sandbox(url=ready["url"], cloud_id=ready["cloud_id"], **ready["credentials"])

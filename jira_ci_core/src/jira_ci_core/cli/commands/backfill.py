@@ -14,6 +14,7 @@ import click
 
 from jira_ci_core.cli.app import SettingsCommand, site_of
 from jira_ci_core.errors import ExitCode, SettingsError
+from jira_ci_core.problem import Problem
 
 if TYPE_CHECKING:
     from jira_ci_core.backfill.run import Summary
@@ -136,7 +137,9 @@ def _open(file: str) -> BinaryIO:
         return Path(file).open("rb")
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
-        raise SettingsError(f"{file} cannot be read", why, "name a file of lines, or - for standard input") from None
+        raise SettingsError(
+            Problem(f"{file} cannot be read", why, "name a file of lines, or - for standard input")
+        ) from None
 
 
 def _size(lines: BinaryIO) -> int:

@@ -14,6 +14,7 @@ from jira_ci_core.config.settings import OutboxSettings
 from jira_ci_core.config.sources import declared, resolve
 from jira_ci_core.delivery.outbox import Entry, Outbox, OutboxError, Stranger
 from jira_ci_core.errors import ExitCode, SettingsError
+from jira_ci_core.problem import Problem
 
 
 @click.group(short_help="List, deliver or drop what is not delivered yet.")
@@ -69,18 +70,20 @@ def drop(ctx: click.Context, /, names: tuple[str, ...], everything: bool, **flag
     unknown = [name for name in chosen if name not in found]
     if bool(names) == everything:
         raise SettingsError(
-            "nothing was dropped", "either the names of reports are needed, or --all", "see `jira-ci outbox list`"
+            Problem(
+                "nothing was dropped", "either the names of reports are needed, or --all", "see `jira-ci outbox list`"
+            )
         )
     if unknown:
         raise SettingsError(
-            "nothing was dropped", f"not in the outbox: {', '.join(unknown)}", "see `jira-ci outbox list`"
+            Problem("nothing was dropped", f"not in the outbox: {', '.join(unknown)}", "see `jira-ci outbox list`")
         )
     for one in [found[name] for name in chosen] or [one for one in found.values() if isinstance(one, Entry)]:
         try:
             one.path.unlink(missing_ok=True)
         except OSError as error:
             raise OutboxError(
-                f"{one.path} cannot be dropped", error.strerror or str(error), "remove it by other means"
+                Problem(f"{one.path} cannot be dropped", error.strerror or str(error), "remove it by other means")
             ) from None
         ctx.obj.console.line(f"dropped {_line(one)}")
 
@@ -89,14 +92,16 @@ def _outbox(ctx: click.Context, flags: dict[str, str | None]) -> Outbox:
     sources = replace(ctx.meta["sources"], flags=given(flags))
     settings, problems = resolve(OutboxSettings, declared(OutboxSettings, CORE), sources)
     if settings is None:
-        raise SettingsError.of(tuple(problems))
+        raise SettingsError(*problems)
     return _of(settings.outbox)
 
 
 def _of(folder: str | None) -> Outbox:
     if not folder:
         raise SettingsError(
-            "OUTBOX is not set", "it names the folder in which reports are kept", "set OUTBOX, or --outbox FOLDER"
+            Problem(
+                "OUTBOX is not set", "it names the folder in which reports are kept", "set OUTBOX, or --outbox FOLDER"
+            )
         )
     return Outbox(Path(folder))
 

@@ -10,6 +10,7 @@ import click
 from jira_ci_core.cli.app import SettingsCommand, site_of
 from jira_ci_core.errors import ExitCode, SettingsError
 from jira_ci_core.models import Kind
+from jira_ci_core.problem import Problem
 
 if TYPE_CHECKING:
     from jira_ci_core.jira_api import Address
@@ -91,5 +92,7 @@ def addresses(loaded: Loaded) -> dict[str, Address]:
 def _pair(text: str) -> tuple[str, str]:
     name, _, value = text.partition("=")
     if not (name and value) or name.startswith("_"):
-        raise SettingsError(f"--property cannot be {text!r}", "it is no pair of a name and a value", "write NAME=VALUE")
+        raise SettingsError(
+            Problem(f"--property cannot be {text!r}", "it is no pair of a name and a value", "write NAME=VALUE")
+        )
     return name, value

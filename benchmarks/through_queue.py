@@ -27,7 +27,7 @@ import brokers
 
 from jira_ci_core import Build, PipelineIdentity, Report, Site, State, read_settings
 from jira_ci_delivery_celery.broker import connected
-from jira_ci_delivery_celery.message import seal
+from jira_ci_delivery_celery.message import sign
 from jira_ci_delivery_celery.options import Options
 from jira_ci_sandbox.client import Sandbox
 
@@ -115,7 +115,7 @@ def measure(
     def produce(first: int) -> None:
         with connected(options) as broker:
             for number in range(first, given.reports, given.producers):
-                broker.put(broker.names.reports, seal(report(jira.url, number), options.keys[0], time.time()))
+                broker.put(broker.names.reports, sign(report(jira.url, number), options.keys[0], time.time()))
 
     began = time.monotonic()
     with ThreadPoolExecutor(given.producers) as pool:

@@ -15,7 +15,7 @@ from pathlib import Path
 from py_compile import PycInvalidationMode
 
 SOURCE = Path(__file__).parents[1]
-NOT_NEEDED = "*.pyi", "*.pxd", "*.h", "*.c", "pytest_jira_ci"
+NOT_NEEDED = "*.pxd", "*.h", "*.c", "pytest_jira_ci"
 PROGRAM = "jira-ci"
 
 

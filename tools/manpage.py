@@ -16,7 +16,7 @@ import click
 
 from jira_ci_core.cli.app import CORE, cli
 from jira_ci_core.cli.report import Context
-from jira_ci_core.config.sources import PROJECT_FILE, Declared, flag
+from jira_ci_core.config.sources import PROJECT_FILE, SettingSpec, flag
 from jira_ci_core.output.console import Console
 from jira_ci_core.output.redaction import Secrets
 from jira_ci_core.plugins.catalog import BUILT_IN
@@ -61,7 +61,7 @@ def command_section(command: click.Command, path: str, settings: set[str]) -> It
             yield from command_section(below, f"{path} {name}", settings)
 
 
-def setting_entry(setting: Declared) -> Iterator[str]:
+def setting_entry(setting: SettingSpec) -> Iterator[str]:
     """A setting with its flag; the variables follow from its name."""
     default = f" Default: {_text(setting.default)}." if _text(setting.default) else ""
     term = f"{', '.join(map(flag, setting.names))} VALUE" if not setting.secret else ", ".join(setting.names).upper()

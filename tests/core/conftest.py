@@ -19,7 +19,7 @@ from jira_ci_core.cli import main
 from jira_ci_core.config.sources import Sources, read_sources
 from jira_ci_core.output.redaction import Secrets
 from jira_ci_core.plugins import manager
-from jira_ci_core.plugins.loader import Loaded, load
+from jira_ci_core.plugins.loader import Runtime, load
 from jira_ci_core.testing import RECORDED
 
 _numbers = itertools.count()
@@ -91,10 +91,10 @@ def pipeline_of() -> Callable[..., Pipeline]:
 
 
 @pytest.fixture
-def loaded() -> Callable[..., Loaded]:
+def loaded() -> Callable[..., Runtime]:
     """Checked settings and started plugins, from an environment and flags."""
 
-    def make(environ: Mapping[str, str], **flags: str) -> Loaded:
+    def make(environ: Mapping[str, str], **flags: str) -> Runtime:
         return load(read_sources(environ, flags), Secrets())
 
     return make

@@ -41,7 +41,7 @@ def test_a_deadline_begins_when_it_is_first_asked_and_may_begin_anew_or_end():
     assert deadline.left() == 6
     deadline.end()
     assert deadline.left() == 0
-    deadline.begin_anew()
+    deadline.restart()
     now[0] = 300
     assert deadline.left() == 10
     now[0] = 400

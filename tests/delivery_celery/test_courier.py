@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jira_ci_core import Courier, PluginSettings, Result, SettingsError, Site, read_settings, setting
+from jira_ci_core import PluginSettings, Result, Sender, SettingsError, Site, read_settings, setting
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def report(jira, make_report):
 
 
 def test_it_delivers_one_batch_after_the_other_and_signs_in_once(jira, environ, report):
-    with Courier(environ) as courier:
+    with Sender(environ) as courier:
         assert courier.takes(report)
         for _ in range(2):
             [outcome] = courier.deliver([report]).outcomes
@@ -34,7 +34,7 @@ def test_it_delivers_one_batch_after_the_other_and_signs_in_once(jira, environ, 
 
 def test_it_tries_nothing_again_and_says_how_long_jira_asks_to_wait(jira, environ, report):
     jira.fault("answer", status=429, headers={"Retry-After": "7"}, count=2)
-    with Courier(environ) as courier:
+    with Sender(environ) as courier:
         receipt = courier.deliver([report])
     assert receipt.outcomes[0].result is Result.NOT_DELIVERED
     assert receipt.retry_after == 7
@@ -42,19 +42,19 @@ def test_it_tries_nothing_again_and_says_how_long_jira_asks_to_wait(jira, enviro
 
 
 def test_it_never_puts_into_a_queue_what_it_took_from_one(jira, environ, report):
-    with Courier({**environ, "JIRA_CI_DELIVERY": "celery"}) as courier:
+    with Sender({**environ, "JIRA_CI_DELIVERY": "celery"}) as courier:
         assert courier.deliver([report]).outcomes[0].result is Result.ACCEPTED
 
 
 def test_it_takes_no_report_for_another_site(environ, make_report):
-    with Courier(environ) as courier:
+    with Sender(environ) as courier:
         assert not courier.takes(make_report())
 
 
 def test_without_credentials_there_is_none(environ):
     del environ["JIRA_CI_CLIENT_ID"], environ["JIRA_CI_CLIENT_SECRET"]
     with pytest.raises(SettingsError, match="credential"):
-        Courier(environ)
+        Sender(environ)
 
 
 def test_settings_are_read_as_a_command_would(tmp_path):

@@ -7,20 +7,20 @@ from hypothesis import strategies as st
 
 from jira_ci_core import Site
 from jira_ci_core.testing import reports
-from jira_ci_delivery_celery.gather import Gathering, Held
+from jira_ci_delivery_celery.gather import Batcher, PendingReport
 
 REPORTS = reports(Site(url="https://a.example")) | reports(Site(url="https://b.example"))
 
 
 def gathering(most=3, most_bytes=1000, window=1, hold=10, *, of=()):
-    gathered = Gathering(most, most_bytes, window, hold)
+    gathered = Batcher(most, most_bytes, window, hold)
     for report in of:
         gathered.add(held(report))
     return gathered
 
 
 def held(report, since=0.0, size=10):
-    return Held(report.title, report, size, since)
+    return PendingReport(report.title, report, size, since)
 
 
 def drained(gathered):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jira_ci_core import Report, Site
 from jira_ci_core.testing import reports
 from jira_ci_delivery_celery import message
-from jira_ci_delivery_celery.message import LARGEST, RefusedMessageError, seal, unseal
+from jira_ci_delivery_celery.message import LARGEST, RefusedMessageError, sign, verify
 
 KEY, OTHER = b"the key of the queue", b"another key altogether"
 REPORTS = reports(Site(url="https://acme.atlassian.net"))
@@ -20,25 +20,25 @@ REPORTS = reports(Site(url="https://acme.atlassian.net"))
 
 @given(report=REPORTS, published=st.integers(0, 2**40))
 def test_what_was_sealed_is_what_is_unsealed(report, published):
-    read = unseal(seal(report, KEY, published).encode(), [OTHER, KEY])
+    read = verify(sign(report, KEY, published).encode(), [OTHER, KEY])
     assert (read.report, read.published) == (report, published)
 
 
 @given(report=REPORTS)
 def test_nobody_without_the_key_can_make_a_message(report):
     with pytest.raises(RefusedMessageError, match="forged"):
-        unseal(seal(report, OTHER, 0).encode(), [KEY])
+        verify(sign(report, OTHER, 0).encode(), [KEY])
 
 
 @given(report=REPORTS, data=st.data())
 def test_nothing_of_a_message_can_be_changed(report, data):
-    content = json.loads(seal(report, KEY, 0))
+    content = json.loads(sign(report, KEY, 0))
     entity = content["report"]["entity"]
     field = data.draw(st.sampled_from(sorted(entity)))
     entity[field] = data.draw(st.none() | st.integers() | st.text().filter(lambda text: text != entity[field]))
-    if content != json.loads(seal(report, KEY, 0)):
+    if content != json.loads(sign(report, KEY, 0)):
         with pytest.raises(RefusedMessageError, match="forged"):
-            unseal(json.dumps(content).encode(), [KEY])
+            verify(json.dumps(content).encode(), [KEY])
 
 
 @given(
@@ -47,19 +47,19 @@ def test_nothing_of_a_message_can_be_changed(report, data):
 )
 def test_whatever_else_comes_is_refused_with_a_reason(body):
     with pytest.raises(RefusedMessageError, match=r"unreadable|unknown version"):
-        unseal(body, [KEY])
+        verify(body, [KEY])
 
 
 @given(version=st.none() | st.booleans() | st.text() | st.floats() | st.integers().filter(lambda number: number != 1))
 def test_an_unknown_version_is_refused_as_such(version):
     with pytest.raises(RefusedMessageError, match="unknown version"):
-        unseal(json.dumps({"version": version}).encode(), [KEY])
+        verify(json.dumps({"version": version}).encode(), [KEY])
 
 
 @pytest.mark.parametrize("signature", [None, 7, "", "é", "\ud800", ["a"]])
 def test_a_signature_that_is_none_is_refused(signature):
     with pytest.raises(RefusedMessageError, match="forged"):
-        unseal(json.dumps({"version": 1, "signature": signature, "n": "\ud800"}).encode(), [KEY])
+        verify(json.dumps({"version": 1, "signature": signature, "n": "\ud800"}).encode(), [KEY])
 
 
 def test_deep_or_endless_messages_are_refused():
@@ -69,25 +69,25 @@ def test_deep_or_endless_messages_are_refused():
         b'{"version": 1, "signature": "a", "n": NaN}',
     ):
         with pytest.raises(RefusedMessageError):
-            unseal(body, [KEY])
+            verify(body, [KEY])
 
 
 def test_what_is_signed_and_still_no_report_is_refused(make_report):
     report = make_report()
-    content = json.loads(seal(report, KEY, 0))
+    content = json.loads(sign(report, KEY, 0))
     for changed in ({"report": {}}, {"report": None}, {"published": "yesterday"}):
         unsigned = {**content, **changed}
         del unsigned["signature"]
         signed = {**unsigned, "signature": message._signature(unsigned, KEY)}
         with pytest.raises(RefusedMessageError, match="invalid"):
-            unseal(json.dumps(signed).encode(), [KEY])
+            verify(json.dumps(signed).encode(), [KEY])
 
 
 def test_sizes_are_limited_on_both_sides(make_report):
     with pytest.raises(RefusedMessageError, match="bytes"):
-        seal(make_report(description="x" * LARGEST), KEY, 0)
+        sign(make_report(description="x" * LARGEST), KEY, 0)
     with pytest.raises(RefusedMessageError, match="oversized"):
-        unseal(b" " * (LARGEST + 1), [KEY])
+        verify(b" " * (LARGEST + 1), [KEY])
 
 
 def test_the_schema_in_the_package_is_that_of_the_messages():
@@ -97,7 +97,7 @@ def test_the_schema_in_the_package_is_that_of_the_messages():
     assert schema["$defs"] == report["$defs"]
     assert schema["properties"]["report"]["properties"] == report["properties"]
     assert schema["properties"]["version"] == {"const": message.VERSION}
-    assert schema["required"] == sorted(json.loads(seal(Report.model_validate(EXAMPLE), KEY, 0)))
+    assert schema["required"] == sorted(json.loads(sign(Report.model_validate(EXAMPLE), KEY, 0)))
 
 
 EXAMPLE = {

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from jira_ci_core.cli.main import call
-from jira_ci_core.net.preconnect import open_ahead
+from jira_ci_core.net.preconnect import preconnect
 from jira_ci_sandbox.client import Sandbox
 
 
@@ -173,7 +173,7 @@ def jira_ci(step: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
         with monkeypatch.context() as without:
             # What pytest keeps of the log may hold characters that cannot be handed from one process to another.
             without.setattr(logging.getLogger(), "handlers", [])
-            code = call(arguments, {**least, **environ}, open_ahead(arguments, {**least, **environ}))
+            code = call(arguments, {**least, **environ}, preconnect(arguments, {**least, **environ}))
         return Ended(int(code), *capsys.readouterr())
 
     return run

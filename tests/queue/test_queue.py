@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 from jira_ci_core import Result, Site, State
-from jira_ci_delivery_celery.message import seal
+from jira_ci_delivery_celery.message import sign
 
 
 def is_json(line):
@@ -41,11 +41,11 @@ def test_many_reports_share_a_call_and_a_superseded_one_is_not_sent(queue):
 
 def test_poisoned_forged_and_oversized_messages_are_dead_letters_and_stop_nobody(queue, queue_key):
     good = queue.report(1)
-    forged = seal(queue.report(2), b"not the key of this queue", time.time())
-    content = json.loads(seal(queue.report(3), queue_key, time.time()))
+    forged = sign(queue.report(2), b"not the key of this queue", time.time())
+    content = json.loads(sign(queue.report(3), queue_key, time.time()))
     later = json.dumps({**content, "version": 2})
     changed = json.dumps({**content, "report": {**content["report"], "properties": {"a": "b"}}})
-    elsewhere = seal(good.model_copy(update={"site": Site(url="https://other.example")}), queue_key, time.time())
+    elsewhere = sign(good.model_copy(update={"site": Site(url="https://other.example")}), queue_key, time.time())
     for body in (
         "no JSON",
         b"\x80\x04\x95 a pickle",
@@ -59,7 +59,7 @@ def test_poisoned_forged_and_oversized_messages_are_dead_letters_and_stop_nobody
     ):
         queue.put(body)
     with queue.broker() as broker:
-        broker.put(broker.names.reports, seal(queue.report(4), queue_key, time.time()), {"attempts": "many", "due": []})
+        broker.put(broker.names.reports, sign(queue.report(4), queue_key, time.time()), {"attempts": "many", "due": []})
         broker._producer.publish(
             b"x", exchange="", routing_key=broker.names.reports, headers={"compression": "no such"}
         )

@@ -34,7 +34,7 @@ def connect(settings: OAuth.Settings, site: Site, http: Http) -> Connection:
     cloud_id = site.cloud_id
     if cloud_id is None:
         # Neither needs the other, so that they share one round trip.
-        cloud_id, _ = http.side_by_side(lambda: fetch_cloud_id(site, http), auth.obtain)
+        cloud_id, _ = http.gather(lambda: fetch_cloud_id(site, http), auth.obtain)
     base = f"{settings.api_url}/jira"
     return Connection(
         builds_url=f"{base}/builds/0.1/cloud/{cloud_id}/bulk",

@@ -15,9 +15,9 @@ def main() -> NoReturn:
     # A step lives for a blink: looking for garbage, most of all at its end, would take a sixth of that.
     gc.set_threshold(*LITTLE_GARBAGE)
     try:
-        from jira_ci_core.net.preconnect import open_ahead
+        from jira_ci_core.net.preconnect import preconnect
 
-        early = open_ahead(sys.argv[1:], os.environ)
+        early = preconnect(sys.argv[1:], os.environ)
         from jira_ci_core.cli.main import call
 
         exit_code = call(sys.argv[1:], os.environ, early)

@@ -54,7 +54,7 @@ class Deadline:
         self._monotonic = monotonic
         self._end: float | None = None
 
-    def begin_anew(self) -> None:
+    def restart(self) -> None:
         """Have all of it left again, until it is next asked."""
         self._end = None
 

@@ -61,7 +61,7 @@ class PluginError(JiraCiError):
     exit_code = ExitCode.PLUGIN
 
 
-class RefusedError(ValueError):
+class InvalidValueError(ValueError):
     """A value that a setting does not take: raise it from a validator with the reason and what to write instead."""
 
     def __init__(self, why: str, remedy: str) -> None:

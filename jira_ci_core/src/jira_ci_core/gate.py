@@ -13,7 +13,7 @@ from jira_ci_core.errors import DeliveryError, ExitCode, SettingsError
 from jira_ci_core.jira_api import Gate, asking_problem, gate_address, read_gate
 from jira_ci_core.models import Deployment, Report, Result, State
 from jira_ci_core.net.client import RETRY, retry_after
-from jira_ci_core.plugins.loader import Loaded
+from jira_ci_core.plugins.loader import Runtime
 from jira_ci_core.problem import Problem
 from jira_ci_core.reporting.builder import kind_of, make_reports, make_site
 from jira_ci_core.reporting.run import find
@@ -46,7 +46,7 @@ class Verdict:
     """How long it took."""
 
 
-def ask(loaded: Loaded, clock: Clock = PROCESS_CLOCK) -> Verdict:
+def ask(loaded: Runtime, clock: Clock = PROCESS_CLOCK) -> Verdict:
     """Ask for the gate of the one deployment of this run, and wait for the verdict.
 
     Raises SettingsError, PluginError, and SignInError or DeliveryError where Jira will not say what became of it.
@@ -76,7 +76,7 @@ def ask(loaded: Loaded, clock: Clock = PROCESS_CLOCK) -> Verdict:
         return _wait(delivery, report, settings.gate_timeout)
 
 
-def _check(loaded: Loaded) -> None:
+def _check(loaded: Runtime) -> None:
     names = loaded.settings.environment_name
     if len(names) != 1:
         raise SettingsError(
@@ -112,7 +112,7 @@ def _look(delivery: Delivery, report: Report) -> tuple[Gate | None, float]:
     """What Jira says, and how long it asks to be left alone; trouble that may pass is told, and is no answer."""
     assert isinstance(report.entity, Deployment)
     site = delivery.site.name
-    delivery.http.begin_anew()
+    delivery.http.restart()
     try:
         response = delivery.ask("GET", gate_address(report.entity))
     except DeliveryError as error:

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from urllib.parse import quote, urlsplit
 
-from jira_ci_core.errors import RefusedError
+from jira_ci_core.errors import InvalidValueError
 
 # What may stand in an address (RFC 3986), percent-encoding included; letters of other scripts are encoded first.
 _ALLOWED = "".join(map(chr, range(0x21, 0x7F))).translate(str.maketrans("", "", '"<>\\^`{|}'))
@@ -46,18 +46,18 @@ def origin(url: str) -> str | None:
 def https_url(text: str) -> str:
     """An address that credentials may be sent to: https, or http on loopback; a host alone means https.
 
-    Raises RefusedError where `text` is none.
+    Raises InvalidValueError where `text` is none.
     """
     try:
         url = web_url(text if "://" in text else f"https://{text}").rstrip("/")
     except ValueError as error:
-        raise RefusedError(str(error), "write it in full, such as https://jira.example.com") from None
+        raise InvalidValueError(str(error), "write it in full, such as https://jira.example.com") from None
     if "@" in url or "?" in url or "#" in url:
-        raise RefusedError(
+        raise InvalidValueError(
             "it holds more than scheme, host and path", "write it without a user, a query and a fragment"
         )
     if url.lower().startswith("http:") and not is_loopback(url):
-        raise RefusedError(
+        raise InvalidValueError(
             "credentials are sent there, and plain http would show them to everyone on the way",
             "write https:// (http:// is for this machine only)",
         )
@@ -65,12 +65,12 @@ def https_url(text: str) -> str:
 
 
 def site_url(text: str) -> str:
-    """The origin of the Jira site that INSTANCE names. Raises RefusedError where it names none."""
+    """The origin of the Jira site that INSTANCE names. Raises InvalidValueError where it names none."""
     text = text.strip()
     if "://" not in text:
         host = text.lower().rstrip("/").removesuffix(".atlassian.net")
         if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", host):
-            raise RefusedError(
+            raise InvalidValueError(
                 "it is neither the name of a site at atlassian.net nor an address",
                 "write `myorg` for myorg.atlassian.net, or the full address of a custom domain, https://…",
             )

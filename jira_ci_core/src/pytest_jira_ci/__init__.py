@@ -53,9 +53,9 @@ def jira_ci(tmp_path: Path, jira_ci_sandbox: Sandbox) -> JiraCi:
 @pytest.fixture
 def jira_ci_plugins() -> Callable[..., Plugins]:
     """Makes the plugins of a run that has just one: `jira_ci_plugins(MyPlugin, my_setting="x")`."""
-    from jira_ci_core.testing import holding
+    from jira_ci_core.testing import load_plugin
 
-    return holding
+    return load_plugin
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from kombu import Queue
 from jira_ci_core import JiraCiError, read_settings
 from jira_ci_delivery_celery import metrics
 from jira_ci_delivery_celery.broker import Broker, Names, connected, connection_options
-from jira_ci_delivery_celery.drain import LONGEST_RUN, Desk, Drain, release
+from jira_ci_delivery_celery.drain import LONGEST_RUN, Drain, WorkerContext, release
 from jira_ci_delivery_celery.logs import set_up_logs
 from jira_ci_delivery_celery.options import Options
 
@@ -122,8 +122,8 @@ def _options() -> Options:
 
 
 @functools.cache
-def _desk() -> Desk:
-    return Desk(_options(), os.environ)
+def _desk() -> WorkerContext:
+    return WorkerContext(_options(), os.environ)
 
 
 @signals.worker_init.connect  # type: ignore[untyped-decorator]
@@ -131,7 +131,7 @@ def _check(**_: Any) -> None:
     """Say what is missing before the first message comes."""
     options = _options()
     try:
-        Desk(options, os.environ)
+        WorkerContext(options, os.environ)
     except JiraCiError as error:
         sys.exit(_told(error))
     if options.queue_metrics:

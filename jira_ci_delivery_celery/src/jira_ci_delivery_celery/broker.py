@@ -100,7 +100,7 @@ class Broker:
         self.put(name, body_of(message)[:LARGEST], headers)
         message.ack()
 
-    def bury(self, message: Message, reason: str) -> None:
+    def dead_letter(self, message: Message, reason: str) -> None:
         """Make a message a dead letter."""
         about = {"reason": reason[:LONGEST_REASON], "died": int(time.time()), "attempts": attempts_of(message)}
         self.move(message, self.names.dead, {**about, "bytes": len(body_of(message))})

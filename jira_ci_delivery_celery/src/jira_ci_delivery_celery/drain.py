@@ -12,11 +12,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jira_ci_core import Courier, JiraCiError, Outcome, Problem, Receipt, Result
+from jira_ci_core import JiraCiError, Outcome, Problem, Receipt, Result, Sender
 from jira_ci_delivery_celery.broker import Broker, attempts_of, body_of, due_of, reason_of
-from jira_ci_delivery_celery.gather import Gathering, Held
+from jira_ci_delivery_celery.gather import Batcher, PendingReport
 from jira_ci_delivery_celery.limiter import Limiter
-from jira_ci_delivery_celery.message import RefusedMessageError, unseal
+from jira_ci_delivery_celery.message import RefusedMessageError, verify
 from jira_ci_delivery_celery.metrics import ACCEPTANCE, CALLS, REPORTS, UNKNOWN_KEYS, WAITS
 from jira_ci_delivery_celery.options import Options
 
@@ -30,7 +30,7 @@ PATIENCE = 0.05
 LONGEST_RUN = 30.0
 
 
-class Desk:
+class WorkerContext:
     """What a process of a worker keeps from one drain to the next: its sites, signed in, and their limits."""
 
     def __init__(self, options: Options, environ: Mapping[str, str]) -> None:
@@ -40,7 +40,7 @@ class Desk:
         self.limiter = Limiter(options)
         # A worker answers later than a step may: what it is given in place of a site's settings are files.
         files = options.queue_sites
-        self.couriers = [Courier(environ, {"config": file}) for file in files] if files else [Courier(environ)]
+        self.couriers = [Sender(environ, {"config": file}) for file in files] if files else [Sender(environ)]
 
     @property
     def are_all_paused(self) -> bool:
@@ -51,11 +51,11 @@ class Desk:
 class Drain:
     """One run: until the queue is empty, the sites are paused, or its time is over."""
 
-    def __init__(self, desk: Desk, broker: Broker) -> None:
+    def __init__(self, desk: WorkerContext, broker: Broker) -> None:
         self._desk, self._broker, self._options = desk, broker, desk.options
         self._names = broker.names
         options = desk.options
-        self._held: Gathering[Any] = Gathering(
+        self._held: Batcher[Any] = Batcher(
             options.queue_batch, options.queue_batch_bytes, options.queue_window, HOLD_SECONDS
         )
         self._no_more = False
@@ -91,16 +91,16 @@ class Drain:
     def _judge(self, message: Any) -> None:
         body = body_of(message)
         try:
-            content = unseal(body, self._desk.keys)
+            content = verify(body, self._desk.keys)
         except RefusedMessageError as error:
-            self._bury(message, str(error))
+            self._dead_letter(message, str(error))
             return
         report = content.report
         if self._courier_of(report) is None:
-            self._bury(message, f"no worker here is configured for {report.site.name}")
+            self._dead_letter(message, f"no worker here is configured for {report.site.name}")
             return
         now = time.monotonic()
-        self._held.add(Held(message, report, len(body), now, content.published, attempts_of(message)))
+        self._held.add(PendingReport(message, report, len(body), now, content.published, attempts_of(message)))
 
     def _deliver(self, call: Any) -> None:
         site = self._site_of(call)
@@ -130,7 +130,7 @@ class Drain:
             self._settle(one, outcome, receipt.retry_after or 0.0)
         log.info("called %s with %d reports", site, len(taken), extra={"site": site, "reports": len(taken)})
 
-    def _settle(self, one: Held[Any], outcome: Outcome, asked: float) -> None:
+    def _settle(self, one: PendingReport[Any], outcome: Outcome, asked: float) -> None:
         if outcome.result is Result.ACCEPTED:
             ACCEPTANCE.observe(max(0.0, time.time() - one.published))
             self._count("accepted")
@@ -140,17 +140,17 @@ class Drain:
                 older.message.ack()
         elif outcome.result is Result.REJECTED:
             self._count("rejected")
-            self._bury(one.message, _reason(outcome))
+            self._dead_letter(one.message, _reason(outcome))
             for older in one.older:
                 self._held.add(older)
         else:
             for each in (one, *one.older):
                 self._put_off(each, _reason(outcome), asked, attempts=each.attempts + 1)
 
-    def _put_off(self, one: Held[Any], reason: str, asked: float, *, attempts: int) -> None:
+    def _put_off(self, one: PendingReport[Any], reason: str, asked: float, *, attempts: int) -> None:
         """Let a report wait in the store; once that was for too long, it is a dead letter."""
         if time.time() - one.published > self._options.queue_give_up:
-            self._bury(one.message, f"given up after {attempts} tries: {reason}")
+            self._dead_letter(one.message, f"given up after {attempts} tries: {reason}")
             return
         waits = self._options.queue_backoff
         ordinary = waits[min(max(attempts, 1), len(waits)) - 1]
@@ -159,12 +159,12 @@ class Drain:
         about = {"attempts": attempts, "due": time.time() + wait, "reason": reason}
         self._broker.move(one.message, self._names.waits[wait], about)
 
-    def _bury(self, message: Any, reason: str) -> None:
+    def _dead_letter(self, message: Any, reason: str) -> None:
         self._count("dead")
         log.warning("a message is a dead letter: %s", reason)
-        self._broker.bury(message, reason)
+        self._broker.dead_letter(message, reason)
 
-    def _courier_of(self, report: Any) -> Courier | None:
+    def _courier_of(self, report: Any) -> Sender | None:
         return next((courier for courier in self._desk.couriers if courier.takes(report)), None)
 
     def _site_of(self, call: Any) -> str:
@@ -196,7 +196,7 @@ def release(broker: Broker, options: Options, now: float | None = None) -> int:
     return released
 
 
-def _receipt(courier: Courier, taken: Sequence[Held[Any]]) -> Receipt:
+def _receipt(courier: Sender, taken: Sequence[PendingReport[Any]]) -> Receipt:
     reports = [one.report for one in taken]
     try:
         return courier.deliver(reports)

@@ -12,7 +12,7 @@ M = TypeVar("M")
 
 
 @dataclass
-class Held(Generic[M]):
+class PendingReport(Generic[M]):
     """A report that was taken from the queue and is still to be answered for."""
 
     message: M
@@ -23,11 +23,11 @@ class Held(Generic[M]):
     """When it was taken."""
     published: float = 0
     attempts: int = 0
-    older: list[Held[M]] = field(default_factory=list)
+    older: list[PendingReport[M]] = field(default_factory=list)
     """Those of the same entity that it supersedes: they are not sent, unless it is refused."""
 
 
-class Gathering(Generic[M]):
+class Batcher(Generic[M]):
     """What a worker holds, in groups that can be one call each."""
 
     def __init__(self, most: int, most_bytes: int, window: float, hold: float) -> None:
@@ -37,12 +37,12 @@ class Gathering(Generic[M]):
         other calls, in seconds.
         """
         self._most, self._most_bytes, self._window, self._hold = most, most_bytes, window, hold
-        self._groups: dict[Hashable, dict[tuple[object, ...], Held[M]]] = {}
+        self._groups: dict[Hashable, dict[tuple[object, ...], PendingReport[M]]] = {}
 
     def __len__(self) -> int:
         return sum(1 + len(one.older) for group in self._groups.values() for one in group.values())
 
-    def add(self, held: Held[M]) -> None:
+    def add(self, held: PendingReport[M]) -> None:
         """Hold one more; of two about the same entity the one with the higher sequence is sent."""
         report = held.report
         group = self._groups.setdefault(_call_of(report), {})
@@ -75,14 +75,14 @@ class Gathering(Generic[M]):
                 return call
         return None
 
-    def first(self, call: Hashable) -> Held[M]:
+    def first(self, call: Hashable) -> PendingReport[M]:
         """The one that was taken first of those for a call."""
         return next(iter(self._groups[call].values()))
 
-    def take(self, call: Hashable) -> list[Held[M]]:
+    def take(self, call: Hashable) -> list[PendingReport[M]]:
         """The reports for one call, at most as many as it may hold, at least one; those taken first come first."""
         group = self._groups[call]
-        taken: list[Held[M]] = []
+        taken: list[PendingReport[M]] = []
         size = 0
         for one in list(group.values()):
             size += one.size
@@ -93,13 +93,13 @@ class Gathering(Generic[M]):
             del self._groups[call]
         return taken
 
-    def take_all(self) -> list[Held[M]]:
+    def take_all(self) -> list[PendingReport[M]]:
         """Everything that is held, those superseded included."""
         held = [one for group in self._groups.values() for newest in group.values() for one in (newest, *newest.older)]
         self._groups.clear()
         return held
 
-    def _is_full(self, group: Iterable[Held[M]]) -> bool:
+    def _is_full(self, group: Iterable[PendingReport[M]]) -> bool:
         sizes = [one.size for one in group]
         return len(sizes) >= self._most or sum(sizes) >= self._most_bytes
 

@@ -37,7 +37,7 @@ class Message:
     """When, in seconds since the epoch, by the clock of the step."""
 
 
-def seal(report: Report, key: bytes, published: float) -> str:
+def sign(report: Report, key: bytes, published: float) -> str:
     """The message for a report. Raises RefusedMessageError where it would be too large."""
     content = {"version": VERSION, "published": int(published * 1000), "report": report.model_dump(mode="json")}
     text = _canonical({**content, "signature": _signature(content, key)})
@@ -46,7 +46,7 @@ def seal(report: Report, key: bytes, published: float) -> str:
     return text
 
 
-def unseal(body: bytes, keys: Sequence[bytes]) -> Message:
+def verify(body: bytes, keys: Sequence[bytes]) -> Message:
     """What is in a message that was signed with one of the keys. Raises RefusedMessageError for every other one."""
     if len(body) > LARGEST:
         raise RefusedMessageError(f"oversized: it has {len(body)} bytes, and {LARGEST} is the most")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from jira_ci_core import Names, PluginSettings, Problem, RefusedError, Secret, SettingsError, setting
+from jira_ci_core import InvalidValueError, Names, PluginSettings, Problem, Secret, SettingsError, setting
 
 SHORTEST_KEY = 16
 SCHEMES = ("amqp", "amqps", "redis", "rediss")
@@ -16,7 +16,7 @@ SCHEMES = ("amqp", "amqps", "redis", "rediss")
 def _broker(url: SecretStr) -> SecretStr:
     scheme, separator, rest = url.get_secret_value().partition("://")
     if scheme not in SCHEMES or not separator or not rest:
-        raise RefusedError(
+        raise InvalidValueError(
             "it is no address of RabbitMQ or Redis",
             "write amqp://user:password@host/vhost, amqps://…, redis://:password@host/0 or rediss://…",
         )
@@ -25,7 +25,7 @@ def _broker(url: SecretStr) -> SecretStr:
 
 def _key(key: SecretStr) -> SecretStr:
     if len(key.get_secret_value()) < SHORTEST_KEY:
-        raise RefusedError(
+        raise InvalidValueError(
             f"a key that others might guess is none: it has fewer than {SHORTEST_KEY} characters",
             "make one with: openssl rand -hex 32",
         )

@@ -13,7 +13,7 @@ from redis.exceptions import AuthenticationError, RedisError
 
 from jira_ci_core import Outcome, Problem, Receipt, Report, Result
 from jira_ci_delivery_celery.broker import CONFIRM_SECONDS, Names, connected
-from jira_ci_delivery_celery.message import RefusedMessageError, seal
+from jira_ci_delivery_celery.message import RefusedMessageError, sign
 from jira_ci_delivery_celery.options import Options
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def publish(reports: Sequence[Report], options: Options, http: Http) -> Receipt:
     messages: dict[int, str] = {}
     for place, report in enumerate(reports):
         try:
-            messages[place] = seal(report, key, time.time())
+            messages[place] = sign(report, key, time.time())
         except RefusedMessageError as error:
             problem = Problem(f"{report.title} cannot be queued", str(error), "shorten its texts")
             outcomes[place] = Outcome(result=Result.REJECTED, problems=(problem,))

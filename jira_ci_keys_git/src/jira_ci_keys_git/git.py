@@ -95,7 +95,7 @@ class Git:
         """What a command answers; nothing where it says no."""
         try:
             return self.ask(*arguments)
-        except _RefusedError:
+        except _CommandFailedError:
             return ""
 
     def _ask_remote(self, *arguments: str) -> str:
@@ -163,7 +163,7 @@ class Git:
         return done.stdout
 
 
-class _RefusedError(GitError):
+class _CommandFailedError(GitError):
     """Git works here, and says no."""
 
 
@@ -222,6 +222,6 @@ def _failure(folder: Path, stderr: bytes) -> GitError:
         )
     # Never a password in an address.
     last = re.sub(r"://[^/\s@]*@", "://", said.splitlines()[-1][:500]) if said else "it says nothing"
-    return _RefusedError(
+    return _CommandFailedError(
         Problem(what, f"git failed: {last}", "run the step with a complete checkout of the repository")
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
-from jira_ci_core import Names, PluginSettings, RefusedError, setting
+from jira_ci_core import InvalidValueError, Names, PluginSettings, setting
 
 SOURCES = "subjects", "bodies", "trailers", "branches", "tags"
 
@@ -14,13 +14,13 @@ SOURCES = "subjects", "bodies", "trailers", "branches", "tags"
 def _sources(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         if name.lower() not in SOURCES:
-            raise RefusedError(f"{name!r} is no place in a commit", f"choose from: {', '.join(SOURCES)}")
+            raise InvalidValueError(f"{name!r} is no place in a commit", f"choose from: {', '.join(SOURCES)}")
     return tuple(name.lower() for name in names)
 
 
 def _rev(rev: str) -> str:
     if rev.startswith("-") or ".." in rev or "\0" in rev:
-        raise RefusedError(
+        raise InvalidValueError(
             "it is no commit: it begins with a hyphen, or holds two dots", "write a commit, a tag or a branch"
         )
     return rev

@@ -45,7 +45,7 @@ ADDRESSES: dict[Kind, tuple[str, dict[str, str]]] = {
 Handler: TypeAlias = Callable[[Request], Response]
 
 
-class RefusedError(Exception):
+class InvalidValueError(Exception):
     """An answer other than success, raised from wherever it becomes clear."""
 
     def __init__(self, response: Response) -> None:
@@ -192,7 +192,7 @@ class Jira:
                 return _error(429, "Rate limit exceeded", {"retry-after": str(int(seconds) + 1)})
             try:
                 return call(request, kind)
-            except RefusedError as refusal:
+            except InvalidValueError as refusal:
                 return refusal.response
 
         return handle
@@ -264,7 +264,7 @@ class Jira:
     def _stored(self, kind: Kind, key: dict[str, Any]) -> Update:
         found = self.store.entity(kind, key)
         if found is None:
-            raise RefusedError(_error(404, f"No data found for {json.dumps(key)}"))
+            raise InvalidValueError(_error(404, f"No data found for {json.dumps(key)}"))
         return found
 
 
@@ -394,7 +394,7 @@ def _is_cloud_id(given: str, own: str) -> bool:
 
 def _integer(text: str, name: str) -> int:
     if not re.fullmatch("-?[0-9]{1,19}", text) or not contract.SMALLEST <= int(text) <= contract.LARGEST:
-        raise RefusedError(_malformed([f"{name} must be an integer of at most 64 bits"]))
+        raise InvalidValueError(_malformed([f"{name} must be an integer of at most 64 bits"]))
     return int(text)
 
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from jira_ci_core.backfill.rate_limit import LONGEST_GROWN_WAIT, PATIENCE, Pace
+from jira_ci_core.backfill.rate_limit import LONGEST_GROWN_WAIT, PATIENCE, RateLimit
 
 
 class Clock:
@@ -25,7 +25,7 @@ def clock():
 @pytest.fixture
 def waited(monkeypatch, clock):
     """The waits of a pace whose clock goes on by itself while it waits."""
-    pace, waits = Pace(clock), []
+    pace, waits = RateLimit(clock), []
 
     def wait(seconds):
         waits.append(seconds)
@@ -83,7 +83,7 @@ def test_a_call_that_passed_brings_new_patience(waited):
 
 
 def test_whoever_waits_is_woken_by_the_end(clock):
-    pace = Pace(clock)
+    pace = RateLimit(clock)
     pace.hold(1000)
     answers = []
     waiting = threading.Thread(target=lambda: answers.append(pace.wait()))

@@ -28,8 +28,8 @@ from jira_ci_core import (
     Summary,
 )
 from jira_ci_core.builtin import annotations, card, outputs, summary
-from jira_ci_core.output.ci_files import hand_over
-from jira_ci_core.testing import holding
+from jira_ci_core.output.ci_files import write_output
+from jira_ci_core.testing import load_plugin
 
 SITE = Site(url="https://acme.atlassian.net")
 SETTINGS = Settings(project=("MYT",), instance="acme")
@@ -98,7 +98,7 @@ REFUSED = Problem("Jira refused build 42", "it is too old", "report it anew")
 def tell(plugin, reports=(), receipt=None, ci="none", **settings):
     """Have one plugin tell of an end, in the settings of its own that it is given."""
     arguments = {"pipeline": Pipeline(ci=ci), "reports": reports, "receipt": receipt or receipt_of()}
-    holding(plugin, **settings).notify("reported", **arguments, settings=SETTINGS)
+    load_plugin(plugin, **settings).notify("reported", **arguments, settings=SETTINGS)
 
 
 class TestSummary:
@@ -274,8 +274,8 @@ class TestAnnotations:
     def test_github_obeys_nothing_but_the_warning(self, problem):
         command, properties, data = taken_apart_by_github(annotations.github(problem))
         assert (command, properties.keys()) == ("warning", {"title"})
-        assert properties["title"] == annotations.harmless(problem.what)
-        assert decoded(data, "%0D\r%0A\n%25%") == annotations.harmless(f"{problem.why}; {problem.remedy}")
+        assert properties["title"] == annotations.escape_untrusted(problem.what)
+        assert decoded(data, "%0D\r%0A\n%25%") == annotations.escape_untrusted(f"{problem.why}; {problem.remedy}")
         assert not re.search(r"##\[|[\x00-\x1f\x7f-\x9f\u2028]", annotations.github(problem))
 
     @given(problem=problems)
@@ -284,7 +284,7 @@ class TestAnnotations:
         before, order, message = line.partition("##vso[task.logissue type=warning]")
         assert (before, order) == ("", "##vso[task.logissue type=warning]")
         assert not re.search(r"##(vso)?\[|[\x00-\x1f\x7f-\x9f\u2028\];]|%(?!AZP25|0D|0A|5D|3B)", message, re.IGNORECASE)
-        expected = f"{annotations.harmless(problem.what)}: {annotations.harmless(f'{problem.why}; {problem.remedy}')}"
+        expected = f"{annotations.escape_untrusted(problem.what)}: {annotations.escape_untrusted(f'{problem.why}; {problem.remedy}')}"
         assert decoded(message, "%0D\r%0A\n%5D]%3B;%AZP25%") == expected
 
     @given(problem=problems)
@@ -292,7 +292,7 @@ class TestAnnotations:
         line = annotations.teamcity(problem)
         name, text, status = taken_apart_by_teamcity(line)
         assert (name, status) == ("message", "WARNING")
-        expected = f"{annotations.harmless(problem.what)}: {annotations.harmless(f'{problem.why}; {problem.remedy}')}"
+        expected = f"{annotations.escape_untrusted(problem.what)}: {annotations.escape_untrusted(f'{problem.why}; {problem.remedy}')}"
         assert text == expected.encode("utf-16-be", "surrogatepass").decode("utf-16-be", "replace")
         assert line.isascii()
         assert line.isprintable()
@@ -404,18 +404,18 @@ class TestCard:
 
 class TestHandingOver:
     def test_a_full_disk_is_a_warning(self, caplog):
-        hand_over("x" * 100_000, "/dev/full", "DOTENV", append=True)
+        write_output("x" * 100_000, "/dev/full", "DOTENV", append=True)
         assert "DOTENV could not be written: /dev/full: No space left on device; check" in caplog.text
 
     def test_a_folder_is_a_warning(self, caplog, tmp_path):
-        hand_over("x\n", str(tmp_path), "DOTENV")
+        write_output("x\n", str(tmp_path), "DOTENV")
         assert f"DOTENV could not be written: {tmp_path}: Is a directory; check" in caplog.text
 
     def test_a_name_that_no_file_can_have_is_a_warning(self, caplog):
-        hand_over("x\n", "a\0b", "DOTENV")
+        write_output("x\n", "a\0b", "DOTENV")
         assert "DOTENV could not be written" in caplog.text
 
     def test_a_closed_standard_output_is_a_warning(self, caplog, monkeypatch):
         monkeypatch.setattr("sys.stdout", None)
-        hand_over("x\n", "/dev/stdout", "the annotations")
+        write_output("x\n", "/dev/stdout", "the annotations")
         assert "the annotations could not be written: /dev/stdout: it is closed; check" in caplog.text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jira_ci_core import When, commit_before, read_facts, reader, short_ref
+from jira_ci_core import Match, commit_before, read_facts, reader, short_ref
 
 TABLE = {"number": ("BUILD_ID", "BUILD_NUMBER"), "branch": ("BRANCH",)}
 
@@ -68,14 +68,14 @@ def test_a_branch_is_shown_without_its_prefix_and_no_other_ref_is_one(ref, branc
     [
         ("{A}/{B}", "1/2", "A, B"),
         ("{A}/{C}", None, None),
-        (When("A", "[0-9]", "number"), "number", "A"),
-        (When("A", "[a-z]", "letter"), None, None),
-        (When("D", "tag/(.+)"), "V1", "D"),
-        (When("D", "TAG/(.+)"), "V1", "D"),
-        (When("D", "tag/(.*)x?", "{B}-{1}"), "2-V1", "D, B"),
-        (When("A", "1", "{B}"), "2", "B"),
-        (When("C", "(?:start)?", "{B}"), "2", "B"),
-        (When("C", "(.*)"), None, None),
+        (Match("A", "[0-9]", "number"), "number", "A"),
+        (Match("A", "[a-z]", "letter"), None, None),
+        (Match("D", "tag/(.+)"), "V1", "D"),
+        (Match("D", "TAG/(.+)"), "V1", "D"),
+        (Match("D", "tag/(.*)x?", "{B}-{1}"), "2-V1", "D, B"),
+        (Match("A", "1", "{B}"), "2", "B"),
+        (Match("C", "(?:start)?", "{B}"), "2", "B"),
+        (Match("C", "(.*)"), None, None),
     ],
 )
 def test_a_source_is_a_variable_or_several_or_a_part_of_one(source, fact, origin):

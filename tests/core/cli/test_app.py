@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from jira_ci_core.__main__ import main
 from jira_ci_core.cli import main as call_of_main
 from jira_ci_core.config.settings import NetworkSettings, Settings
-from jira_ci_core.config.sources import declared, flag
+from jira_ci_core.config.sources import flag, setting_specs
 from jira_ci_core.output.redaction import MASK
 from jira_ci_sandbox import contract
 
-EVERY_SETTING = [*declared(Settings, "core"), *declared(NetworkSettings, "core")]
+EVERY_SETTING = [*setting_specs(Settings, "core"), *setting_specs(NetworkSettings, "core")]
 
 
 class TestHelp:

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from jira_ci_core import HttpsUrl, Names, PluginSettings, RefusedError, Secret, Settings
+from jira_ci_core import HttpsUrl, InvalidValueError, Names, PluginSettings, Secret, Settings
 from jira_ci_core.config.settings import PluginChoice, holds_secret
-from jira_ci_core.config.sources import Sources, declared, resolve
+from jira_ci_core.config.sources import Sources, resolve, setting_specs
 
-CORE = declared(Settings, "core")
+CORE = setting_specs(Settings, "core")
 NEEDED = {"PLUGIN_PROJECT": "MYT"}
 
 
@@ -239,7 +239,7 @@ def test_a_list_of_words_is_one_string_or_a_list(value, names):
 
 
 def test_a_refusal_has_a_reason_and_a_remedy():
-    error = RefusedError("it is blue", "paint it")
+    error = InvalidValueError("it is blue", "paint it")
     assert (str(error), error.why, error.remedy) == ("it is blue", "it is blue", "paint it")
 
 

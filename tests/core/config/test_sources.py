@@ -14,12 +14,12 @@ from jira_ci_core.config.sources import (
     LARGEST_SECRET_FILE,
     Sources,
     check_names,
-    declared,
     flag,
     key,
     read_sources,
     readable,
     resolve,
+    setting_specs,
     without_secrets,
 )
 from jira_ci_core.output.redaction import Secrets
@@ -36,7 +36,7 @@ class Demo(PluginSettings):
     count: int = setting(1, help="a number")
 
 
-DEMO = declared(Demo, "demo")
+DEMO = setting_specs(Demo, "demo")
 
 
 @pytest.fixture(autouse=True)
@@ -392,7 +392,7 @@ class TestWhatIsWrong:
         class Needy(PluginSettings):
             key: Secret = setting(help="a secret")
 
-        _, [problem] = resolve(Needy, declared(Needy, "needy"), Sources({}))
+        _, [problem] = resolve(Needy, setting_specs(Needy, "needy"), Sources({}))
         assert problem.remedy == "set KEY in the step (as a variable: PLUGIN_KEY or JIRA_CI_KEY)"
 
     def test_a_value_without_a_reason_of_its_own_is_explained_by_its_help(self):

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from jira_ci_core import Outcome, PluginError, Problem, Receipt, Report, Result
-from jira_ci_core.delivery.outbox import LARGEST_FILE, Entry, Outbox, OutboxError, Stranger, deliver_kept, settled
+from jira_ci_core.delivery.outbox import LARGEST_FILE, Entry, ForeignFile, Outbox, OutboxError, deliver_kept, settled
 from jira_ci_core.output.redaction import Secrets
 
 SITE = {"url": "https://acme.atlassian.net"}
@@ -338,7 +338,7 @@ class TestStrangers:
         before = tree(outbox.folder)
         descriptors = len(os.listdir("/proc/self/fd"))
         [found] = outbox.read()
-        assert isinstance(found, Stranger)
+        assert isinstance(found, ForeignFile)
         assert [found.path] == list(outbox.folder.iterdir())
         assert tree(outbox.folder) == before
         assert len(os.listdir("/proc/self/fd")) == descriptors
@@ -366,7 +366,7 @@ class TestStrangers:
     def test_a_beginning_is_never_read_as_a_whole(self, cut):
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "a.json").write_text(_content()[:cut])
-            assert [type(one) for one in Outbox(Path(folder)).read()] == [Stranger]
+            assert [type(one) for one in Outbox(Path(folder)).read()] == [ForeignFile]
 
     @pytest.mark.parametrize("format", [2, 3.5, 10**30])
     def test_newer(self, outbox, format):
@@ -659,7 +659,7 @@ class Steps(RuleBasedStateMachine):
         assert len(there) == len([one for one in found if isinstance(one, Entry)])
         assert there.items() >= self.waiting.items()
         assert there.items() <= {**self.perhaps, **self.waiting}.items()
-        assert all(one.path.suffix == ".tmp" for one in found if isinstance(one, Stranger))
+        assert all(one.path.suffix == ".tmp" for one in found if isinstance(one, ForeignFile))
 
 
 TestSteps = Steps.TestCase
@@ -729,7 +729,7 @@ class TestKilled:
         """Deliver what a process left behind, and answer how many reports were sent twice."""
         found = list(outbox.read()) if outbox.folder.exists() else []
         left = [one for one in found if isinstance(one, Entry)]
-        strangers = [one.path for one in found if isinstance(one, Stranger)]
+        strangers = [one.path for one in found if isinstance(one, ForeignFile)]
         assert len(left) + len(strangers) <= 1, "a process works on one report at a time"
         assert all(path.suffix == ".tmp" for path in strangers)
         for entry in left:

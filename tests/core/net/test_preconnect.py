@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from jira_ci_core.net.preconnect import HOSTS, open_ahead
+from jira_ci_core.net.preconnect import HOSTS, preconnect
 
 REPORT = ["report"]
 
@@ -60,20 +60,20 @@ def is_open(early, server):
 
 
 def test_the_hosts_of_the_credentials_are_connected_to(connect, server):
-    assert is_open(open_ahead(REPORT, connect), server)
+    assert is_open(preconnect(REPORT, connect), server)
 
 
 def test_a_credential_may_stand_in_a_file_which_is_not_read(connect, server):
     connect["PLUGIN_CONNECT_KEY_FILE"] = "/run/secrets/missing"
     del connect["PLUGIN_CONNECT_KEY"]
-    assert is_open(open_ahead(REPORT, connect), server)
+    assert is_open(preconnect(REPORT, connect), server)
 
 
 def test_with_oauth_and_a_cloud_id_the_site_is_not_asked_so_not_connected_to(server):
     with socket.create_server(("127.0.0.1", 0)) as api:
         environ = {"JIRA_CI_CLIENT_ID": "id", "JIRA_CI_CLIENT_SECRET": "secret", "JIRA_CI_API_URL": url(api)}
         environ |= {"PLUGIN_INSTANCE": url(server), "PLUGIN_CLOUD_ID": "11223344-5566-7788-99aa-bbccddeeff00"}
-        early = open_ahead(REPORT, environ)
+        early = preconnect(REPORT, environ)
         assert not is_open(early, server)
         assert is_open(early, api)
 
@@ -84,7 +84,7 @@ def test_with_oauth_and_a_cloud_id_the_site_is_not_asked_so_not_connected_to(ser
     ids=" ".join,
 )
 def test_nothing_is_opened_for_anything_but_a_report_by_the_environment_alone(connect, arguments):
-    assert open_ahead(arguments, connect) is None
+    assert preconnect(arguments, connect) is None
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_nothing_is_opened_for_anything_but_a_report_by_the_environment_alone(co
     ids=lambda variables: next(iter(variables)),
 )
 def test_nothing_is_opened_where_more_counts_or_something_is_wrong(connect, variables):
-    assert open_ahead(REPORT, {**connect, **variables}) is None
+    assert preconnect(REPORT, {**connect, **variables}) is None
 
 
 @pytest.mark.parametrize(
@@ -123,25 +123,25 @@ def test_nothing_is_opened_where_more_counts_or_something_is_wrong(connect, vari
     ids=str,
 )
 def test_nothing_is_connected_to_where_it_is_not_known_which_credentials_count(connect, server, variables):
-    assert not is_open(open_ahead(REPORT, {**connect, **variables}), server)
+    assert not is_open(preconnect(REPORT, {**connect, **variables}), server)
 
 
 def test_auth_says_which_of_several_kinds_counts(connect, server):
     both = {**connect, "PLUGIN_CLIENT_ID": "id", "PLUGIN_CLIENT_SECRET": "secret"}
-    assert is_open(open_ahead(REPORT, {**both, "PLUGIN_AUTH": "Connect"}), server)
+    assert is_open(preconnect(REPORT, {**both, "PLUGIN_AUTH": "Connect"}), server)
 
 
 def test_a_strangers_kind_of_sign_in_names_its_hosts_in_the_same_way(hosts_of_a_plugin, server):
     hosts_of_a_plugin("saml", "hosts = lambda is_set, address, site: [address('saml_url'), site, '']")
     environ = {"PLUGIN_SAML_URL": url(server), "PLUGIN_INSTANCE": url(server)}
-    assert is_open(open_ahead(REPORT, environ), server)
+    assert is_open(preconnect(REPORT, environ), server)
 
 
 @pytest.mark.parametrize("setting", ["PLUGIN_PLUGINS", "PLUGIN_AUTH"])
 def test_a_plugin_with_a_hyphen_in_its_name_is_a_module_with_an_underscore(hosts_of_a_plugin, connect, server, setting):
     hosts_of_a_plugin("acme_saml", f"hosts = lambda is_set, address, site: [{url(server)!r}]")
     elsewhere = {**connect, "PLUGIN_CONNECT_HOSTNAME": "http://127.0.0.1:9", "PLUGIN_INSTANCE": "http://127.0.0.1:9"}
-    assert is_open(open_ahead(REPORT, {**elsewhere, setting: "acme-saml"}), server)
+    assert is_open(preconnect(REPORT, {**elsewhere, setting: "acme-saml"}), server)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_plugin_with_a_hyphen_in_its_name_is_a_module_with_an_underscore(hosts
 )
 def test_what_fails_in_a_plugin_is_left_to_whoever_checks_the_settings(hosts_of_a_plugin, code):
     hosts_of_a_plugin("saml", code)
-    assert open_ahead(REPORT, {"PLUGIN_INSTANCE": "acme"}) is None
+    assert preconnect(REPORT, {"PLUGIN_INSTANCE": "acme"}) is None
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_what_fails_in_a_plugin_is_left_to_whoever_checks_the_settings(hosts_of_
 def test_no_credential_is_handed_to_a_plugin(hosts_of_a_plugin, key, capsys):
     hosts_of_a_plugin("nosy", "def hosts(is_set, address, site): print(is_set('connect_key'), address('connect_key'))")
     for spelt in (key, f"https://chat.example/{key}"):
-        open_ahead(
+        preconnect(
             REPORT, {"PLUGIN_CONNECT_KEY": spelt, "PLUGIN_INSTANCE": "acme", "PLUGIN_DISABLE_PLUGINS": "connect"}
         )
         told = capsys.readouterr().out
@@ -168,7 +168,7 @@ def test_no_credential_is_handed_to_a_plugin(hosts_of_a_plugin, key, capsys):
 
 def test_a_plugin_that_is_off_is_not_even_imported(hosts_of_a_plugin, connect, server):
     hosts_of_a_plugin("saml", "1 / 0")
-    assert is_open(open_ahead(REPORT, {**connect, "PLUGIN_DISABLE_PLUGINS": "saml"}), server)
+    assert is_open(preconnect(REPORT, {**connect, "PLUGIN_DISABLE_PLUGINS": "saml"}), server)
 
 
 @pytest.fixture
@@ -202,7 +202,7 @@ class TestDelivery:
 
     def report(self, connect, server, **variables):
         """Begin ahead, then check the settings, which end the step; answers whether the connection was closed."""
-        early = open_ahead(REPORT, connect)
+        early = preconnect(REPORT, connect)
         caller, _ = server.accept()
         caller.settimeout(20)
         from jira_ci_core.config.sources import read_sources

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jira_ci_core.output.console import Console, harmless, harmless_json
+from jira_ci_core.output.console import Console, escape_untrusted, escape_untrusted_json
 from jira_ci_core.output.redaction import Secrets
 from jira_ci_core.problem import Problem
 
@@ -34,7 +34,7 @@ def shown(console):
 
 @given(st.text(st.characters(codec="utf-8")))
 def test_a_line_is_one_line_that_nobody_obeys(text):
-    line = harmless(text)
+    line = escape_untrusted(text)
     assert "\n" not in line
     assert "\r" not in line
     assert "\x1b" not in line
@@ -45,7 +45,7 @@ def test_a_line_is_one_line_that_nobody_obeys(text):
 
 @given(st.text(st.characters(codec="utf-8")))
 def test_a_harmless_line_stays_as_it_is(text):
-    assert harmless(harmless(text)) == harmless(text)
+    assert escape_untrusted(escape_untrusted(text)) == escape_untrusted(text)
 
 
 @pytest.mark.parametrize(
@@ -68,13 +68,13 @@ def test_a_harmless_line_stays_as_it_is(text):
     ],
 )
 def test_a_line_is_shown_as(text, line):
-    assert harmless(text) == line
+    assert escape_untrusted(text) == line
 
 
 @given(st.text(st.characters(codec="utf-8")))
 def test_json_is_the_same_for_those_who_read_it_and_nothing_for_those_who_obey(text):
     for ensure_ascii in (True, False):
-        shown = harmless_json(json.dumps({"text": [text]}, ensure_ascii=ensure_ascii, indent=1))
+        shown = escape_untrusted_json(json.dumps({"text": [text]}, ensure_ascii=ensure_ascii, indent=1))
         assert json.loads(shown) == {"text": [text]}
         assert "##vso[" not in shown.lower()
         assert "##[" not in shown
@@ -83,14 +83,14 @@ def test_json_is_the_same_for_those_who_read_it_and_nothing_for_those_who_obey(t
 
 @pytest.mark.parametrize("text", ["##vso[task.complete]", "\x9b31m", "##[x]", "##TeamCity[x]", "a\u202eb"])
 def test_in_json_an_order_is_written_by_number(text):
-    shown = harmless_json(json.dumps(text, ensure_ascii=False))
+    shown = escape_untrusted_json(json.dumps(text, ensure_ascii=False))
     assert text not in shown
     assert json.loads(shown) == text
 
 
 def test_a_long_run_of_spaces_costs_no_time():
     began = time.perf_counter()
-    harmless("x" + " " * 200_000 + "x")
+    escape_untrusted("x" + " " * 200_000 + "x")
     assert time.perf_counter() - began < 2
 
 

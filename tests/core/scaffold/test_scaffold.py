@@ -8,7 +8,7 @@ import tomllib
 import pytest
 
 from jira_ci_core.plugins.manager import HOOKS
-from jira_ci_core.testing import holding
+from jira_ci_core.testing import load_plugin
 
 SHORT = [hook.removeprefix("jira_ci_") for hook in HOOKS]
 
@@ -39,7 +39,7 @@ def test_a_new_plugin_is_taken_in_and_has_its_hook(jira_ci, folder, importable, 
     importable(package / "src")
     import my_idea
 
-    held = holding(my_idea.MyIdea)
+    held = load_plugin(my_idea.MyIdea)
     assert [plugin.hooks for plugin in held.installed] == [(f"jira_ci_{hook}",)]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path, PurePath
 
 from pydantic import field_validator
 
-from jira_ci_core import FoundKey, PluginSettings, RefusedError, find_keys, hookimpl, setting
+from jira_ci_core import FoundKey, InvalidValueError, PluginSettings, find_keys, hookimpl, setting
 from jira_ci_core import Settings as CoreSettings
 
 
@@ -27,7 +27,7 @@ class ChangelogKeys:
         def _inside(cls, folder: str) -> str:
             # Whoever opened the change may have written it; no other file of this machine is any of its business.
             if PurePath(folder).is_absolute() or ".." in PurePath(folder).parts:
-                raise RefusedError("it is outside the repository", "write a path such as docs/changes")
+                raise InvalidValueError("it is outside the repository", "write a path such as docs/changes")
             return folder
 
     def __init__(self, settings: Settings) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import requests
 from pydantic import SecretStr, field_validator
 
-from jira_ci_core import PluginSettings, Receipt, RefusedError, Report, Secret, hookimpl, origin, setting
+from jira_ci_core import InvalidValueError, PluginSettings, Receipt, Report, Secret, hookimpl, origin, setting
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,9 @@ class ChatWebhook:
                 url = webhook.get_secret_value()
                 local = urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1")
                 if origin(url) is None or not (url.lower().startswith("https:") or local):
-                    raise RefusedError("it is no https:// address", "copy the address again from the chat's settings")
+                    raise InvalidValueError(
+                        "it is no https:// address", "copy the address again from the chat's settings"
+                    )
             return webhook
 
     def __init__(self, settings: Settings) -> None:

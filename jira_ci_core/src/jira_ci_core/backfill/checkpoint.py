@@ -20,12 +20,12 @@ SECONDS_BETWEEN = 1.0
 PIECE = 2**20
 
 
-class JournalError(JiraCiError):
+class CheckpointError(JiraCiError):
     """A file of the journal cannot be written."""
 
 
 @dataclass
-class Journal:
+class Checkpoint:
     """The checkpoint and the list of rejected lines of one file for one site.
 
     Whatever is before the checkpoint was answered for. It is written at most once a second, whole or not at all, and
@@ -168,8 +168,8 @@ def _keep_those_before(rejected: Path, position: Position) -> int:
     return count
 
 
-def _unusable(path: Path, error: OSError) -> JournalError:
-    return JournalError(
+def _unusable(path: Path, error: OSError) -> CheckpointError:
+    return CheckpointError(
         Problem(
             f"{path} cannot be written",
             error.strerror or str(error),

@@ -10,7 +10,7 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 
-class Lanes(Generic[S, T]):
+class OrderedExecutor(Generic[S, T]):
     """Lanes that lead to senders, of type `S`; what goes down one lane arrives in its order.
 
     A single sender works in the thread that sends.

@@ -13,7 +13,7 @@ LONGEST_GROWN_WAIT = 60.0
 PATIENCE = 3600.0
 
 
-class Pace:
+class RateLimit:
     """What all senders share, so that a rate limit that one of them meets holds up every one.
 
     The wait that Jira asks for is kept; where it asks for none, waits grow. Who was held up for an hour without one

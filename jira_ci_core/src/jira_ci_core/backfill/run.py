@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from jira_ci_core.backfill.checkpoint import Journal
+from jira_ci_core.backfill.checkpoint import Checkpoint
 from jira_ci_core.backfill.lines import BadLineError, Line, Position, Reader, read_lines
-from jira_ci_core.backfill.ordered_executor import Lanes
-from jira_ci_core.backfill.rate_limit import Pace
+from jira_ci_core.backfill.ordered_executor import OrderedExecutor
+from jira_ci_core.backfill.rate_limit import RateLimit
 from jira_ci_core.clock import PROCESS_CLOCK, Clock
 from jira_ci_core.delivery.session import Delivery
 from jira_ci_core.models import Kind, Outcome, Report, Result
-from jira_ci_core.plugins.loader import Loaded
+from jira_ci_core.plugins.loader import Runtime
 from jira_ci_core.problem import Problem
 from jira_ci_core.reporting.builder import make_site
 
@@ -34,7 +34,7 @@ MOST_TOLD = 20
 
 
 @dataclass
-class Summary:
+class BackfillResult:
     """What became of the lines."""
 
     begun_at: Position = field(default_factory=Position)
@@ -72,7 +72,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Sent:
+class BatchResult:
     """What became of a batch."""
 
     batch: Batch
@@ -81,24 +81,24 @@ class Sent:
 
 
 def backfill(
-    loaded: Loaded,
+    loaded: Runtime,
     file: BinaryIO,
-    journal: Journal,
-    progress: Callable[[Summary], None],
+    journal: Checkpoint,
+    progress: Callable[[BackfillResult], None],
     clock: Clock = PROCESS_CLOCK,
-) -> Summary:
+) -> BackfillResult:
     """Deliver all lines of a file; `progress` is told how far it is.
 
     Ends with the first batch that is neither accepted nor refused. Raises SettingsError, PluginError.
     """
-    pace = Pace()
+    pace = RateLimit()
     site = make_site(loaded.settings)
     with contextlib.ExitStack() as stack:
         first = stack.enter_context(Delivery(loaded, site, on_rate_limit=pace.hold))
         first.check()
         others = SENDERS - 1 if loaded.plugins.deliver_in_threads() else 0
         deliveries = [first, *(stack.enter_context(first.beside()) for _ in range(others))]
-        lanes: Lanes[Delivery, Sent] = Lanes(deliveries)
+        lanes: OrderedExecutor[Delivery, BatchResult] = OrderedExecutor(deliveries)
 
         def stop() -> None:
             pace.stop()
@@ -121,15 +121,15 @@ class _Run:
 
     def __init__(
         self,
-        lanes: Lanes[Delivery, Sent],
-        journal: Journal,
-        progress: Callable[[Summary], None],
-        pace: Pace,
+        lanes: OrderedExecutor[Delivery, BatchResult],
+        journal: Checkpoint,
+        progress: Callable[[BackfillResult], None],
+        pace: RateLimit,
         clock: Clock,
         stop: Callable[[], None],
     ) -> None:
         """`stop` ends also what is being sent."""
-        self.summary = Summary()
+        self.summary = BackfillResult()
         self._lanes = lanes
         self._journal = journal
         self._progress = progress
@@ -142,7 +142,7 @@ class _Run:
         self._is_over = False
         """Whether something was neither accepted nor refused."""
 
-    def run(self, lines: Iterator[Line], start: Position, reader: Reader) -> Summary:
+    def run(self, lines: Iterator[Line], start: Position, reader: Reader) -> BackfillResult:
         self.summary.begun_at = self.summary.read_to = start
         try:
             for line in lines:
@@ -225,7 +225,7 @@ class _Run:
         self._journal.reject(line, reason)
 
 
-def _send(delivery: Delivery, batch: Batch, pace: Pace, clock: Clock) -> Sent:
+def _send(delivery: Delivery, batch: Batch, pace: RateLimit, clock: Clock) -> BatchResult:
     """Deliver a batch. One call holds each build and deployment once; a further line of one goes in a further call."""
     outcomes: list[tuple[Line, Outcome]] = []
     unknown: dict[str, None] = {}
@@ -236,15 +236,15 @@ def _send(delivery: Delivery, batch: Batch, pace: Pace, clock: Clock) -> Sent:
         outcomes += zip((line for line, _ in entries), found, strict=True)
         if any(outcome.result is Result.NOT_DELIVERED for outcome in found):
             break  # what comes later must not overtake it
-    return Sent(batch, outcomes, tuple(unknown))
+    return BatchResult(batch, outcomes, tuple(unknown))
 
 
-def _deliver(delivery: Delivery, reports: Sequence[Report], pace: Pace, unknown: dict[str, None]) -> list[Outcome]:
+def _deliver(delivery: Delivery, reports: Sequence[Report], pace: RateLimit, unknown: dict[str, None]) -> list[Outcome]:
     """Deliver reports, and again those that only the rate limit has held up."""
     outcomes = [Outcome(result=Result.NOT_DELIVERED)] * len(reports)
     left = list(range(len(reports)))
     while left and pace.wait():
-        delivery.http.begin_anew()
+        delivery.http.restart()
         holds = pace.holds
         receipt = delivery.deliver([reports[place] for place in left])
         for place, outcome in zip(left, receipt.outcomes, strict=True):

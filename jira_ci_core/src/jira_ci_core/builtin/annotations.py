@@ -20,11 +20,11 @@ from jira_ci_core import (
     Receipt,
     Report,
     Summary,
-    hand_over,
-    harmless,
+    escape_untrusted,
     hookimpl,
     origin,
     setting,
+    write_output,
 )
 from jira_ci_core import Settings as CoreSettings
 
@@ -57,9 +57,9 @@ class Plugin:
         summary = Summary.of(reports, receipt)
         if command is not None and summary.problems:
             lines = [command(problem) for problem in summary.problems]
-            hand_over("\n".join(lines), "/dev/stdout", "the annotations")
+            write_output("\n".join(lines), "/dev/stdout", "the annotations")
         if self._file:
-            hand_over(gitlab(summary, settings.instance), self._file, "GITLAB_ANNOTATIONS")
+            write_output(gitlab(summary, settings.instance), self._file, "GITLAB_ANNOTATIONS")
 
 
 def github(problem: Problem) -> str:
@@ -67,18 +67,20 @@ def github(problem: Problem) -> str:
 
     Escaped as the runner takes it apart: actions/toolkit, packages/core/src/command.ts.
     """
-    title = _escaped(_GITHUB_PROPERTY, harmless(problem.what))
+    title = _escaped(_GITHUB_PROPERTY, escape_untrusted(problem.what))
     return f"::warning title={title}::{_escaped(_GITHUB, _message(problem))}"
 
 
 def azure(problem: Problem) -> str:
     """https://learn.microsoft.com/azure/devops/pipelines/scripts/logging-commands"""
-    return f"##vso[task.logissue type=warning]{_escaped(_AZURE, f'{harmless(problem.what)}: {_message(problem)}')}"
+    return (
+        f"##vso[task.logissue type=warning]{_escaped(_AZURE, f'{escape_untrusted(problem.what)}: {_message(problem)}')}"
+    )
 
 
 def teamcity(problem: Problem) -> str:
     """https://www.jetbrains.com/help/teamcity/service-messages.html"""
-    text = f"{harmless(problem.what)}: {_message(problem)}"
+    text = f"{escape_untrusted(problem.what)}: {_message(problem)}"
     ascii_only = re.sub("[^ -~]+", lambda match: _utf_16(match[0]), _escaped(_TEAMCITY, text))
     return f"##teamcity[message text='{ascii_only}' status='WARNING']"
 
@@ -90,7 +92,7 @@ def gitlab(summary: Summary, site: str | None) -> str:
     """
     problems = [(f"{problem.what}: {_message(problem)}", site) for problem in summary.problems]
     entries = [
-        {"external_link": {"label": harmless(label)[:LONGEST_LABEL], "url": url}}
+        {"external_link": {"label": escape_untrusted(label)[:LONGEST_LABEL], "url": url}}
         for label, url in (*summary.links.items(), *problems)
         if url and origin(url)
     ]
@@ -116,4 +118,4 @@ def _utf_16(text: str) -> str:
 
 
 def _message(problem: Problem) -> str:
-    return harmless(f"{problem.why}; {problem.remedy}")
+    return escape_untrusted(f"{problem.why}; {problem.remedy}")

@@ -11,7 +11,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jira_ci_core import HttpsUrl, PluginSettings, Receipt, Report, Summary, hand_over, harmless, hookimpl, setting
+from jira_ci_core import (
+    HttpsUrl,
+    PluginSettings,
+    Receipt,
+    Report,
+    Summary,
+    escape_untrusted,
+    hookimpl,
+    setting,
+    write_output,
+)
 
 TEMPLATE = Path(__file__).with_name("card.json")
 STANDARD_OUTPUT = "/dev/stdout"
@@ -48,7 +58,7 @@ class Plugin:
         if self._place == STANDARD_OUTPUT:
             # As the runner looks for it in what a step prints.
             card = f"\x1b]1338;{b64encode(card.encode()).decode()}\x1b]0m"
-        hand_over(f"{card}\n", self._place, "DRONE_CARD_PATH")
+        write_output(f"{card}\n", self._place, "DRONE_CARD_PATH")
 
 
 def template_address() -> str:
@@ -63,17 +73,21 @@ def data_of(reports: Sequence[Report], receipt: Receipt) -> dict[str, Any]:
     return {
         "reports": [
             {
-                "title": harmless(report.title),
+                "title": escape_untrusted(report.title),
                 "state": report.entity.state.replace("_", " "),
                 "result": outcome.result.replace("_", " "),
-                "site": harmless(report.site.name),
+                "site": escape_untrusted(report.site.name),
             }
             for report, outcome in zip(reports, receipt.outcomes, strict=False)
         ],
         "issues": ", ".join(summary.issue_keys),
-        "skipped": harmless(receipt.skipped or ""),
+        "skipped": escape_untrusted(receipt.skipped or ""),
         "problems": [
-            {"what": harmless(problem.what), "why": harmless(problem.why), "remedy": harmless(problem.remedy)}
+            {
+                "what": escape_untrusted(problem.what),
+                "why": escape_untrusted(problem.why),
+                "remedy": escape_untrusted(problem.remedy),
+            }
             for problem in summary.problems
         ],
         "links": [{"key": key, "url": url} for key, url in summary.links.items()][:MOST_LINKS],

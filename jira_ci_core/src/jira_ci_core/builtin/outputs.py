@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from jira_ci_core import PluginSettings, Receipt, Report, Summary, hand_over, hookimpl, setting
+from jira_ci_core import PluginSettings, Receipt, Report, Summary, hookimpl, setting, write_output
 
 # What a key or an address is made of. Nothing else gets into a line: no line break, no quote, no `$`, no `#`.
 WORD = re.compile(r"[A-Za-z0-9_.:/%\[\]-]+")
@@ -47,7 +47,7 @@ class Plugin:
         """The same four outputs at every end; those that say nothing are empty."""
         for name, file, separator in self._files:
             if file:
-                hand_over(lines_of(Summary.of(reports, receipt), separator), file, name, append=True)
+                write_output(lines_of(Summary.of(reports, receipt), separator), file, name, append=True)
 
 
 def lines_of(summary: Summary, separator: str) -> str:

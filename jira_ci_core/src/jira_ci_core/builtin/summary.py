@@ -14,11 +14,11 @@ from jira_ci_core import (
     Report,
     Result,
     Summary,
-    hand_over,
-    harmless,
+    escape_untrusted,
     hookimpl,
     origin,
     setting,
+    write_output,
 )
 
 WORDS = {
@@ -50,7 +50,7 @@ class Plugin:
     def jira_ci_reported(self, reports: Sequence[Report], receipt: Receipt) -> None:
         """Called at every end."""
         if self._file:
-            hand_over(markdown_of(reports, receipt), self._file, "GITHUB_STEP_SUMMARY", append=True)
+            write_output(markdown_of(reports, receipt), self._file, "GITHUB_STEP_SUMMARY", append=True)
 
 
 def markdown_of(reports: Sequence[Report], receipt: Receipt) -> str:
@@ -75,7 +75,7 @@ def code(text: str) -> str:
 
     A span ends only at as many backticks as it begins with.
     """
-    text = harmless(text)
+    text = escape_untrusted(text)
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     return f"{fence} {text} {fence}" if text.strip() else "` `"
 

@@ -5,9 +5,9 @@ https://www.appveyor.com/docs/environment-variables/
 
 from __future__ import annotations
 
-from jira_ci_core import Table, When, hookimpl, reader
+from jira_ci_core import Match, VariableTable, hookimpl, reader
 
-TABLE: Table = {
+TABLE: VariableTable = {
     "number": ("APPVEYOR_BUILD_NUMBER",),
     "url": ("{APPVEYOR_URL}/project/{APPVEYOR_ACCOUNT_NAME}/{APPVEYOR_PROJECT_SLUG}/builds/{APPVEYOR_BUILD_ID}",),
     "name": ("APPVEYOR_PROJECT_NAME", "APPVEYOR_PROJECT_SLUG"),
@@ -15,7 +15,7 @@ TABLE: Table = {
     "branch": ("APPVEYOR_REPO_BRANCH",),
     "source_branch": ("APPVEYOR_PULL_REQUEST_HEAD_REPO_BRANCH",),
     "target_branch": ("APPVEYOR_REPO_BRANCH",),
-    "tag": (When("APPVEYOR_REPO_TAG", "(?:true)?", "{APPVEYOR_REPO_TAG_NAME}"),),
+    "tag": (Match("APPVEYOR_REPO_TAG", "(?:true)?", "{APPVEYOR_REPO_TAG_NAME}"),),
     "pull_request": ("APPVEYOR_PULL_REQUEST_NUMBER",),
     "pull_request_title": ("APPVEYOR_PULL_REQUEST_TITLE",),
     "sha": ("APPVEYOR_PULL_REQUEST_HEAD_COMMIT", "APPVEYOR_REPO_COMMIT"),

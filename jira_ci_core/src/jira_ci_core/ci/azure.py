@@ -5,9 +5,9 @@ https://learn.microsoft.com/en-us/azure/devops/pipelines/build/variables
 
 from __future__ import annotations
 
-from jira_ci_core import Table, When, hookimpl, reader
+from jira_ci_core import Match, VariableTable, hookimpl, reader
 
-TABLE: Table = {
+TABLE: VariableTable = {
     # BUILD_BUILDNUMBER is a name (20260115.3, 1.4.0-rc), and not a number.
     "number": ("BUILD_BUILDID",),
     "url": ("{SYSTEM_COLLECTIONURI}{SYSTEM_TEAMPROJECT}/_build/results?buildId={BUILD_BUILDID}",),
@@ -17,20 +17,20 @@ TABLE: Table = {
     "branch": ("BUILD_SOURCEBRANCH",),
     "source_branch": ("SYSTEM_PULLREQUEST_SOURCEBRANCH",),
     "target_branch": ("SYSTEM_PULLREQUEST_TARGETBRANCH",),
-    "tag": (When("BUILD_SOURCEBRANCH", "refs/tags/(.+)"),),
+    "tag": (Match("BUILD_SOURCEBRANCH", "refs/tags/(.+)"),),
     # The first is GitHub's own number of it.
     "pull_request": (
         "SYSTEM_PULLREQUEST_PULLREQUESTNUMBER",
         "SYSTEM_PULLREQUEST_PULLREQUESTID",
-        When("BUILD_SOURCEBRANCH", "refs/pull/([0-9]+)/.+"),
+        Match("BUILD_SOURCEBRANCH", "refs/pull/([0-9]+)/.+"),
     ),
     # On a pull request BUILD_SOURCEVERSION is a merge commit, and its message is none that a person wrote.
     "sha": ("SYSTEM_PULLREQUEST_SOURCECOMMITID", "BUILD_SOURCEVERSION"),
-    "message": (When("BUILD_SOURCEBRANCH", "(?!refs/pull/).*", "{BUILD_SOURCEVERSIONMESSAGE}"),),
+    "message": (Match("BUILD_SOURCEBRANCH", "(?!refs/pull/).*", "{BUILD_SOURCEVERSIONMESSAGE}"),),
     "repository": ("BUILD_REPOSITORY_NAME",),
     "repository_url": ("BUILD_REPOSITORY_URI",),
     "environment": ("ENVIRONMENT_NAME",),
-    "version": (When("BUILD_SOURCEBRANCH", "refs/tags/(.+)"),),
+    "version": (Match("BUILD_SOURCEBRANCH", "refs/tags/(.+)"),),
     "started": ("SYSTEM_PIPELINESTARTTIME",),
     "workspace": ("BUILD_SOURCESDIRECTORY",),
 }

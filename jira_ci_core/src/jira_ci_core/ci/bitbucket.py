@@ -5,13 +5,13 @@ https://support.atlassian.com/bitbucket-cloud/docs/variables-and-secrets/
 
 from __future__ import annotations
 
-from jira_ci_core import Table, When, hookimpl, reader
+from jira_ci_core import Match, VariableTable, hookimpl, reader
 
-TABLE: Table = {
+TABLE: VariableTable = {
     "number": ("BITBUCKET_BUILD_NUMBER",),
     "url": ("{BITBUCKET_GIT_HTTP_ORIGIN}/addon/pipelines/home#!/results/{BITBUCKET_BUILD_NUMBER}",),
     # Only in after-script.
-    "status": (When("BITBUCKET_EXIT_CODE", "0", "success"), When("BITBUCKET_EXIT_CODE", ".+", "failed")),
+    "status": (Match("BITBUCKET_EXIT_CODE", "0", "success"), Match("BITBUCKET_EXIT_CODE", ".+", "failed")),
     "name": ("BITBUCKET_REPO_FULL_NAME",),
     # Not on tags; on a pull request its source.
     "branch": ("BITBUCKET_BRANCH",),

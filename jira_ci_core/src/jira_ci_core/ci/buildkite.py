@@ -5,16 +5,16 @@ https://buildkite.com/docs/pipelines/configure/environment-variables
 
 from __future__ import annotations
 
-from jira_ci_core import Table, When, hookimpl, reader
+from jira_ci_core import Match, VariableTable, hookimpl, reader
 
-TABLE: Table = {
+TABLE: VariableTable = {
     "number": ("BUILDKITE_BUILD_NUMBER",),
     "url": ("BUILDKITE_BUILD_URL",),
     # Only in hooks that run after the command.
     "status": (
-        When("BUILDKITE_JOB_CANCELLED", "true", "cancelled"),
-        When("BUILDKITE_COMMAND_EXIT_STATUS", "0", "success"),
-        When("BUILDKITE_COMMAND_EXIT_STATUS", ".+", "failed"),
+        Match("BUILDKITE_JOB_CANCELLED", "true", "cancelled"),
+        Match("BUILDKITE_COMMAND_EXIT_STATUS", "0", "success"),
+        Match("BUILDKITE_COMMAND_EXIT_STATUS", ".+", "failed"),
     ),
     "name": ("BUILDKITE_PIPELINE_NAME", "BUILDKITE_PIPELINE_SLUG"),
     # A tag's name on a tag; on a pull request its source.

@@ -5,9 +5,9 @@ https://cloud.google.com/build/docs/configuring-builds/substitute-variable-value
 
 from __future__ import annotations
 
-from jira_ci_core import Table, hookimpl, reader
+from jira_ci_core import VariableTable, hookimpl, reader
 
-TABLE: Table = {
+TABLE: VariableTable = {
     # A UUID: there is no number.
     "number": ("BUILD_ID",),
     "url": (

@@ -5,32 +5,32 @@ https://docs.aws.amazon.com/codebuild/latest/userguide/build-env-ref-env-vars.ht
 
 from __future__ import annotations
 
-from jira_ci_core import Table, When, hookimpl, reader
+from jira_ci_core import Match, VariableTable, hookimpl, reader
 
 CONSOLE = (
     "https://{AWS_REGION}.console.aws.amazon.com/codesuite/codebuild/projects/{1}/build/{1}:{2}/?region={AWS_REGION}"
 )
 
 # CODEBUILD_BUILD_ID is project:uuid.
-TABLE: Table = {
+TABLE: VariableTable = {
     "number": ("CODEBUILD_BUILD_NUMBER",),
     # The first only with public builds.
-    "url": ("CODEBUILD_PUBLIC_BUILD_URL", When("CODEBUILD_BUILD_ID", "(.+):(.+)", CONSOLE)),
+    "url": ("CODEBUILD_PUBLIC_BUILD_URL", Match("CODEBUILD_BUILD_ID", "(.+):(.+)", CONSOLE)),
     "status": (
-        When("CODEBUILD_BUILD_SUCCEEDING", "1", "success"),
-        When("CODEBUILD_BUILD_SUCCEEDING", "0", "failed"),
+        Match("CODEBUILD_BUILD_SUCCEEDING", "1", "success"),
+        Match("CODEBUILD_BUILD_SUCCEEDING", "0", "failed"),
     ),
-    "name": (When("CODEBUILD_BUILD_ID", "(.+):.+"),),
-    "branch": (When("CODEBUILD_WEBHOOK_TRIGGER", "branch/(.+)"), "CODEBUILD_WEBHOOK_HEAD_REF"),
+    "name": (Match("CODEBUILD_BUILD_ID", "(.+):.+"),),
+    "branch": (Match("CODEBUILD_WEBHOOK_TRIGGER", "branch/(.+)"), "CODEBUILD_WEBHOOK_HEAD_REF"),
     "source_branch": ("CODEBUILD_WEBHOOK_HEAD_REF",),
     "target_branch": ("CODEBUILD_WEBHOOK_BASE_REF",),
-    "tag": (When("CODEBUILD_WEBHOOK_TRIGGER", "tag/(.+)"),),
-    "pull_request": (When("CODEBUILD_WEBHOOK_TRIGGER", "pr/(.+)"),),
+    "tag": (Match("CODEBUILD_WEBHOOK_TRIGGER", "tag/(.+)"),),
+    "pull_request": (Match("CODEBUILD_WEBHOOK_TRIGGER", "pr/(.+)"),),
     # Something else than a commit where the source is in S3.
     "sha": ("CODEBUILD_RESOLVED_SOURCE_VERSION",),
     "commit_before": ("CODEBUILD_WEBHOOK_PREV_COMMIT",),
     "repository_url": ("CODEBUILD_SOURCE_REPO_URL",),
-    "version": (When("CODEBUILD_WEBHOOK_TRIGGER", "tag/(.+)"),),
+    "version": (Match("CODEBUILD_WEBHOOK_TRIGGER", "tag/(.+)"),),
     # In milliseconds.
     "started": ("CODEBUILD_START_TIME",),
     "workspace": ("CODEBUILD_SRC_DIR",),
@@ -41,6 +41,6 @@ jira_ci_read_pipeline = hookimpl(trylast=True)(
         "AWS CodeBuild",
         TABLE,
         known_by=("CODEBUILD_BUILD_ID",),
-        identity=(When("CODEBUILD_BUILD_ID", "(.+):.+"),),
+        identity=(Match("CODEBUILD_BUILD_ID", "(.+):.+"),),
     )
 )

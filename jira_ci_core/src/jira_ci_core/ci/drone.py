@@ -5,9 +5,9 @@ https://docs.drone.io/pipeline/environment/reference/
 
 from __future__ import annotations
 
-from jira_ci_core import Table, hookimpl, reader
+from jira_ci_core import VariableTable, hookimpl, reader
 
-TABLE: Table = {
+TABLE: VariableTable = {
     "number": ("DRONE_BUILD_NUMBER",),
     "url": ("DRONE_BUILD_LINK",),
     # Of this stage, so far.

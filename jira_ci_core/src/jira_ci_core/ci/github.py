@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jira_ci_core import Table, When, hookimpl, reader
+from jira_ci_core import Match, VariableTable, hookimpl, reader
 
 log = logging.getLogger(__name__)
 
 # `github.event.…` is in the file of the event; GitHub's own expressions have the same names.
-TABLE: Table = {
+TABLE: VariableTable = {
     # The same in every attempt (GITHUB_RUN_ATTEMPT).
     "number": ("GITHUB_RUN_NUMBER",),
     "url": ("{GITHUB_SERVER_URL}/{GITHUB_REPOSITORY}/actions/runs/{GITHUB_RUN_ID}",),
@@ -25,16 +25,16 @@ TABLE: Table = {
     # GITHUB_REF_NAME is a tag's name on a tag, and 7/merge on a pull request.
     "branch": (
         "GITHUB_HEAD_REF",
-        When("GITHUB_REF", "refs/heads/(.+)"),
-        When("GITHUB_REF_TYPE", "branch", "{GITHUB_REF_NAME}"),
+        Match("GITHUB_REF", "refs/heads/(.+)"),
+        Match("GITHUB_REF_TYPE", "branch", "{GITHUB_REF_NAME}"),
     ),
     "source_branch": ("GITHUB_HEAD_REF",),
     "target_branch": ("GITHUB_BASE_REF",),
-    "tag": (When("GITHUB_REF", "refs/tags/(.+)"), When("GITHUB_REF_TYPE", "tag", "{GITHUB_REF_NAME}")),
+    "tag": (Match("GITHUB_REF", "refs/tags/(.+)"), Match("GITHUB_REF_TYPE", "tag", "{GITHUB_REF_NAME}")),
     "pull_request": (
         "github.event.pull_request.number",
-        When("GITHUB_REF", "refs/pull/([0-9]+)/.+"),
-        When("GITHUB_REF_NAME", "([0-9]+)/merge"),
+        Match("GITHUB_REF", "refs/pull/([0-9]+)/.+"),
+        Match("GITHUB_REF_NAME", "([0-9]+)/merge"),
     ),
     "pull_request_title": ("github.event.pull_request.title",),
     # On a pull request GITHUB_SHA is a merge commit of GitHub's own.
@@ -45,7 +45,7 @@ TABLE: Table = {
     "repository": ("GITHUB_REPOSITORY",),
     "repository_url": ("{GITHUB_SERVER_URL}/{GITHUB_REPOSITORY}",),
     "environment": ("github.event.deployment.environment",),
-    "version": (When("GITHUB_REF", "refs/tags/(.+)"), When("GITHUB_REF_TYPE", "tag", "{GITHUB_REF_NAME}")),
+    "version": (Match("GITHUB_REF", "refs/tags/(.+)"), Match("GITHUB_REF_TYPE", "tag", "{GITHUB_REF_NAME}")),
     "workspace": ("GITHUB_WORKSPACE",),
 }
 

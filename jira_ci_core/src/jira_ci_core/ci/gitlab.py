@@ -5,9 +5,9 @@ https://docs.gitlab.com/ci/variables/predefined_variables/
 
 from __future__ import annotations
 
-from jira_ci_core import Table, When, hookimpl, reader
+from jira_ci_core import Match, VariableTable, hookimpl, reader
 
-TABLE: Table = {
+TABLE: VariableTable = {
     # CI_PIPELINE_ID counts over all projects of the server.
     "number": ("CI_PIPELINE_IID",),
     "url": ("CI_PIPELINE_URL",),
@@ -25,7 +25,7 @@ TABLE: Table = {
     "sha": ("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", "CI_EXTERNAL_PULL_REQUEST_SOURCE_BRANCH_SHA", "CI_COMMIT_SHA"),
     # The second is all zeros on merge requests.
     "commit_before": ("CI_MERGE_REQUEST_DIFF_BASE_SHA", "CI_COMMIT_BEFORE_SHA"),
-    "message": (When("CI_MERGE_REQUEST_EVENT_TYPE", "(?:detached)?", "{CI_COMMIT_MESSAGE}"),),
+    "message": (Match("CI_MERGE_REQUEST_EVENT_TYPE", "(?:detached)?", "{CI_COMMIT_MESSAGE}"),),
     "commit_url": (
         "{CI_PROJECT_URL}/-/commit/{CI_MERGE_REQUEST_SOURCE_BRANCH_SHA}",
         "{CI_PROJECT_URL}/-/commit/{CI_COMMIT_SHA}",
@@ -33,13 +33,13 @@ TABLE: Table = {
     "repository": ("CI_PROJECT_PATH",),
     "repository_url": ("CI_PROJECT_URL",),
     # A job that stops, verifies or prepares an environment deploys nothing to it.
-    "environment": (When("CI_ENVIRONMENT_ACTION", "(?:start)?", "{CI_ENVIRONMENT_NAME}"),),
+    "environment": (Match("CI_ENVIRONMENT_ACTION", "(?:start)?", "{CI_ENVIRONMENT_NAME}"),),
     "environment_type": (
-        When("CI_ENVIRONMENT_TIER", "production", "production"),
-        When("CI_ENVIRONMENT_TIER", "staging", "staging"),
-        When("CI_ENVIRONMENT_TIER", "testing", "testing"),
-        When("CI_ENVIRONMENT_TIER", "development", "development"),
-        When("CI_ENVIRONMENT_TIER", "other", "unmapped"),
+        Match("CI_ENVIRONMENT_TIER", "production", "production"),
+        Match("CI_ENVIRONMENT_TIER", "staging", "staging"),
+        Match("CI_ENVIRONMENT_TIER", "testing", "testing"),
+        Match("CI_ENVIRONMENT_TIER", "development", "development"),
+        Match("CI_ENVIRONMENT_TIER", "other", "unmapped"),
     ),
     "version": ("CI_COMMIT_TAG",),
     "started": ("CI_JOB_STARTED_AT",),

@@ -5,9 +5,9 @@ https://developer.harness.io/docs/continuous-integration/troubleshoot-ci/ci-env-
 
 from __future__ import annotations
 
-from jira_ci_core import Table, hookimpl, reader
+from jira_ci_core import VariableTable, hookimpl, reader
 
-TABLE: Table = {
+TABLE: VariableTable = {
     "number": ("HARNESS_BUILD_ID", "CI_BUILD_NUMBER", "DRONE_BUILD_NUMBER"),
     "url": ("CI_BUILD_LINK", "DRONE_BUILD_LINK"),
     # Of this stage, so far.

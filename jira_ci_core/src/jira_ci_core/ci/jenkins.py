@@ -7,14 +7,14 @@ https://plugins.jenkins.io/branch-api/
 
 from __future__ import annotations
 
-from jira_ci_core import Table, When, hookimpl, reader
+from jira_ci_core import Match, VariableTable, hookimpl, reader
 
-TABLE: Table = {
+TABLE: VariableTable = {
     "number": ("BUILD_NUMBER",),
     "url": ("BUILD_URL",),
     "name": ("JOB_NAME",),
     # The tag's name on a tag, PR-7 on a pull request. The last two are of the git plugin.
-    "branch": ("BRANCH_NAME", "GIT_LOCAL_BRANCH", When("GIT_BRANCH", "(?!detached$)(?:origin/)?(.+)")),
+    "branch": ("BRANCH_NAME", "GIT_LOCAL_BRANCH", Match("GIT_BRANCH", "(?!detached$)(?:origin/)?(.+)")),
     "source_branch": ("CHANGE_BRANCH",),
     "target_branch": ("CHANGE_TARGET",),
     "tag": ("TAG_NAME",),

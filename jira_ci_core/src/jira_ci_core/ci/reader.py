@@ -11,11 +11,11 @@ from jira_ci_core.models import Pipeline
 from jira_ci_core.urls import browsable
 
 
-class When(NamedTuple):
+class Match(NamedTuple):
     """A fact that a variable gives when all of it matches a pattern (case makes no difference).
 
-    `When("CODEBUILD_WEBHOOK_TRIGGER", "tag/(.+)")` is what the group matches, and
-    `When("BITBUCKET_EXIT_CODE", "0", "success")` the word in third place. That may name groups and other variables in
+    `Match("CODEBUILD_WEBHOOK_TRIGGER", "tag/(.+)")` is what the group matches, and
+    `Match("BITBUCKET_EXIT_CODE", "0", "success")` the word in third place. That may name groups and other variables in
     braces: `{1}`, `{CI_ENVIRONMENT_NAME}`. A variable that is not set is matched as an empty one.
     """
 
@@ -24,17 +24,17 @@ class When(NamedTuple):
     fact: str = "{1}"
 
 
-Source = str | When
+VariableSource = str | Match
 """Where a fact may come from: a variable, several in braces (`{SERVER}/{PROJECT}`, all must be set), or a When."""
 
-Table = Mapping[str, tuple[Source, ...]]
+VariableTable = Mapping[str, tuple[VariableSource, ...]]
 """Field of `Pipeline` to its sources; the first that says something wins.
 
 `source_branch` is one more field: on a pull request it is the branch, and outside of one it is nothing.
 """
 
 
-def read_facts(environ: Mapping[str, str], table: Table) -> tuple[dict[str, str], dict[str, str]]:
+def read_facts(environ: Mapping[str, str], table: VariableTable) -> tuple[dict[str, str], dict[str, str]]:
     """The facts of a table, and for each the variable (or variables) it came from.
 
     Empty, `null` and an expression that Harness did not resolve are not set.
@@ -52,10 +52,10 @@ def read_facts(environ: Mapping[str, str], table: Table) -> tuple[dict[str, str]
 
 def reader(
     ci: str,
-    table: Table,
+    table: VariableTable,
     *,
     known_by: tuple[str, ...],
-    identity: tuple[Source, ...],
+    identity: tuple[VariableSource, ...],
     more: Callable[[Mapping[str, str]], Mapping[str, str]] | None = None,
 ) -> Callable[[Mapping[str, str]], Pipeline | None]:
     """A function for the hook `read_pipeline`, made from a table.
@@ -155,7 +155,7 @@ def _sign(environ: Mapping[str, str], known_by: tuple[str, ...]) -> str:
     return ""
 
 
-def _look_up(environ: Mapping[str, str], source: Source) -> tuple[str, tuple[str, ...]]:
+def _look_up(environ: Mapping[str, str], source: VariableSource) -> tuple[str, tuple[str, ...]]:
     """What a source says, and the variables that it takes that from."""
     if isinstance(source, str):
         return _filled_in(source, environ, {}) if "{" in source else (_value(environ, source), (source,))

@@ -5,10 +5,10 @@ https://www.jetbrains.com/help/teamcity/predefined-build-parameters.html
 
 from __future__ import annotations
 
-from jira_ci_core import Table, hookimpl, reader
+from jira_ci_core import VariableTable, hookimpl, reader
 
 # Branch, message and repository are parameters of the server's: they come from the checkout.
-TABLE: Table = {
+TABLE: VariableTable = {
     # As the build configuration writes it: 42, 1.4.42, release.
     "number": ("BUILD_NUMBER",),
     "url": ("BUILD_URL",),

@@ -5,12 +5,12 @@ https://docs.travis-ci.com/user/environment-variables/#default-environment-varia
 
 from __future__ import annotations
 
-from jira_ci_core import Table, When, hookimpl, reader
+from jira_ci_core import Match, VariableTable, hookimpl, reader
 
-TABLE: Table = {
+TABLE: VariableTable = {
     "number": ("TRAVIS_BUILD_NUMBER",),
     "url": ("TRAVIS_BUILD_WEB_URL",),
-    "status": (When("TRAVIS_TEST_RESULT", "0", "success"), When("TRAVIS_TEST_RESULT", ".+", "failed")),
+    "status": (Match("TRAVIS_TEST_RESULT", "0", "success"), Match("TRAVIS_TEST_RESULT", ".+", "failed")),
     "name": ("TRAVIS_REPO_SLUG",),
     # A tag's name on a tag, the target on a pull request.
     "branch": ("TRAVIS_BRANCH",),
@@ -21,8 +21,8 @@ TABLE: Table = {
     "pull_request": ("TRAVIS_PULL_REQUEST",),
     # On a pull request TRAVIS_COMMIT is a merge commit, and its message is none that a person wrote.
     "sha": ("TRAVIS_PULL_REQUEST_SHA", "TRAVIS_COMMIT"),
-    "commit_before": (When("TRAVIS_COMMIT_RANGE", r"([0-9a-f]+)\.{2,3}.*"),),
-    "message": (When("TRAVIS_PULL_REQUEST", "(?:false)?", "{TRAVIS_COMMIT_MESSAGE}"),),
+    "commit_before": (Match("TRAVIS_COMMIT_RANGE", r"([0-9a-f]+)\.{2,3}.*"),),
+    "message": (Match("TRAVIS_PULL_REQUEST", "(?:false)?", "{TRAVIS_COMMIT_MESSAGE}"),),
     "repository": ("TRAVIS_REPO_SLUG",),
     "version": ("TRAVIS_TAG",),
     "workspace": ("TRAVIS_BUILD_DIR",),

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from jira_ci_core import Table, When, hookimpl, reader
+from jira_ci_core import Match, VariableTable, hookimpl, reader
 
 # CI_BUILD_… are the names before version 2.0. CI_PIPELINE_STATUS was always success, and is gone: it is not asked.
-TABLE: Table = {
+TABLE: VariableTable = {
     "number": ("CI_PIPELINE_NUMBER", "CI_BUILD_NUMBER"),
     "url": ("CI_PIPELINE_URL", "CI_PIPELINE_LINK", "CI_BUILD_LINK"),
     "name": ("CI_REPO",),
@@ -24,7 +24,7 @@ TABLE: Table = {
     "commit_before": ("CI_PREV_COMMIT_SHA",),
     # On a pull request most forges put its title here.
     "message": ("CI_COMMIT_MESSAGE",),
-    "commit_url": (When("CI_PIPELINE_FORGE_URL", "(.+/commits?/.+)"), "CI_COMMIT_URL", "CI_COMMIT_LINK"),
+    "commit_url": (Match("CI_PIPELINE_FORGE_URL", "(.+/commits?/.+)"), "CI_COMMIT_URL", "CI_COMMIT_LINK"),
     "repository": ("CI_REPO",),
     "repository_url": ("CI_REPO_URL", "CI_REPO_LINK"),
     "environment": ("CI_PIPELINE_DEPLOY_TARGET", "CI_BUILD_DEPLOY_TARGET"),

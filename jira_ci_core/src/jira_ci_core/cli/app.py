@@ -15,10 +15,10 @@ import click
 from jira_ci_core.cli import report as step
 from jira_ci_core.cli.report import Context, set_level
 from jira_ci_core.config.settings import PluginChoice, PluginSettings, Settings
-from jira_ci_core.config.sources import CONFIG, Declared, Sources, declared, flag, readable
+from jira_ci_core.config.sources import CONFIG, SettingSpec, Sources, flag, readable, setting_specs
 from jira_ci_core.errors import ExitCode, SettingsError
 from jira_ci_core.issue_keys import ANY_PROJECT
-from jira_ci_core.plugins.loader import CORE_SETTINGS, NETWORK_SETTINGS, Loaded, load
+from jira_ci_core.plugins.loader import CORE_SETTINGS, NETWORK_SETTINGS, Runtime, load
 from jira_ci_core.problem import Problem
 
 if TYPE_CHECKING:
@@ -91,15 +91,15 @@ class SettingsCommand(click.Command):
         super().__init__(*arguments, **keywords)
         self._own = len(self.params)
         self._models = models
-        self._settings: tuple[Declared, ...] = ()
+        self._settings: tuple[SettingSpec, ...] = ()
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Find out which plugins there are, and then which flags."""
-        early = [*declared(PluginChoice, CORE), CONFIG]
+        early = [*setting_specs(PluginChoice, CORE), CONFIG]
         sources, plugins = step.prepare(ctx.obj, _early_flags(args, early))
         ctx.meta["sources"], ctx.meta["plugins"] = sources, plugins
         everything = (*CORE_SETTINGS, *NETWORK_SETTINGS, *plugins.settings)
-        only = tuple(setting for model in self._models for setting in declared(model, CORE))
+        only = tuple(setting for model in self._models for setting in setting_specs(model, CORE))
         self._settings = only or everything
         self.params = self.params[: self._own] + [_option(setting) for setting in self._settings if not setting.secret]
         return super().parse_args(ctx, args)
@@ -254,7 +254,7 @@ def run(arguments: Sequence[str], context: Context) -> int:
     return exit_code if isinstance(exit_code, int) else ExitCode.OK
 
 
-def site_of(ctx: click.Context, flags: Mapping[str, str | None]) -> Loaded:
+def site_of(ctx: click.Context, flags: Mapping[str, str | None]) -> Runtime:
     """Settings and plugins for a command that speaks with a site and looks for no keys: PROJECT is not needed."""
     sources = replace(ctx.meta["sources"], flags=given(flags), defaults={"project": ANY_PROJECT})
     loaded = load(sources, ctx.obj.secrets, ctx.meta["plugins"])
@@ -267,7 +267,7 @@ def given(flags: Mapping[str, str | None]) -> dict[str, str]:
     return readable({name: value for name, value in flags.items() if value is not None})
 
 
-def _early_flags(args: Sequence[str], settings: Sequence[Declared]) -> dict[str, str]:
+def _early_flags(args: Sequence[str], settings: Sequence[SettingSpec]) -> dict[str, str]:
     """The flags that choose plugins, read before it is known which flags there are."""
     names = {flag(name): name for setting in settings for name in setting.names}
     found = {}
@@ -279,20 +279,20 @@ def _early_flags(args: Sequence[str], settings: Sequence[Declared]) -> dict[str,
     return found
 
 
-def _option(setting: Declared) -> click.Option:
+def _option(setting: SettingSpec) -> click.Option:
     # A switch may go without its value: `--verify`.
     more: dict[str, Any] = {"is_flag": False, "flag_value": "true"} if isinstance(setting.default, bool) else {}
     return click.Option([setting.name, *map(flag, setting.names)], metavar="VALUE", help=setting.help, **more)
 
 
-def _spellings(setting: Declared) -> str:
+def _spellings(setting: SettingSpec) -> str:
     flags = [] if setting.secret else [f"{name} VALUE" for name in map(flag, setting.names)]
     variables = [f"{prefix}{name.upper()}" for prefix in ("PLUGIN_", "JIRA_CI_") for name in setting.names]
     files = [f"{variable}_FILE" for variable in variables] if setting.secret else []
     return ", ".join([*flags, *variables, *files, *setting.reads])
 
 
-def _help(setting: Declared) -> str:
+def _help(setting: SettingSpec) -> str:
     default = "required" if setting.required else f"default: {_shown(setting.default)}"
     secret = "credential, no flag; " if setting.secret else ""
     return f"{setting.help or setting.variable}  [{secret}{default}]"

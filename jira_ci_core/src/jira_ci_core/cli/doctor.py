@@ -13,7 +13,7 @@ from jira_ci_core.jira_api import build_address, deployment_address
 from jira_ci_core.models import FoundKey, Kind, Pipeline, Site
 from jira_ci_core.output.console import Console
 from jira_ci_core.output.redaction import Secrets
-from jira_ci_core.plugins.loader import Loaded, load
+from jira_ci_core.plugins.loader import Runtime, load
 from jira_ci_core.plugins.manager import Plugins
 from jira_ci_core.reporting.builder import kind_of, make_site
 from jira_ci_core.reporting.identity import pipeline_identity, run_number
@@ -77,7 +77,7 @@ class _Examination:
         return found
 
 
-def _loaded(loaded: Loaded) -> str:
+def _loaded(loaded: Runtime) -> str:
     return ", ".join(plugin.name for plugin in loaded.plugins.installed if plugin.state == "on")
 
 
@@ -90,7 +90,7 @@ def _listed(keys: Sequence[FoundKey]) -> str:
     return ", ".join(f"{found.key} ({found.source})" for found in keys)
 
 
-def _credentials(loaded: Loaded, site: Site) -> Delivery:
+def _credentials(loaded: Runtime, site: Site) -> Delivery:
     delivery = Delivery(loaded, site)
     delivery.check()
     return delivery

@@ -10,23 +10,23 @@ from jira_ci_core.errors import ExitCode
 from jira_ci_core.jira_api import bulk_request
 from jira_ci_core.models import Receipt, Report, Result
 from jira_ci_core.problem import Problem
-from jira_ci_core.reporting.run import NO_KEY, Ending, How
+from jira_ci_core.reporting.run import NO_KEY, RunResult, RunStatus
 from jira_ci_core.summary import Summary
 
 if TYPE_CHECKING:
-    from jira_ci_core.reporting.sites import Told
+    from jira_ci_core.reporting.sites import SiteResult
 
 
-def lines_of(ending: Ending) -> list[str]:
+def lines_of(ending: RunResult) -> list[str]:
     """What people are told of a run."""
     lines = []
-    if ending.keys and ending.how is not How.SKIPPED:
+    if ending.keys and ending.how is not RunStatus.SKIPPED:
         lines.append("issue keys:")
         lines += [f"  {found.key}  {found.source}{_by(found.plugin)}" for found in ending.keys]
-    if ending.how is How.DRY_RUN:
+    if ending.how is RunStatus.DRY_RUN:
         lines.append(f"this would be sent to {ending.reports[0].site.name}, and nothing is (dry run):")
         return lines + json.dumps(bulk_request(ending.reports), indent=2, ensure_ascii=False).splitlines()
-    if ending.how is How.SKIPPED:
+    if ending.how is RunStatus.SKIPPED:
         return lines + _skipped(ending)
     for report, outcome in zip(ending.reports, ending.receipt.outcomes, strict=True):
         state, site = report.entity.state, report.site.name
@@ -40,14 +40,14 @@ def lines_of(ending: Ending) -> list[str]:
     return lines + _not_known(ending.receipt)
 
 
-def problems_of(ending: Ending) -> tuple[Problem, ...]:
+def problems_of(ending: RunResult) -> tuple[Problem, ...]:
     """What went wrong, each problem once."""
-    if ending.how is How.SKIPPED and ending.exit_code is not ExitCode.OK:
+    if ending.how is RunStatus.SKIPPED and ending.exit_code is not ExitCode.OK:
         return (NO_KEY,)
     return tuple(dict.fromkeys(problem for outcome in ending.receipt.outcomes for problem in outcome.problems))
 
 
-def as_json(ending: Ending) -> str:
+def as_json(ending: RunResult) -> str:
     """The ending for programs; docs/outputs.md describes it."""
     return json.dumps(_ending(ending))
 
@@ -57,7 +57,7 @@ def error_as_json(exit_code: ExitCode, problems: Sequence[Problem]) -> str:
     return json.dumps(_error(exit_code, problems))
 
 
-def sites_as_json(told: Sequence[Told]) -> str:
+def sites_as_json(told: Sequence[SiteResult]) -> str:
     """The endings of several sites for programs: that of the worst as a whole, and each by the site's name."""
     endings = {one.site: _ending(one.ending) if one.ending else _error(one.exit_code, one.problems) for one in told}
     worst = max(endings.values(), key=lambda ending: ending["exit_code"])
@@ -67,7 +67,7 @@ def sites_as_json(told: Sequence[Told]) -> str:
     )
 
 
-def _ending(ending: Ending) -> dict[str, Any]:
+def _ending(ending: RunResult) -> dict[str, Any]:
     summary = Summary.of(ending.reports, ending.receipt)
     return {
         "ending": ending.how.value,
@@ -101,7 +101,7 @@ def _by(plugin: str) -> str:
     return f" ({plugin})" if plugin not in ("", "keys") else ""
 
 
-def _skipped(ending: Ending) -> list[str]:
+def _skipped(ending: RunResult) -> list[str]:
     if ending.keys:
         return [f"skipped: {ending.receipt.skipped}"]
     if ending.exit_code is not ExitCode.OK:

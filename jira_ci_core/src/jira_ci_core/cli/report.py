@@ -17,7 +17,7 @@ from jira_ci_core.output.redaction import Secrets
 from jira_ci_core.plugins.loader import CORE_SETTINGS, NETWORK_SETTINGS, choose_plugins, hide_secrets, load
 from jira_ci_core.plugins.manager import Plugins
 from jira_ci_core.reporting import run
-from jira_ci_core.reporting.run import Ending
+from jira_ci_core.reporting.run import RunResult
 
 if TYPE_CHECKING:
     from jira_ci_core.net.early import EarlyConnections
@@ -83,7 +83,7 @@ def _json_apart(format: str) -> contextlib.AbstractContextManager[object]:
     return contextlib.redirect_stdout(sys.stderr if format == "json" else sys.stdout)
 
 
-def _tell(ending: Ending, console: Console, format: str) -> None:
+def _tell(ending: RunResult, console: Console, format: str) -> None:
     """Tell people how it ended; with json, which a program reads, only what went wrong."""
     for line in render.lines_of(ending) if format == "text" else ():
         console.line(line)

@@ -19,10 +19,10 @@ from jira_ci_core.command_run.process import Child, NotStartedError, exit_code, 
 from jira_ci_core.delivery.session import Delivery
 from jira_ci_core.errors import ExitCode, JiraCiError, SettingsError
 from jira_ci_core.models import Kind, Receipt, Report, Result, State
-from jira_ci_core.plugins.loader import Loaded
+from jira_ci_core.plugins.loader import Runtime
 from jira_ci_core.problem import Problem
 from jira_ci_core.reporting.builder import kind_of, make_reports, make_site
-from jira_ci_core.reporting.run import Ending, Found, How, end, find, how_it_ended, no_key, send
+from jira_ci_core.reporting.run import RunFacts, RunResult, RunStatus, end, find, how_it_ended, no_key, send
 from jira_ci_core.reporting.state import wanted_state
 from jira_ci_core.reporting.test_results import require_junitparser
 
@@ -37,7 +37,7 @@ STOPPING = signal.SIGINT, signal.SIGTERM
 
 
 @dataclass(frozen=True)
-class Ran:
+class CommandResult:
     """How it ended."""
 
     status: int
@@ -47,12 +47,12 @@ class Ran:
 
 
 def run_command(
-    loaded: Loaded,
+    loaded: Runtime,
     command: Sequence[str],
-    tell: Callable[[Ending], None],
+    tell: Callable[[RunResult], None],
     complain: Callable[[Problem], None],
     clock: Clock = PROCESS_CLOCK,
-) -> Ran:
+) -> CommandResult:
     """Run a command between two reports. Must be called in the main thread, which alone hears signals.
 
     `tell` is told of each report, `complain` of a command that cannot be started. Raises SettingsError or PluginError,
@@ -68,7 +68,7 @@ def run_command(
             reports = make_reports(plugins, found.pipeline, found.names, State.IN_PROGRESS, settings, clock)
             if settings.test_results and kind_of(settings) is Kind.BUILD:
                 require_junitparser()
-        plugins.let_hang()
+        plugins.disable_timeout()
         step = _Step(loaded, delivery, found, reports, tell, clock)
         with signals(step.events.put):
             return step.run(command, success, complain)
@@ -82,11 +82,11 @@ class _Step:
 
     def __init__(
         self,
-        loaded: Loaded,
+        loaded: Runtime,
         delivery: Delivery,
-        found: Found,
+        found: RunFacts,
         reports: tuple[Report, ...],
-        tell: Callable[[Ending], None],
+        tell: Callable[[RunResult], None],
         clock: Clock,
     ) -> None:
         self.events: queue.SimpleQueue[int | None] = queue.SimpleQueue()
@@ -102,7 +102,7 @@ class _Step:
         self._last: _Telling | None = None
         self._is_told = True
 
-    def run(self, command: Sequence[str], success: State, complain: Callable[[Problem], None]) -> Ran:
+    def run(self, command: Sequence[str], success: State, complain: Callable[[Problem], None]) -> CommandResult:
         if self._reports:
             self._begin()
         if self._stopped_by is not None:
@@ -126,10 +126,10 @@ class _Step:
         # That Jira shows it need not be waited for: the last report will show, too.
         quick = replace(loaded, settings=loaded.settings.model_copy(update={"verify": False}))
 
-        def tell() -> Ending:
+        def tell() -> RunResult:
             receipt = send(quick, self._delivery, self._reports)
             how, code = how_it_ended(receipt, loaded.settings)
-            return Ending(how, code, self._found.pipeline, self._found.keys, self._reports, receipt)
+            return RunResult(how, code, self._found.pipeline, self._found.keys, self._reports, receipt)
 
         first = _Telling(tell, self._wake)
         limit = time.monotonic() + FIRST_SECONDS
@@ -139,14 +139,14 @@ class _Step:
         if self._stopped_by is None:
             self._note(first)
 
-    def _end(self, state: State, status: int) -> Ran:
+    def _end(self, state: State, status: int) -> CommandResult:
         """Tell how it ended, unless that is being told already since it was told to stop."""
         network, settings = self._loaded.network, self._loaded.settings
         last = self._last or self._begin_last(state)
         patience = time.monotonic() + network.deadline + settings.plugin_timeout
         self._wait(lambda: last.has_ended, patience)
         self._note(last)
-        return Ran(exit_code(status), self._is_told)
+        return CommandResult(exit_code(status), self._is_told)
 
     def _begin_last(self, state: State) -> _Telling:
         loaded, found = self._loaded, self._found
@@ -154,7 +154,7 @@ class _Step:
         loaded = loaded if left == math.inf else loaded.within(max(left, MARGIN))
         delivery = self._delivery.again(loaded) if self._reports else None
 
-        def tell() -> Ending:
+        def tell() -> RunResult:
             if delivery is None:
                 return end(loaded, found, (), no_key())
             with delivery:
@@ -206,7 +206,7 @@ class _Step:
         self._is_told = self._is_told and ending.exit_code is ExitCode.OK
         self._tell(ending)
 
-    def _not_told(self, telling: _Telling) -> Ending:
+    def _not_told(self, telling: _Telling) -> RunResult:
         problems: tuple[Problem, ...] = (
             Problem(
                 "Jira could not be told in time",
@@ -221,7 +221,7 @@ class _Step:
             problems = (Problem("Jira could not be told", why, "this is a bug; please report it"),)
         reports = self._reports
         receipt = Receipt.for_all(reports, Result.NOT_DELIVERED, *problems)
-        return Ending(How.NOT_DELIVERED, ExitCode.JIRA, self._found.pipeline, (), reports, receipt)
+        return RunResult(RunStatus.NOT_DELIVERED, ExitCode.JIRA, self._found.pipeline, (), reports, receipt)
 
     def _wake(self) -> None:
         self.events.put(None)
@@ -230,9 +230,9 @@ class _Step:
 class _Telling(threading.Thread):
     """A report on its way. Of the daemon kind: nobody waits for it longer than he has to."""
 
-    def __init__(self, tell: Callable[[], Ending], ended: Callable[[], None]) -> None:
+    def __init__(self, tell: Callable[[], RunResult], ended: Callable[[], None]) -> None:
         super().__init__(daemon=True)
-        self.ending: Ending | None = None
+        self.ending: RunResult | None = None
         self.error: BaseException | None = None
         self._do = tell
         self._ended = ended
@@ -251,7 +251,7 @@ class _Telling(threading.Thread):
             self._ended()
 
 
-def _success(loaded: Loaded, found: Found) -> State:
+def _success(loaded: Runtime, found: RunFacts) -> State:
     """What a command that succeeds is shown as. Raises SettingsError where STATE is no word for that."""
     wanted = wanted_state(loaded.plugins, found.pipeline, kind_of(loaded.settings), loaded.settings)
     if wanted not in (None, State.SUCCESSFUL, State.ROLLED_BACK):

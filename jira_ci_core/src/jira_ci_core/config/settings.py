@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 from jira_ci_core.config.environ import CA_BUNDLES, HTTP_PROXIES, HTTPS_PROXIES, words
-from jira_ci_core.errors import RefusedError
+from jira_ci_core.errors import InvalidValueError
 from jira_ci_core.issue_keys import ANY_PROJECT, is_issue_key, is_project_key
 from jira_ci_core.models import MOST_ASSOCIATIONS, EnvironmentType
 from jira_ci_core.urls import https_url, site_url, web_url
@@ -48,7 +48,7 @@ class PluginSettings(BaseModel):
 def _visible(secret: SecretStr) -> SecretStr:
     text = secret.get_secret_value().strip()
     if not re.fullmatch(r"[\x21-\x7e]+", text):
-        raise RefusedError(
+        raise InvalidValueError(
             "a credential is one word of visible ASCII characters, and this holds a space, a line break or others",
             "copy it again, without quotes or line breaks",
         )
@@ -74,10 +74,10 @@ HttpsUrl = Annotated[str, AfterValidator(https_url)]
 
 def _project_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
     if not keys:
-        raise RefusedError("it names no project", "write the keys of your projects, or * for any")
+        raise InvalidValueError("it names no project", "write the keys of your projects, or * for any")
     for key in keys:
         if key != ANY_PROJECT and not is_project_key(key):
-            raise RefusedError(
+            raise InvalidValueError(
                 f"{key!r} is not a project key: at least two letters, digits or underscores, beginning with a letter",
                 "write the part before the number in the keys of your issues (MYT for MYT-1234), several with commas, "
                 "or * for any project",
@@ -88,7 +88,7 @@ def _project_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
 def _issue_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
     for key in keys:
         if not is_issue_key(key):
-            raise RefusedError(f"{key!r} is not an issue key", "write keys such as MYT-1234, several with commas")
+            raise InvalidValueError(f"{key!r} is not an issue key", "write keys such as MYT-1234, several with commas")
     return tuple(dict.fromkeys(key.upper() for key in keys))
 
 
@@ -104,12 +104,12 @@ def _patterns_of_files(patterns: tuple[str, ...]) -> tuple[str, ...]:
         # On Windows a backslash leads somewhere as well, and the same settings serve every machine.
         path = PureWindowsPath(pattern)
         if path.anchor or ".." in path.parts or not path.parts:
-            raise RefusedError(
+            raise InvalidValueError(
                 f"{pattern!r} leads out of the working directory, or nowhere",
                 "write paths relative to the working directory, such as reports/**/*.xml",
             )
         if any("**" in part and part != "**" for part in path.parts) or path.parts.count("**") > 2:
-            raise RefusedError(
+            raise InvalidValueError(
                 f"in {pattern!r} a ** stands beside other characters, or there are more than two",
                 "write ** between slashes, for any folders, such as reports/**/*.xml",
             )
@@ -122,7 +122,9 @@ def _pairs(value: object) -> object:
     words = split(value) if isinstance(value, str) else value
     pairs = [str(word).partition("=") for word in words if word] if isinstance(words, list) else []
     if not all(old and equals and new for old, equals, new in pairs):
-        raise RefusedError("it holds something else than pairs", "write pairs such as OLD=NEW, several with commas")
+        raise InvalidValueError(
+            "it holds something else than pairs", "write pairs such as OLD=NEW, several with commas"
+        )
     return {old: new for old, _, new in pairs}
 
 
@@ -134,7 +136,7 @@ def _environments(value: object) -> object:
     types = {str(pattern): str(type).strip().lower() for pattern, type in value.items()}
     for pattern, type in types.items():
         if type not in tuple(EnvironmentType):
-            raise RefusedError(
+            raise InvalidValueError(
                 f"{type!r}, given for {pattern}, is no type of an environment",
                 f"write pairs such as prod-*=production, with one of: {', '.join(EnvironmentType)}",
             )
@@ -143,7 +145,7 @@ def _environments(value: object) -> object:
 
 def _services(ids: tuple[str, ...]) -> tuple[str, ...]:
     if len(ids) >= MOST_ASSOCIATIONS:
-        raise RefusedError(
+        raise InvalidValueError(
             f"it names {len(ids)} services, and Jira takes {MOST_ASSOCIATIONS} services and issue keys together",
             "leave some out",
         )
@@ -153,16 +155,16 @@ def _services(ids: tuple[str, ...]) -> tuple[str, ...]:
 def _aliases(aliases: dict[str, str]) -> dict[str, str]:
     for key in (*aliases, *aliases.values()):
         if not is_project_key(key):
-            raise RefusedError(f"{key!r} is not a project key", "write OLD=NEW with two project keys")
+            raise InvalidValueError(f"{key!r} is not a project key", "write OLD=NEW with two project keys")
     return {old.upper(): new.upper() for old, new in aliases.items()}
 
 
 def _properties(properties: dict[str, str]) -> dict[str, str]:
     if len(properties) > 5:
-        raise RefusedError(f"it holds {len(properties)} pairs, and Jira takes 5", "leave some out")
+        raise InvalidValueError(f"it holds {len(properties)} pairs, and Jira takes 5", "leave some out")
     for name, value in properties.items():
         if ":" in name or name.startswith("_") or len(name) > 255 or len(value) > 255:
-            raise RefusedError(
+            raise InvalidValueError(
                 f"{name!r} is no property that Jira takes",
                 "write a name without a colon and not beginning with an underscore; both sides at most 255 characters",
             )
@@ -172,7 +174,7 @@ def _properties(properties: dict[str, str]) -> dict[str, str]:
 def _cloud_id(text: str) -> str:
     digits = text.strip().replace("-", "").lower()
     if not re.fullmatch(r"[0-9a-f]{32}", digits):
-        raise RefusedError(
+        raise InvalidValueError(
             "a cloud id is 32 hexadecimal digits, with or without hyphens",
             "copy `cloudId` from https://<your site>/_edge/tenant_info, or leave CLOUD_ID out",
         )
@@ -183,18 +185,18 @@ def _link(text: str) -> str:
     try:
         return web_url(text)
     except ValueError as error:
-        raise RefusedError(str(error), "write the whole address of the run, https://…") from None
+        raise InvalidValueError(str(error), "write the whole address of the run, https://…") from None
 
 
 def _seconds(value: object) -> object:
     if not re.fullmatch(r"[0-9]{1,9}", str(value).strip()):
-        raise RefusedError("it is not a whole number of seconds", "write seconds, such as 90")
+        raise InvalidValueError("it is not a whole number of seconds", "write seconds, such as 90")
     return int(str(value))
 
 
 def _run_number(value: object) -> object:
     if not re.fullmatch(r"[0-9]{1,19}", str(value).strip()) or int(str(value)) >= 2**63:
-        raise RefusedError("it is not a whole number from 0 to 2⁶³-1", "pass the counter of your CI's runs")
+        raise InvalidValueError("it is not a whole number from 0 to 2⁶³-1", "pass the counter of your CI's runs")
     return int(str(value))
 
 
@@ -333,7 +335,7 @@ class Settings(PluginChoice, OutboxSettings):
     @model_validator(mode="after")
     def _keep_where(self) -> Self:
         if self.on_failure == "keep" and not self.outbox:
-            raise RefusedError(
+            raise InvalidValueError(
                 "ON_FAILURE is keep, and OUTBOX, where reports are kept, is not set",
                 "set OUTBOX to a folder that is still there after this step, such as a cache volume",
             )

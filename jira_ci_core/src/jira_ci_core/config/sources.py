@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from jira_ci_core.config.environ import PREFIXES, UNRESOLVED, is_set
 from jira_ci_core.config.settings import PluginSettings, holds_secret, split
-from jira_ci_core.errors import RefusedError, SettingsError
+from jira_ci_core.errors import InvalidValueError, SettingsError
 from jira_ci_core.problem import Problem
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ SHIPPED_CREDENTIALS = {"oauth": ("client_id", "client_secret"), "connect": ("con
 M = TypeVar("M", bound=PluginSettings)
 
 
-class Declared(NamedTuple):
+class SettingSpec(NamedTuple):
     """One setting as it was declared."""
 
     name: str
@@ -67,7 +67,7 @@ def key(name: str) -> str:
     return name.replace("_", "-")
 
 
-def declared(model: type[PluginSettings], owner: str) -> tuple[Declared, ...]:
+def setting_specs(model: type[PluginSettings], owner: str) -> tuple[SettingSpec, ...]:
     """The settings that a model declares, its own before those of the models that it extends."""
     found = []
     own = [name for name in model.model_fields if name in model.__annotations__]
@@ -75,7 +75,7 @@ def declared(model: type[PluginSettings], owner: str) -> tuple[Declared, ...]:
         info = model.model_fields[name]
         extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
         found.append(
-            Declared(
+            SettingSpec(
                 name=name,
                 owner=owner,
                 help=info.description or "",
@@ -113,7 +113,7 @@ class Sources:
     unresolved: set[str] = field(default_factory=set)
     """Where expressions stand that were not resolved; each is told of once."""
 
-    def find(self, setting: Declared) -> tuple[object, str] | None:
+    def find(self, setting: SettingSpec) -> tuple[object, str] | None:
         """The value that wins and where it stands, or None where nobody sets it.
 
         Raises SettingsError where a file that should hold a secret cannot be read.
@@ -127,14 +127,14 @@ class Sources:
                     log.warning("%s holds an expression that was not resolved; it counts as not set", place)
         return None
 
-    def values(self, setting: Declared) -> Iterator[object]:
+    def values(self, setting: SettingSpec) -> Iterator[object]:
         """Every value that is set for a setting, the winning one first, up to a file that cannot be read."""
         with contextlib.suppress(SettingsError):
             for value, _ in self._spellings(setting):
                 if is_set(value):
                     yield value
 
-    def _spellings(self, setting: Declared) -> Iterator[tuple[object, str]]:
+    def _spellings(self, setting: SettingSpec) -> Iterator[tuple[object, str]]:
         """All places, in their order, with what stands there; a secret's files are opened only when reached."""
         if self.section is not None:
             for name in setting.names:
@@ -189,7 +189,7 @@ class Sources:
 
     @staticmethod
     def _with_file(
-        setting: Declared, values: Mapping[str, Any], name: str, suffix: str, where: str
+        setting: SettingSpec, values: Mapping[str, Any], name: str, suffix: str, where: str
     ) -> Iterator[tuple[object, str]]:
         yield values.get(name), name + where
         if setting.secret:
@@ -216,7 +216,7 @@ def readable(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value.encode(errors="surrogateescape").decode(errors="replace") for name, value in environ.items()}
 
 
-def resolve(model: type[M], settings: Iterable[Declared], sources: Sources) -> tuple[M | None, list[Problem]]:
+def resolve(model: type[M], settings: Iterable[SettingSpec], sources: Sources) -> tuple[M | None, list[Problem]]:
     """Fill a model of settings from the sources: the model, or None and what is wrong with which value."""
     values: dict[str, object] = {}
     places: dict[str, str] = {}
@@ -247,7 +247,7 @@ def resolve(model: type[M], settings: Iterable[Declared], sources: Sources) -> t
         return None, problems
 
 
-def check_names(settings: Iterable[Declared], sources: Sources) -> list[Problem]:
+def check_names(settings: Iterable[SettingSpec], sources: Sources) -> list[Problem]:
     """Warn of settings that nobody declared; what the project's file may not set is a problem."""
     known = _known_names(settings)
     for variable, value in sources.environ.items():
@@ -267,9 +267,9 @@ def check_names(settings: Iterable[Declared], sources: Sources) -> list[Problem]
     return problems
 
 
-def _known_names(settings: Iterable[Declared]) -> dict[str, Declared | None]:
+def _known_names(settings: Iterable[SettingSpec]) -> dict[str, SettingSpec | None]:
     """Every name that means something, and what is declared by it, as far as that is known here."""
-    known: dict[str, Declared | None] = {}
+    known: dict[str, SettingSpec | None] = {}
     shipped = [shipped_credential(name) for names in SHIPPED_CREDENTIALS.values() for name in names]
     for setting in (*shipped, *settings):
         for name in setting.names:
@@ -279,7 +279,7 @@ def _known_names(settings: Iterable[Declared]) -> dict[str, Declared | None]:
     return known
 
 
-def without_secrets(environ: Mapping[str, str], settings: Iterable[Declared]) -> dict[str, str]:
+def without_secrets(environ: Mapping[str, str], settings: Iterable[SettingSpec]) -> dict[str, str]:
     """A copy of the environment without any spelling of a secret setting."""
     hidden: set[str] = set()
     names = {name for names in SHIPPED_CREDENTIALS.values() for name in names}
@@ -293,13 +293,13 @@ def without_secrets(environ: Mapping[str, str], settings: Iterable[Declared]) ->
     return {name: value for name, value in environ.items() if name not in hidden}
 
 
-def shipped_credential(name: str) -> Declared:
+def shipped_credential(name: str) -> SettingSpec:
     """A credential of a kind that ships, as far as core knows it without the package that declares it."""
-    return Declared(name, "core", "", None, False, True, False, (), ())
+    return SettingSpec(name, "core", "", None, False, True, False, (), ())
 
 
-SITES = Declared("sites", "core", "", (), False, False, False, (), ())
-CONFIG = Declared("config", "core", "", None, False, False, False, (), ())
+SITES = SettingSpec("sites", "core", "", (), False, False, False, (), ())
+CONFIG = SettingSpec("config", "core", "", None, False, False, False, (), ())
 
 
 def _list(value: object) -> list[object]:
@@ -354,7 +354,7 @@ def _project_file() -> tuple[dict[str, Any], str]:
     return section or {}, name
 
 
-def _problem(setting: Declared, value: object, place: str | None, message: str, cause: object) -> Problem:
+def _problem(setting: SettingSpec, value: object, place: str | None, message: str, cause: object) -> Problem:
     if place is None:
         return Problem(
             f"{setting.variable} is not set",
@@ -364,22 +364,22 @@ def _problem(setting: Declared, value: object, place: str | None, message: str, 
         )
     shown = "" if setting.secret else f" {str(value)[:200]!r}"
     what = f"{setting.variable} cannot be{shown or ' what it is'} (from {place})"
-    if isinstance(cause, RefusedError):
+    if isinstance(cause, InvalidValueError):
         return Problem(what, cause.why, cause.remedy)
     why = message.removeprefix("Value error, ")
     return Problem(what, why[:1].lower() + why[1:], f"{setting.variable} is: {setting.help}")
 
 
-def _problem_together(settings: tuple[Declared, ...], message: str, cause: object) -> Problem:
+def _problem_together(settings: tuple[SettingSpec, ...], message: str, cause: object) -> Problem:
     """What a model says of its settings as a whole."""
     what = f"the settings of {settings[0].owner} do not go together"
-    if isinstance(cause, RefusedError):
+    if isinstance(cause, InvalidValueError):
         return Problem(what, cause.why, cause.remedy)
     names = ", ".join(setting.variable for setting in settings)
     return Problem(what, message.removeprefix("Value error, "), f"correct one of them: {names}")
 
 
-def _not_in_project_file(name: str, file: str, setting: Declared | None, known: Iterable[str]) -> Problem:
+def _not_in_project_file(name: str, file: str, setting: SettingSpec | None, known: Iterable[str]) -> Problem:
     if setting is None and name.replace("-", "_") not in known:
         return Problem(
             f"{name} in {file} is not known",

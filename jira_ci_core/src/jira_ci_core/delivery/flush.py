@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from jira_ci_core.delivery.outbox import Entry, Held, Outbox, Stranger, settled
+from jira_ci_core.delivery.outbox import Entry, ForeignFile, LockedEntry, Outbox, settled
 from jira_ci_core.delivery.session import Delivery
 from jira_ci_core.models import Outcome, Result
-from jira_ci_core.plugins.loader import Loaded
+from jira_ci_core.plugins.loader import Runtime
 from jira_ci_core.problem import Problem
 from jira_ci_core.reporting.builder import make_site
 
@@ -20,7 +20,7 @@ BATCH = 100
 
 
 @dataclass
-class Flushed:
+class FlushResult:
     """What became of the entries of an outbox."""
 
     delivered: int = 0
@@ -39,17 +39,17 @@ class Flushed:
         return not (self.refused or self.left)
 
 
-def flush(loaded: Loaded, outbox: Outbox, progress: Callable[[Flushed, int], None]) -> Flushed:
+def flush(loaded: Runtime, outbox: Outbox, progress: Callable[[FlushResult, int], None]) -> FlushResult:
     """Deliver all entries for the site that the settings name, the oldest first.
 
     `progress` is called after each batch with the figures so far and the number of entries for this site. Ends with
     the first batch in which nobody answered. Raises SettingsError, PluginError, OutboxError.
     """
     site = make_site(loaded.settings)
-    flushed = Flushed()
+    flushed = FlushResult()
     mine: list[Entry] = []
     for found in outbox.read():
-        if isinstance(found, Stranger):
+        if isinstance(found, ForeignFile):
             log.warning("%s is left alone: %s", found.path, found.reason)
         elif found.report.site.is_same(site):
             mine.append(found)
@@ -75,13 +75,13 @@ def flush(loaded: Loaded, outbox: Outbox, progress: Callable[[Flushed, int], Non
     return flushed
 
 
-def _deliver(held: Sequence[Held], delivery: Delivery) -> list[Outcome]:
+def _deliver(held: Sequence[LockedEntry], delivery: Delivery) -> list[Outcome]:
     """Send the latest update of each build and deployment; the earlier ones would be replaced by it anyhow.
 
     Unless it is refused: then the one before it is sent.
     """
     latest = {one.entry.report.identity: one for one in held}
-    delivery.http.begin_anew()
+    delivery.http.restart()
     try:
         receipt = delivery.deliver([one.entry.report for one in latest.values()])
     except BaseException:
@@ -100,7 +100,7 @@ def _deliver(held: Sequence[Held], delivery: Delivery) -> list[Outcome]:
     return outcomes + (_deliver(earlier, delivery) if earlier else [])
 
 
-def _count(flushed: Flushed, outcomes: Sequence[Outcome]) -> None:
+def _count(flushed: FlushResult, outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         if outcome.result is Result.NOT_DELIVERED:
             flushed.left += 1

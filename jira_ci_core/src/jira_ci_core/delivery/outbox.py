@@ -54,14 +54,14 @@ class Entry(NamedTuple):
     """When it was written, in seconds since the epoch."""
 
 
-class Stranger(NamedTuple):
+class ForeignFile(NamedTuple):
     """A file in the outbox that is not delivered and not touched, and why."""
 
     path: Path
     reason: str
 
 
-class Held:
+class LockedEntry:
     """An entry that this process holds, so that no flush delivers it at the same time."""
 
     def __init__(self, entry: Entry, descriptor: int) -> None:
@@ -88,7 +88,7 @@ class Outbox:
         self.folder = folder
         self._redact = redact
 
-    def keep(self, report: Report) -> Held:
+    def keep(self, report: Report) -> LockedEntry:
         """Write a report, and answer when it is on the disk. Raises OutboxError where it cannot be."""
         kept_at = time.time()
         stored = _without_secrets(report, self._redact).model_dump(mode="json")
@@ -115,9 +115,9 @@ class Outbox:
                 raise
         except (OSError, ValueError) as error:  # a ValueError is a name that no folder can have
             raise _unusable(self.folder, error) from None
-        return Held(Entry(path, report, kept_at), descriptor)
+        return LockedEntry(Entry(path, report, kept_at), descriptor)
 
-    def read(self) -> Iterator[Entry | Stranger]:
+    def read(self) -> Iterator[Entry | ForeignFile]:
         """What is in it, the oldest update first. Raises OutboxError where it cannot be read.
 
         Where there is no folder nothing was kept yet; that is said, since it may also be the wrong name.
@@ -132,13 +132,15 @@ class Outbox:
         for name in names:
             path = self.folder / name
             if name.endswith(UNFINISHED):
-                yield Stranger(path, "a step was killed, or is at work, before it was written whole; it was not sent")
+                yield ForeignFile(
+                    path, "a step was killed, or is at work, before it was written whole; it was not sent"
+                )
             elif not name.endswith(SUFFIX):
-                yield Stranger(path, "it is no report: its name does not end in .json")
+                yield ForeignFile(path, "it is no report: its name does not end in .json")
             elif (found := _read(path)) is not None:
                 yield found
 
-    def hold(self, entry: Entry) -> Held | None:
+    def hold(self, entry: Entry) -> LockedEntry | None:
         """Take an entry for delivery; None where somebody else has it, or it is gone."""
         try:
             descriptor = os.open(entry.path, _READING)
@@ -147,7 +149,7 @@ class Outbox:
         if not _lock(descriptor) or os.fstat(descriptor).st_nlink == 0:
             os.close(descriptor)
             return None
-        return Held(entry, descriptor)
+        return LockedEntry(entry, descriptor)
 
 
 def deliver_kept(outbox: Outbox, reports: Sequence[Report], deliver: Callable[[Sequence[Report]], Receipt]) -> Receipt:
@@ -170,7 +172,7 @@ def deliver_kept(outbox: Outbox, reports: Sequence[Report], deliver: Callable[[S
     return receipt.model_copy(update={"outcomes": tuple(outcomes)})
 
 
-def settled(held: Held, outcome: Outcome) -> Outcome:
+def settled(held: LockedEntry, outcome: Outcome) -> Outcome:
     """Remove what was answered for, and say of what is still to be delivered where it is kept."""
     if outcome.result is Result.NOT_DELIVERED:
         held.release()
@@ -183,7 +185,7 @@ def settled(held: Held, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _kept(outbox: Outbox, report: Report) -> Held | None:
+def _kept(outbox: Outbox, report: Report) -> LockedEntry | None:
     try:
         return outbox.keep(report)
     except OutboxError as error:
@@ -192,28 +194,28 @@ def _kept(outbox: Outbox, report: Report) -> Held | None:
         return None
 
 
-def _read(path: Path) -> Entry | Stranger | None:
+def _read(path: Path) -> Entry | ForeignFile | None:
     """What one file holds; None where it is gone by now."""
     try:
         with open(path, "rb", opener=lambda name, flags: os.open(name, _READING)) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                return Stranger(path, "it is no file")
+                return ForeignFile(path, "it is no file")
             data = file.read(LARGEST_FILE + 1)
     except FileNotFoundError:
         return None
     except OSError as error:
-        return Stranger(path, "it is a link" if path.is_symlink() else f"it cannot be read: {error.strerror}")
+        return ForeignFile(path, "it is a link" if path.is_symlink() else f"it cannot be read: {error.strerror}")
     if len(data) > LARGEST_FILE:
-        return Stranger(path, "it is larger than any report")
+        return ForeignFile(path, "it is larger than any report")
     try:
         content = json.loads(data)
         if content["format"] > FORMAT:
-            return Stranger(path, "a newer version of jira-ci wrote it")
+            return ForeignFile(path, "a newer version of jira-ci wrote it")
         if content["format"] == FORMAT and 0 <= content["kept_at"] < LATEST:
             return Entry(path, Report.model_validate(content["report"]), float(content["kept_at"]))
     except (ValueError, KeyError, TypeError, RecursionError):  # a ValidationError is a ValueError
         pass
-    return Stranger(path, "it is no report, or a damaged one")
+    return ForeignFile(path, "it is no report, or a damaged one")
 
 
 def _without_secrets(report: Report, redact: Callable[[str], str]) -> Report:

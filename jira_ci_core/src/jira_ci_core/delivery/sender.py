@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Self, TypeVar
 
 from jira_ci_core.config.settings import PluginSettings
-from jira_ci_core.config.sources import declared, read_sources, resolve
+from jira_ci_core.config.sources import read_sources, resolve, setting_specs
 from jira_ci_core.delivery.session import Delivery
 from jira_ci_core.errors import SettingsError
 from jira_ci_core.issue_keys import ANY_PROJECT
@@ -19,7 +19,7 @@ from jira_ci_core.reporting.builder import make_site
 M = TypeVar("M", bound=PluginSettings)
 
 
-class Courier:
+class Sender:
     """Signs in to one site and hands over reports in bulk, over HTTP; a context manager that closes its connections.
 
     It stays signed in, and tries nothing again by itself: when to is the business of whoever has more to deliver.
@@ -50,7 +50,7 @@ class Courier:
 
     def deliver(self, reports: Sequence[Report]) -> Receipt:
         """What became of each report, without any secret in it; they must all be for this site. Raises PluginError."""
-        self._delivery.http.begin_anew()
+        self._delivery.http.restart()
         return self._delivery.deliver(reports)
 
 
@@ -59,7 +59,7 @@ def read_settings(model: type[M], owner: str, environ: Mapping[str, str]) -> M:
 
     Raises SettingsError with everything that is wrong at once.
     """
-    settings, problems = resolve(model, declared(model, owner), read_sources(environ, {}))
+    settings, problems = resolve(model, setting_specs(model, owner), read_sources(environ, {}))
     if settings is None:
         raise SettingsError(*problems)
     return settings

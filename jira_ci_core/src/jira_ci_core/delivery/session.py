@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import requests
 
     from jira_ci_core.net.client import Http
-    from jira_ci_core.plugins.loader import Loaded
+    from jira_ci_core.plugins.loader import Runtime
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class Delivery:
 
     def __init__(
         self,
-        loaded: Loaded,
+        loaded: Runtime,
         site: Site,
         *,
         dry_run: bool = False,
@@ -71,7 +71,7 @@ class Delivery:
             self._problem = error
         self._open_early()
 
-    def again(self, loaded: Loaded) -> Delivery:
+    def again(self, loaded: Runtime) -> Delivery:
         """Another one with the same credentials, and with connections and a deadline of its own."""
         other = copy.copy(self)
         for made in ("http", "connection"):

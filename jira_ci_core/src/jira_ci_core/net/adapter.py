@@ -62,7 +62,7 @@ class Connections(HTTPAdapter):
         self._open.clear()
         super().close()
 
-    def begin_anew(self) -> None:
+    def restart(self) -> None:
         """Wait for the deadline from its new beginning."""
         if self._timer is not None:
             self._timer.cancel()

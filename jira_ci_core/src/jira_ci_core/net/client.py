@@ -144,7 +144,7 @@ class Http:
 
         self._send = send
         self._close: Callable[[], None] = lambda: session.close()
-        self._watch_anew: Callable[[], None] = lambda: connections.begin_anew()
+        self._watch_anew: Callable[[], None] = lambda: connections.restart()
 
     def __enter__(self) -> Self:
         return self
@@ -157,7 +157,7 @@ class Http:
         self._deadline.end()
         self._close()
 
-    def side_by_side(self, *calls: Callable[[], T]) -> list[T]:
+    def gather(self, *calls: Callable[[], T]) -> list[T]:
         """Make calls at the same time that send requests, and answer what they answer, in their order.
 
         Raises what the first one that failed raised, as if they had been made one after the other.
@@ -172,9 +172,9 @@ class Http:
             answers.append(call.answer())
         return answers
 
-    def begin_anew(self) -> None:
+    def restart(self) -> None:
         """Let the deadline begin with the next request: for those who send one batch after the other."""
-        self._deadline.begin_anew()
+        self._deadline.restart()
         self._watch_anew()
 
     def secret(self, value: str) -> str:

@@ -31,7 +31,7 @@ No entry points, since Python takes as long to look for them as for all else tha
 MORE = "config", "sites", "delivery", "https_proxy", "http_proxy"
 
 
-def open_ahead(arguments: Sequence[str], environ: Mapping[str, str]) -> EarlyConnections | None:
+def preconnect(arguments: Sequence[str], environ: Mapping[str, str]) -> EarlyConnections | None:
     """Begin to open the connections that `jira-ci report` will need, or answer None."""
 
     def setting(name: str) -> str:

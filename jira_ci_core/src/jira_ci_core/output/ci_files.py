@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 STANDARD_OUTPUT = "/dev/stdout"
 
 
-def hand_over(text: str, place: str, what: str, *, append: bool = False) -> None:
+def write_output(text: str, place: str, what: str, *, append: bool = False) -> None:
     """Write whole lines to a file, or to standard output where `place` is /dev/stdout; nothing in them is masked here.
 
     `append` keeps what the file holds. Where it cannot be written, a warning names `what` (a setting, in most cases),

@@ -24,14 +24,14 @@ _COMMAND_AT_BEGINNING = re.compile(r"\A(\s*+)::")
 _LEVELS = {logging.DEBUG: "debug: ", logging.INFO: "", logging.WARNING: "warning: ", logging.ERROR: "error: "}
 
 
-def harmless(text: str) -> str:
+def escape_untrusted(text: str) -> str:
     """One line of text that no terminal and no CI takes for anything but text."""
     line = _SPACE.sub(lambda match: " " if _BREAKING.search(match[0]) else match[0], text)
     line = _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", line)
     return _COMMAND_AT_BEGINNING.sub(r"\1: :", _COMMAND.sub("## ", line))
 
 
-def harmless_json(text: str) -> str:
+def escape_untrusted_json(text: str) -> str:
     """JSON that no terminal and no CI obeys: what they would obey stands in its strings, and is written by number."""
     text = _CONTROL.sub(lambda match: "\n" if match[0] == "\n" else f"\\u{ord(match[0]):04x}", text)
     return _COMMAND.sub(r"#\\u0023", text)
@@ -56,7 +56,7 @@ class Console(logging.Handler):
 
     def line(self, text: str) -> None:
         """Print one line for people."""
-        write_line(self._err, harmless(self._secrets.redact(text)))
+        write_line(self._err, escape_untrusted(self._secrets.redact(text)))
 
     def text(self, text: str) -> None:
         """Print several lines for people, made by this program and not by anything from outside."""
@@ -72,7 +72,7 @@ class Console(logging.Handler):
 
     def output(self, text: str) -> None:
         """Print what a program reads, JSON; where that cannot be written, people are told."""
-        why = write_line(self._out, harmless_json(self._secrets.redact(text)))
+        why = write_line(self._out, escape_untrusted_json(self._secrets.redact(text)))
         if why:
             self.line(f"warning: standard output cannot be written: {why}")
 

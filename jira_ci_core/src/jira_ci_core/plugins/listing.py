@@ -9,10 +9,10 @@ from typing import Any
 
 from jira_ci_core import hookspecs
 from jira_ci_core.hookspecs import CONTRACT_VERSION
-from jira_ci_core.plugins.manager import HOOK_PREFIX, HOOKS, Installed, Plugins
+from jira_ci_core.plugins.manager import HOOK_PREFIX, HOOKS, InstalledPlugin, Plugins
 
 
-def lines_of(plugins: Sequence[Installed]) -> list[str]:
+def lines_of(plugins: Sequence[InstalledPlugin]) -> list[str]:
     """One plugin after the other, for people."""
     lines = [f"contract version {CONTRACT_VERSION}"]
     for plugin in plugins:
@@ -53,7 +53,7 @@ def hook_lines(hooks: Sequence[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def as_json(plugins: Sequence[Installed], hooks: Sequence[dict[str, Any]]) -> str:
+def as_json(plugins: Sequence[InstalledPlugin], hooks: Sequence[dict[str, Any]]) -> str:
     """All of it, for programs."""
     return json.dumps(
         {

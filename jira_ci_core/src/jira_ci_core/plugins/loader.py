@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from jira_ci_core.config.settings import NetworkSettings, PluginChoice, Settings
 from jira_ci_core.config.sources import (
     SHIPPED_CREDENTIALS,
-    Declared,
+    SettingSpec,
     Sources,
     check_names,
-    declared,
     resolve,
+    setting_specs,
     shipped_credential,
     without_secrets,
 )
@@ -24,15 +24,15 @@ from jira_ci_core.problem import Problem
 
 log = logging.getLogger(__name__)
 
-CORE_SETTINGS = declared(Settings, "core")
-NETWORK_SETTINGS = declared(NetworkSettings, "core")
+CORE_SETTINGS = setting_specs(Settings, "core")
+NETWORK_SETTINGS = setting_specs(NetworkSettings, "core")
 
 # What a site has of its own, besides credentials: nothing of it may come from elsewhere.
 OWN_SETTINGS = tuple(setting for setting in CORE_SETTINGS if setting.name in ("instance", "cloud_id", "auth"))
 
 
 @dataclass(frozen=True)
-class Loaded:
+class Runtime:
     """Everything a run starts from; all of it is checked."""
 
     settings: Settings
@@ -44,7 +44,7 @@ class Loaded:
     credentials: frozenset[str]
     """Which credentials of the kinds that ship are given, by their names."""
 
-    def within(self, seconds: float) -> Loaded:
+    def within(self, seconds: float) -> Runtime:
         """The same with a DEADLINE of so many seconds at the most."""
         deadline = min(seconds, self.network.deadline)
         return replace(self, network=self.network.model_copy(update={"deadline": deadline}))
@@ -55,13 +55,13 @@ def choose_plugins(sources: Sources) -> Plugins:
 
     Raises SettingsError where the choice itself is malformed.
     """
-    choice, problems = resolve(PluginChoice, declared(PluginChoice, "core"), sources)
+    choice, problems = resolve(PluginChoice, setting_specs(PluginChoice, "core"), sources)
     if choice is None:
         raise SettingsError(*problems)
     return Plugins(choice)
 
 
-def load(sources: Sources, secrets: Secrets, plugins: Plugins | None = None) -> Loaded:
+def load(sources: Sources, secrets: Secrets, plugins: Plugins | None = None) -> Runtime:
     """Check all settings, and start the plugins.
 
     Where SITES names a site its section is read. Raises SettingsError with everything that is wrong at once, or
@@ -80,7 +80,7 @@ def load(sources: Sources, secrets: Secrets, plugins: Plugins | None = None) -> 
     _tell_failures(plugins)
     if settings is None or network is None or problems:
         raise SettingsError(*problems)
-    return Loaded(settings, network, plugins, without_secrets(sources.environ, everything), secrets, given)
+    return Runtime(settings, network, plugins, without_secrets(sources.environ, everything), secrets, given)
 
 
 def _of_the_site(sources: Sources, plugins: Plugins) -> Sources:
@@ -107,7 +107,7 @@ def _of_the_site(sources: Sources, plugins: Plugins) -> Sources:
     return of_site
 
 
-def hide_secrets(settings: tuple[Declared, ...], sources: Sources, secrets: Secrets) -> frozenset[str]:
+def hide_secrets(settings: tuple[SettingSpec, ...], sources: Sources, secrets: Secrets) -> frozenset[str]:
     """Have the value of every credential removed from all output, well-formed or not, and answer which are given."""
     shipped = {name: shipped_credential(name) for names in SHIPPED_CREDENTIALS.values() for name in names}
     given = set()

@@ -22,7 +22,7 @@ from stevedore.extension import ExtensionManager
 
 from jira_ci_core import hookspecs
 from jira_ci_core.config.settings import NetworkSettings, PluginChoice, PluginSettings, Settings
-from jira_ci_core.config.sources import Declared, Sources, declared, resolve
+from jira_ci_core.config.sources import SettingSpec, Sources, resolve, setting_specs
 from jira_ci_core.errors import JiraCiError, PluginError, SettingsError
 from jira_ci_core.hookspecs import CONTRACT_VERSION, ENTRY_POINT_GROUP, PROJECT_NAME
 from jira_ci_core.models import Connection, FoundKey, MappedEnvironment, Model, Pipeline, Receipt, SignIn, State
@@ -48,7 +48,7 @@ HOOKS = tuple(name for name in vars(hookspecs) if name.startswith(HOOK_PREFIX))
 
 
 @dataclass(frozen=True)
-class Installed:
+class InstalledPlugin:
     """One installed plugin and how it fares."""
 
     name: str
@@ -61,7 +61,7 @@ class Installed:
     reason: str = ""
     """Why it is off or failed."""
     hooks: tuple[str, ...] = ()
-    settings: tuple[Declared, ...] = ()
+    settings: tuple[SettingSpec, ...] = ()
     loaded: Any = field(default=None, repr=False)
     """The module or class."""
 
@@ -84,7 +84,7 @@ class Installed:
 class _Doing(NamedTuple):
     """What a plugin is doing, in words."""
 
-    plugin: Installed
+    plugin: InstalledPlugin
     what: str
 
     def __str__(self) -> str:
@@ -94,7 +94,7 @@ class _Doing(NamedTuple):
 class Plugins:
     """The plugins of one run. Made by importing those that are chosen; they answer once they are started."""
 
-    def __init__(self, choice: PluginChoice, found: Iterable[Installed] | None = None) -> None:
+    def __init__(self, choice: PluginChoice, found: Iterable[InstalledPlugin] | None = None) -> None:
         """Those that are `found`, else those that are installed."""
         self.failures: list[Problem] = []
         """What is wrong with plugins that could not be taken in."""
@@ -108,23 +108,23 @@ class Plugins:
         self._manager = pluggy.PluginManager(PROJECT_NAME)
         self._manager.add_hookspecs(hookspecs)
         self._delivery: str | None = None
-        self._installed: dict[str, Installed] = {}
+        self._installed: dict[str, InstalledPlugin] = {}
         self._declared_by = {
             name: "core"
             for model in (Settings, NetworkSettings)
-            for setting in declared(model, "core")
+            for setting in setting_specs(model, "core")
             for name in setting.names
         }
         for plugin in _discover(choice, self._watchdog) if found is None else found:
             self._take_in(plugin)
 
     @property
-    def installed(self) -> tuple[Installed, ...]:
+    def installed(self) -> tuple[InstalledPlugin, ...]:
         """All of them, those of others by name, then core's own in call order."""
         return tuple(self._installed.values())
 
     @property
-    def settings(self) -> tuple[Declared, ...]:
+    def settings(self) -> tuple[SettingSpec, ...]:
         """What the plugins declare."""
         return tuple(setting for plugin in self.installed for setting in plugin.settings)
 
@@ -147,7 +147,7 @@ class Plugins:
         """Let each call take longer: what waits for the network has a deadline of its own."""
         self._watchdog.seconds = self._timeout + seconds
 
-    def let_hang(self) -> None:
+    def disable_timeout(self) -> None:
         """End the process for no plugin that does not come back: whoever calls goes on without it."""
         self._watchdog.rest()
 
@@ -244,7 +244,7 @@ class Plugins:
         left_out = [self._manager.get_plugin(name) for name in self._not_asked(hook)]
         return self._manager.subset_hook_caller(HOOK_PREFIX + hook, left_out)
 
-    def _take_in(self, plugin: Installed) -> None:
+    def _take_in(self, plugin: InstalledPlugin) -> None:
         other = self._installed.get(plugin.name)
         if other is not None:
             self._failed(
@@ -277,11 +277,11 @@ class Plugins:
                     self._failed(plugin, f"it declares the setting {name.upper()}, and so does {owner}")
                     return
 
-    def _failed(self, plugin: Installed, reason: str) -> None:
+    def _failed(self, plugin: InstalledPlugin, reason: str) -> None:
         self._installed[plugin.name] = replace(plugin, state="failed", reason=reason, hooks=())
         self.failures.append(_failure(plugin, "", reason))
 
-    def _start(self, plugin: Installed, sources: Sources) -> list[Problem]:
+    def _start(self, plugin: InstalledPlugin, sources: Sources) -> list[Problem]:
         make = plugin.loaded if inspect.isclass(plugin.loaded) else None
         model = getattr(make, "Settings", None)
         try:
@@ -302,7 +302,7 @@ class Plugins:
             self._failed(plugin, _reason(error))
         return []
 
-    def _guarded(self, plugin: Installed, instance: object) -> types.ModuleType:
+    def _guarded(self, plugin: InstalledPlugin, instance: object) -> types.ModuleType:
         """What pluggy registers in place of the plugin: its hook functions, each with the plugin's name on it."""
         guarded = types.ModuleType(plugin.name)
         for name in plugin.hooks:
@@ -315,7 +315,7 @@ class Plugins:
                 setattr(guarded, name, function)
         return guarded
 
-    def _guard(self, plugin: Installed, hook: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _guard(self, plugin: InstalledPlugin, hook: str, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def guarded(*arguments: object) -> Any:
             try:
@@ -335,7 +335,7 @@ class Plugins:
 
         return guarded
 
-    def _guard_wrapper(self, plugin: Installed, hook: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _guard_wrapper(self, plugin: InstalledPlugin, hook: str, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def guarded(*arguments: object) -> Generator[None, Any, Any]:
             inner = function(*arguments)
@@ -355,7 +355,7 @@ class Plugins:
 
         return guarded
 
-    def _tell(self, plugin: Installed, hook: str, error: BaseException) -> None:
+    def _tell(self, plugin: InstalledPlugin, hook: str, error: BaseException) -> None:
         """Raise what has to end the step, or warn of it."""
         only_told = hook == REPORTED
         if isinstance(error, KeyboardInterrupt) or (isinstance(error, JiraCiError) and not only_told):
@@ -422,7 +422,7 @@ _ANSWERS: dict[str, Callable[[str, Any], Any]] = {
 
 
 def _trace(
-    plugin: Installed, hook: str, function: Callable[..., Any], arguments: Iterable[object], answer: object
+    plugin: InstalledPlugin, hook: str, function: Callable[..., Any], arguments: Iterable[object], answer: object
 ) -> None:
     names = inspect.signature(function).parameters
     shown = ", ".join(f"{name}={_shown(value)}" for name, value in zip(names, arguments, strict=False))
@@ -434,7 +434,7 @@ def _shown(value: object) -> str:
     return f"<{len(value)} variables>" if isinstance(value, Mapping) else repr(value)
 
 
-def _failure(plugin: Installed, hook: str, reason: str) -> Problem:
+def _failure(plugin: InstalledPlugin, hook: str, reason: str) -> Problem:
     return Problem(
         f"plugin {plugin.name} failed{f' in {hook}' if hook else ''}",
         f"{plugin.origin}: {reason}",
@@ -447,7 +447,7 @@ def _reason(error: BaseException) -> str:
     return str(error) if isinstance(error, _WrongAnswerError) else f"{type(error).__name__}: {error}"
 
 
-def _tell_of_changes(plugin: Installed, hooks: Iterable[str]) -> None:
+def _tell_of_changes(plugin: InstalledPlugin, hooks: Iterable[str]) -> None:
     """Warn of a hook that will change in the next version of the contract."""
     for hook in () if plugin.name in BUILT_IN else hooks:
         change = getattr(hookspecs, hook).jira_ci_spec["warn_on_impl"]
@@ -456,7 +456,7 @@ def _tell_of_changes(plugin: Installed, hooks: Iterable[str]) -> None:
             log.warning(told, plugin.name, plugin.origin, hook, change)
 
 
-def _declared_settings(plugin: Installed) -> tuple[Declared, ...]:
+def _declared_settings(plugin: InstalledPlugin) -> tuple[SettingSpec, ...]:
     made_for = getattr(plugin.loaded, "CONTRACT", CONTRACT_VERSION)
     if made_for != CONTRACT_VERSION:
         raise ValueError(f"it was made for version {made_for} of the contract; this core has {CONTRACT_VERSION}")
@@ -465,7 +465,7 @@ def _declared_settings(plugin: Installed) -> tuple[Declared, ...]:
         return ()
     if not (inspect.isclass(model) and issubclass(model, PluginSettings)):
         raise ValueError("its Settings is not a subclass of PluginSettings")
-    return declared(model, plugin.name)
+    return setting_specs(model, plugin.name)
 
 
 def _hooks(loaded: object) -> tuple[str, ...]:
@@ -490,7 +490,7 @@ def _hooks(loaded: object) -> tuple[str, ...]:
 class _CarefulEntryPoint:
     """An entry point whose module may do anything while it is imported, even exit."""
 
-    def __init__(self, entry_point: EntryPoint, plugin: Installed, watchdog: Watchdog) -> None:
+    def __init__(self, entry_point: EntryPoint, plugin: InstalledPlugin, watchdog: Watchdog) -> None:
         self._entry_point = entry_point
         self._plugin = plugin
         self._watchdog = watchdog
@@ -511,7 +511,7 @@ class _CarefulEntryPoint:
 class _Found(ExtensionManager[Any]):
     """stevedore's manager without its cache, which writes to the home directory and forgets the distribution."""
 
-    def __init__(self, points: Mapping[EntryPoint, Installed], watchdog: Watchdog) -> None:
+    def __init__(self, points: Mapping[EntryPoint, InstalledPlugin], watchdog: Watchdog) -> None:
         self.points = points
         self.watchdog = watchdog
         self.errors: dict[EntryPoint, str] = {}
@@ -527,16 +527,16 @@ def _note_error(manager: ExtensionManager[Any], point: EntryPoint, error: BaseEx
     cast(_Found, manager).errors[point] = str(error)
 
 
-def _discover(choice: PluginChoice, watchdog: Watchdog) -> list[Installed]:
+def _discover(choice: PluginChoice, watchdog: Watchdog) -> list[InstalledPlugin]:
     """Import what is chosen; local ones, then those of others by name, then core's own."""
     points = sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: (point.name, point.value))
     own = [EntryPoint(name, module, ENTRY_POINT_GROUP) for name, module in BUILT_IN.items()]
     points_of = {
         **{
-            point: Installed(point.name, functools.partial(_name_and_version, point.dist), point.value)
+            point: InstalledPlugin(point.name, functools.partial(_name_and_version, point.dist), point.value)
             for point in points
         },
-        **{point: Installed(point.name, _core, point.value) for point in own},
+        **{point: InstalledPlugin(point.name, _core, point.value) for point in own},
     }
     off = {point: _why_off(point.name, choice) for point in points_of}
     found = _Found({point: plugin for point, plugin in points_of.items() if not off[point]}, watchdog)
@@ -554,10 +554,10 @@ def _discover(choice: PluginChoice, watchdog: Watchdog) -> list[Installed]:
     return plugins
 
 
-def _local(file: Path, watchdog: Watchdog) -> Installed:
+def _local(file: Path, watchdog: Watchdog) -> InstalledPlugin:
     """A plugin without a package: a file with hook functions, or with a class named `Plugin`."""
     name = file.stem.replace("_", "-")
-    plugin = Installed(name, lambda: ("local file", ""), str(file))
+    plugin = InstalledPlugin(name, lambda: ("local file", ""), str(file))
     try:
         spec = spec_from_file_location(f"jira_ci_local_{file.stem}", file)
         if spec is None or spec.loader is None:

@@ -17,7 +17,7 @@ from jira_ci_core.git.checkout import filled_from_checkout
 from jira_ci_core.models import FoundKey, Pipeline, Receipt, Report, Result
 from jira_ci_core.net.early import EarlyConnections
 from jira_ci_core.output.redaction import Secrets
-from jira_ci_core.plugins.loader import Loaded, load
+from jira_ci_core.plugins.loader import Runtime, load
 from jira_ci_core.plugins.manager import Plugins
 from jira_ci_core.problem import Problem
 from jira_ci_core.reporting.builder import hint_at_deployment, kind_of, make_reports, make_site
@@ -31,7 +31,7 @@ NO_KEY = Problem(
 )
 
 
-class How(StrEnum):
+class RunStatus(StrEnum):
     """The ways a run ends that had settings to work with."""
 
     DELIVERED = "delivered"
@@ -42,7 +42,7 @@ class How(StrEnum):
     DRY_RUN = "dry_run"
 
 
-class Found(NamedTuple):
+class RunFacts(NamedTuple):
     """What is known before anything is reported."""
 
     pipeline: Pipeline
@@ -55,10 +55,10 @@ class Found(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Ending:
+class RunResult:
     """How a run ended, and everything that it found and did on the way."""
 
-    how: How
+    how: RunStatus
     exit_code: ExitCode
     pipeline: Pipeline
     keys: tuple[FoundKey, ...] = ()
@@ -73,7 +73,7 @@ def run(
     dry_run: bool = False,
     secrets: Secrets | None = None,
     clock: Clock = PROCESS_CLOCK,
-) -> Ending:
+) -> RunResult:
     """Do what `jira-ci report` does. `flags` are settings by name (`environment_name`), above all other sources.
 
     Raises SettingsError or PluginError, without any secret in it; that nothing could be delivered is an Ending, not
@@ -87,8 +87,8 @@ def run(
 
 
 def report(
-    loaded: Loaded, *, dry_run: bool = False, clock: Clock = PROCESS_CLOCK, early: EarlyConnections | None = None
-) -> Ending:
+    loaded: Runtime, *, dry_run: bool = False, clock: Clock = PROCESS_CLOCK, early: EarlyConnections | None = None
+) -> RunResult:
     """Tell the whole story, from checked settings to the receipt, while the connections to Jira are being opened.
 
     `early` are those that were opened ahead of it.
@@ -97,7 +97,7 @@ def report(
         return _report(loaded, delivery, dry_run, clock)
 
 
-def _report(loaded: Loaded, delivery: Delivery, dry_run: bool, clock: Clock) -> Ending:
+def _report(loaded: Runtime, delivery: Delivery, dry_run: bool, clock: Clock) -> RunResult:
     plugins, settings = loaded.plugins, loaded.settings
 
     found = find(loaded)
@@ -111,26 +111,26 @@ def _report(loaded: Loaded, delivery: Delivery, dry_run: bool, clock: Clock) -> 
 
     reports = make_reports(plugins, found.pipeline, found.names, decision.state, settings, clock)
     if dry_run:
-        return Ending(How.DRY_RUN, ExitCode.OK, found.pipeline, found.keys, reports)
+        return RunResult(RunStatus.DRY_RUN, ExitCode.OK, found.pipeline, found.keys, reports)
 
     return end(loaded, found, reports, send(loaded, delivery, reports))
 
 
-def find(loaded: Loaded) -> Found:
+def find(loaded: Runtime) -> RunFacts:
     """What CI knows of this run, and the keys of the issues it belongs to."""
     pipeline = read_pipeline(loaded.plugins, loaded.environ)
     hint_at_deployment(pipeline, loaded.settings)
-    return Found(pipeline, find_issue_keys(loaded.plugins, pipeline, loaded.settings))
+    return RunFacts(pipeline, find_issue_keys(loaded.plugins, pipeline, loaded.settings))
 
 
-def send(loaded: Loaded, delivery: Delivery, reports: tuple[Report, ...]) -> Receipt:
+def send(loaded: Runtime, delivery: Delivery, reports: tuple[Report, ...]) -> Receipt:
     """What became of each report; where there is an outbox it holds them meanwhile."""
     folder = loaded.settings.outbox
     receipt = _deliver_kept(loaded, Path(folder), delivery, reports) if folder else delivery.deliver(reports)
     return delivery.verify(reports, receipt) if loaded.settings.verify else receipt
 
 
-def _deliver_kept(loaded: Loaded, folder: Path, delivery: Delivery, reports: tuple[Report, ...]) -> Receipt:
+def _deliver_kept(loaded: Runtime, folder: Path, delivery: Delivery, reports: tuple[Report, ...]) -> Receipt:
     from jira_ci_core.delivery.outbox import Outbox, deliver_kept
 
     return deliver_kept(Outbox(folder, loaded.secrets.redact), reports, delivery.deliver)
@@ -141,14 +141,14 @@ def no_key() -> Receipt:
     return Receipt(skipped=NO_KEY.what, problems=(NO_KEY,))
 
 
-def end(loaded: Loaded, found: Found, reports: tuple[Report, ...], receipt: Receipt) -> Ending:
+def end(loaded: Runtime, found: RunFacts, reports: tuple[Report, ...], receipt: Receipt) -> RunResult:
     """How the step ends; whoever wants to know is told."""
     tell_plugins(loaded, found.pipeline, reports, receipt)
     how, exit_code = how_it_ended(receipt, loaded.settings)
-    return Ending(how, exit_code, found.pipeline, found.keys, reports, receipt)
+    return RunResult(how, exit_code, found.pipeline, found.keys, reports, receipt)
 
 
-def tell_plugins(loaded: Loaded, pipeline: Pipeline, reports: tuple[Report, ...], receipt: Receipt) -> None:
+def tell_plugins(loaded: Runtime, pipeline: Pipeline, reports: tuple[Report, ...], receipt: Receipt) -> None:
     """Have plugins tell others how it ended; what they are handed holds no secret, whoever wrote it there."""
     redact = loaded.secrets.redact
     loaded.plugins.notify(
@@ -160,18 +160,18 @@ def tell_plugins(loaded: Loaded, pipeline: Pipeline, reports: tuple[Report, ...]
     )
 
 
-def how_it_ended(receipt: Receipt, settings: Settings) -> tuple[How, ExitCode]:
+def how_it_ended(receipt: Receipt, settings: Settings) -> tuple[RunStatus, ExitCode]:
     """What became of the reports as a whole, and the exit code: a refusal always fails, the rest is for ON_FAILURE."""
     if receipt.skipped:
         fails = receipt.skipped == NO_KEY.what and settings.on_no_issue == "fail"
-        return How.SKIPPED, ExitCode.JIRA if fails else ExitCode.OK
+        return RunStatus.SKIPPED, ExitCode.JIRA if fails else ExitCode.OK
     lost = [outcome for outcome in receipt.outcomes if outcome.result is Result.NOT_DELIVERED]
     refused = [outcome for outcome in receipt.outcomes if outcome.result is Result.REJECTED]
     unverified = [one for one in receipt.outcomes if one.result is Result.ACCEPTED and one.problems]
     if not (lost or refused or unverified):
-        return How.DELIVERED, ExitCode.OK
+        return RunStatus.DELIVERED, ExitCode.OK
     is_kept = bool(lost) and all(outcome.kept for outcome in lost)
-    how = How.KEPT if is_kept and not refused else How.NOT_DELIVERED
+    how = RunStatus.KEPT if is_kept and not refused else RunStatus.NOT_DELIVERED
     forgiven = settings.on_failure == "ignore" or (settings.on_failure == "keep" and is_kept)
     return how, ExitCode.OK if forgiven and not (refused or unverified) else ExitCode.JIRA
 

@@ -12,23 +12,23 @@ from jira_ci_core.output.redaction import Secrets
 from jira_ci_core.plugins.loader import load
 from jira_ci_core.problem import Problem, bug
 from jira_ci_core.reporting import run
-from jira_ci_core.reporting.run import Ending
+from jira_ci_core.reporting.run import RunResult
 
 
 @dataclass(frozen=True)
-class Told:
+class SiteResult:
     """How it ended for one of the sites."""
 
     site: str
     """Its name in SITES."""
     exit_code: ExitCode
-    ending: Ending | None
+    ending: RunResult | None
     """None where an error came before it."""
     problems: tuple[Problem, ...] = ()
     """That error."""
 
 
-def report_to_each(sources: Sources, secrets: Secrets, *, dry_run: bool = False) -> Iterator[Told]:
+def report_to_each(sources: Sources, secrets: Secrets, *, dry_run: bool = False) -> Iterator[SiteResult]:
     """Tell the whole story once for each site in SITES, with settings and plugins of its own."""
     for name in sources.sites:
         logging.getLogger(__name__).info("site %s:", name)
@@ -37,8 +37,8 @@ def report_to_each(sources: Sources, secrets: Secrets, *, dry_run: bool = False)
             logging.getLogger().setLevel(logging.DEBUG if loaded.settings.log_level == "debug" else logging.INFO)
             ending = run.report(loaded, dry_run=dry_run)
         except JiraCiError as error:
-            yield Told(name, error.exit_code, None, error.problems)
+            yield SiteResult(name, error.exit_code, None, error.problems)
         except Exception as error:
-            yield Told(name, ExitCode.JIRA, None, (bug(error),))
+            yield SiteResult(name, ExitCode.JIRA, None, (bug(error),))
         else:
-            yield Told(name, ending.exit_code, ending)
+            yield SiteResult(name, ending.exit_code, ending)

@@ -23,17 +23,16 @@ from jira_ci_core.testing.contracts import (
     ReportedContract,
     StateMapContract,
 )
-from jira_ci_core.testing.harness import holding
+from jira_ci_core.testing.harness import load_plugin
 from jira_ci_core.testing.recorded import RECORDED, recorded_pipeline
 from jira_ci_core.testing.sandbox import Sandbox
-from jira_ci_core.testing.step import Done, JiraCi
+from jira_ci_core.testing.step import JiraCi, StepResult
 from jira_ci_core.testing.strategies import pipelines, receipts_of, reports
 
 __all__ = [
     "RECORDED",
     "AuthenticationContract",
     "DeliveryContract",
-    "Done",
     "EnvironmentMapContract",
     "ExtractorContract",
     "JiraCi",
@@ -43,7 +42,8 @@ __all__ = [
     "ReportedContract",
     "Sandbox",
     "StateMapContract",
-    "holding",
+    "StepResult",
+    "load_plugin",
     "pipelines",
     "receipts_of",
     "recorded_pipeline",

@@ -47,7 +47,7 @@ from jira_ci_core.net.client import Http
 from jira_ci_core.output.redaction import Secrets
 from jira_ci_core.plugins.manager import Plugins
 from jira_ci_core.problem import Problem
-from jira_ci_core.testing.harness import holding
+from jira_ci_core.testing.harness import load_plugin
 from jira_ci_core.testing.recorded import RECORDED
 from jira_ci_core.testing.strategies import pipelines, receipts_of, reports
 from jira_ci_core.urls import is_loopback, origin
@@ -88,7 +88,7 @@ class PluginContract:
     @pytest.fixture
     def held(self) -> Plugins:
         """The plugin under test, started, and no other."""
-        return holding(self.plugin, **self.settings)
+        return load_plugin(self.plugin, **self.settings)
 
     def test_core_takes_it_in(self, held: Plugins) -> None:
         """It imports, constructs, and implements the hook."""
@@ -173,7 +173,7 @@ class EnvironmentMapContract(PluginContract):
 
     def test_a_new_start_changes_no_id(self, held: Plugins) -> None:
         """Each deployment is a process of its own."""
-        again = holding(self.plugin, **self.settings)
+        again = load_plugin(self.plugin, **self.settings)
         for name in ("production", "qa-2", "blue"):
             assert self.environment_of(held, name) == self.environment_of(again, name)
 
@@ -259,14 +259,14 @@ class AuthenticationContract(PluginContract):
 
     def test_without_any_setting_it_offers_nothing(self) -> None:
         """Core must know whether this kind of credentials is there."""
-        assert self.offer(holding(self.plugin)) is None
+        assert self.offer(load_plugin(self.plugin)) is None
 
     def test_what_is_missing_is_named_as_its_setting(self, held: Plugins) -> None:
         """Core tells people to set it."""
         known = {setting.variable for setting in held.settings} | {"INSTANCE", "CLOUD_ID"}
         for left_out in self.settings:
             rest = {name: value for name, value in self.settings.items() if name != left_out}
-            offer = self.offer(holding(self.plugin, **rest))
+            offer = self.offer(load_plugin(self.plugin, **rest))
             assert offer is None or known.issuperset(offer.missing)
 
     def test_it_connects_and_signs(self, held: Plugins, credentials: list[str]) -> None:

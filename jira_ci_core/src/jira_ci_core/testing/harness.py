@@ -5,19 +5,19 @@ from __future__ import annotations
 from jira_ci_core.config.settings import PluginChoice
 from jira_ci_core.config.sources import Sources
 from jira_ci_core.errors import PluginError, SettingsError
-from jira_ci_core.plugins.manager import Installed, Plugins, of_module
+from jira_ci_core.plugins.manager import InstalledPlugin, Plugins, of_module
 
 NAME = "under-test"
 
 
-def holding(plugin: object, **settings: str) -> Plugins:
-    """The plugins of a run that has just this one, started: `holding(MyPlugin, my_setting="x")`.
+def load_plugin(plugin: object, **settings: str) -> Plugins:
+    """The plugins of a run that has just this one, started: `load_plugin(MyPlugin, my_setting="x")`.
 
     `plugin` is what its entry point names: a module, or a class. Raises PluginError where core would not take it in,
     and SettingsError where its settings are wrong.
     """
     target = getattr(plugin, "__qualname__", getattr(plugin, "__name__", repr(plugin)))
-    installed = Installed(NAME, lambda: ("the plugin under test", ""), target, loaded=of_module(plugin))
+    installed = InstalledPlugin(NAME, lambda: ("the plugin under test", ""), target, loaded=of_module(plugin))
     plugins = Plugins(PluginChoice(), [installed])
     problems = plugins.start(Sources({f"PLUGIN_{name.upper()}": value for name, value in settings.items()}))
     if plugins.failures:

@@ -19,7 +19,7 @@ ENVIRONMENTS = Path(__file__).parent / "environments"
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedRun:
     """What a CI tells a step of one run, written down from the vendor's documentation, and what is to be read from it.
 
     The files are `environments/*.toml`, one a CI. A run's variables and facts are those of the file with its own
@@ -49,13 +49,13 @@ class Recorded:
         file.write_text(json.dumps(self.event))
         return {**self.environ, "GITHUB_EVENT_PATH": str(file)}
 
-    def other(self, run: str) -> Recorded:
+    def other(self, run: str) -> RecordedRun:
         """Another run of the same CI."""
         return next(one for one in recorded_runs() if (one.reader, one.run) == (self.reader, run))
 
 
 @functools.cache
-def recorded_runs() -> list[Recorded]:
+def recorded_runs() -> list[RecordedRun]:
     """All of them."""
     runs = []
     for file in sorted(ENVIRONMENTS.glob("*.toml")):
@@ -65,11 +65,11 @@ def recorded_runs() -> list[Recorded]:
                 part: {key: value for key, value in {**of_ci[part], **run.pop(part, {})}.items() if value != ""}
                 for part in ("environ", "facts")
             }
-            runs.append(Recorded(file.stem, name, of_ci["ci"], of_ci["known_by"], **both, **run))
+            runs.append(RecordedRun(file.stem, name, of_ci["ci"], of_ci["known_by"], **both, **run))
     return runs
 
 
-def _push(run: Recorded) -> Mapping[str, str]:
+def _push(run: RecordedRun) -> Mapping[str, str]:
     event = {"GITHUB_EVENT_PATH": str(ENVIRONMENTS / f"{run.reader}_push.json")} if run.event else {}
     return {**run.environ, **event}
 

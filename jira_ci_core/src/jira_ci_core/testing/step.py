@@ -20,7 +20,7 @@ KEPT = "PATH", "SYSTEMROOT", "VIRTUAL_ENV", "COVERAGE_PROCESS_START", "COVERAGE_
 
 
 @dataclass(frozen=True)
-class Done:
+class StepResult:
     """A command that has ended."""
 
     code: int
@@ -55,11 +55,13 @@ class JiraCi:
         self.environ = dict(environ)
         self._sandbox = sandbox
 
-    def report(self, *arguments: str, environ: Mapping[str, str | None] | None = None, **settings: object) -> Done:
+    def report(
+        self, *arguments: str, environ: Mapping[str, str | None] | None = None, **settings: object
+    ) -> StepResult:
         """Run `jira-ci report`: `jira_ci.report(PROJECT="MYT", STATE="failed")`."""
         return self.run("report", *arguments, environ=environ, **settings)
 
-    def run(self, *arguments: str, environ: Mapping[str, str | None] | None = None, **settings: object) -> Done:
+    def run(self, *arguments: str, environ: Mapping[str, str | None] | None = None, **settings: object) -> StepResult:
         """Run `jira-ci` with these arguments; `environ` are more variables for this run."""
         kept = {name: os.environ[name] for name in KEPT if name in os.environ}
         done = subprocess.run(
@@ -79,8 +81,8 @@ class JiraCi:
         all_of_them = {"HOME": str(self.folder), **self.environ, **(environ or {}), **given}
         return {name: value for name, value in all_of_them.items() if value is not None}
 
-    def done(self, code: int, out: str, err: str) -> Done:
+    def done(self, code: int, out: str, err: str) -> StepResult:
         """How a run ended, and what Jira holds then."""
         if self._sandbox is None:
-            return Done(code, out, err)
-        return Done(code, out, err, self._sandbox.builds(), self._sandbox.deployments())
+            return StepResult(code, out, err)
+        return StepResult(code, out, err, self._sandbox.builds(), self._sandbox.deployments())

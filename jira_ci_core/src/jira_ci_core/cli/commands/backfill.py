@@ -17,7 +17,7 @@ from jira_ci_core.errors import ExitCode, SettingsError
 from jira_ci_core.problem import Problem
 
 if TYPE_CHECKING:
-    from jira_ci_core.backfill.run import Summary
+    from jira_ci_core.backfill.run import BackfillResult
     from jira_ci_core.output.console import Console
 
 STANDARD_INPUT = "-"
@@ -42,7 +42,7 @@ def backfill(ctx: click.Context, /, file: str, checkpoint: Path | None, rejected
     told with their reasons, and go to a file. Neither PROJECT nor what CI knows matters here. Exit 1 where a line was
     rejected, or not all were delivered.
     """
-    from jira_ci_core.backfill.checkpoint import Journal
+    from jira_ci_core.backfill.checkpoint import Checkpoint
     from jira_ci_core.backfill.run import backfill as deliver_all
     from jira_ci_core.reporting.builder import make_site
 
@@ -52,7 +52,7 @@ def backfill(ctx: click.Context, /, file: str, checkpoint: Path | None, rejected
     if file != STANDARD_INPUT:
         checkpoint = checkpoint or Path(f"{file}.checkpoint")
     rejected = rejected or Path("backfill.rejected" if file == STANDARD_INPUT else f"{file}.rejected")
-    journal = Journal(checkpoint, rejected, make_site(loaded.settings).name, loaded.secrets.redact)
+    journal = Checkpoint(checkpoint, rejected, make_site(loaded.settings).name, loaded.secrets.redact)
     with _open(file) as lines:
         progress = Progress(console, _size(lines))
         try:
@@ -83,7 +83,7 @@ class Progress:
         self._next = time.monotonic() + self._every
         self._shown = ""
 
-    def __call__(self, summary: Summary) -> None:
+    def __call__(self, summary: BackfillResult) -> None:
         """Show how far it is, if it is time."""
         if time.monotonic() < self._next:
             return
@@ -108,12 +108,12 @@ class Progress:
         self._shown = text
 
 
-def figures(summary: Summary) -> str:
+def figures(summary: BackfillResult) -> str:
     """What became of the lines, in numbers."""
     return f"{summary.delivered:,} delivered, {summary.rejected:,} rejected"
 
 
-def _tell(console: Console, summary: Summary, checkpoint: Path | None, rejected: Path) -> None:
+def _tell(console: Console, summary: BackfillResult, checkpoint: Path | None, rejected: Path) -> None:
     for number, reason in summary.rejections:
         console.line(f"rejected: line {number}: {reason}")
     if summary.rejected > len(summary.rejections):

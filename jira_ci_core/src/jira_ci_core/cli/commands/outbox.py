@@ -11,8 +11,8 @@ import click
 
 from jira_ci_core.cli.app import CORE, SettingsCommand, given, site_of
 from jira_ci_core.config.settings import OutboxSettings
-from jira_ci_core.config.sources import declared, resolve
-from jira_ci_core.delivery.outbox import Entry, Outbox, OutboxError, Stranger
+from jira_ci_core.config.sources import resolve, setting_specs
+from jira_ci_core.delivery.outbox import Entry, ForeignFile, Outbox, OutboxError
 from jira_ci_core.errors import ExitCode, SettingsError
 from jira_ci_core.problem import Problem
 
@@ -41,13 +41,13 @@ def list_(ctx: click.Context, /, format: str, **flags: str | None) -> None:
 @click.pass_context
 def flush(ctx: click.Context, /, **flags: str | None) -> None:
     """Deliver what is in it for the site that the settings name, signing in as `report` does."""
-    from jira_ci_core.delivery.flush import Flushed
+    from jira_ci_core.delivery.flush import FlushResult
     from jira_ci_core.delivery.flush import flush as deliver_all
 
     loaded = site_of(ctx, flags)
     console = ctx.obj.console
 
-    def tell(flushed: Flushed, total: int) -> None:
+    def tell(flushed: FlushResult, total: int) -> None:
         console.line(f"{flushed.delivered + flushed.refused} of {total} reports answered for")
 
     flushed = deliver_all(loaded, _of(loaded.settings.outbox), tell)
@@ -90,7 +90,7 @@ def drop(ctx: click.Context, /, names: tuple[str, ...], everything: bool, **flag
 
 def _outbox(ctx: click.Context, flags: dict[str, str | None]) -> Outbox:
     sources = replace(ctx.meta["sources"], flags=given(flags))
-    settings, problems = resolve(OutboxSettings, declared(OutboxSettings, CORE), sources)
+    settings, problems = resolve(OutboxSettings, setting_specs(OutboxSettings, CORE), sources)
     if settings is None:
         raise SettingsError(*problems)
     return _of(settings.outbox)
@@ -106,15 +106,15 @@ def _of(folder: str | None) -> Outbox:
     return Outbox(Path(folder))
 
 
-def _line(one: Entry | Stranger) -> str:
-    if isinstance(one, Stranger):
+def _line(one: Entry | ForeignFile) -> str:
+    if isinstance(one, ForeignFile):
         return f"{one.path.name}: {one.reason}"
     since = datetime.fromtimestamp(one.kept_at, UTC).isoformat(" ", "seconds")
     report = one.report
     return f"{one.path.name}: {report.title} ({report.entity.state}) for {report.site.name}, kept at {since}"
 
 
-def _as_json(one: Entry | Stranger) -> dict[str, object]:
-    if isinstance(one, Stranger):
+def _as_json(one: Entry | ForeignFile) -> dict[str, object]:
+    if isinstance(one, ForeignFile):
         return {"name": one.path.name, "left_alone": one.reason}
     return {"name": one.path.name, "kept_at": one.kept_at, "report": one.report.model_dump(mode="json")}

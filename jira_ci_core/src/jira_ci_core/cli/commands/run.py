@@ -41,11 +41,11 @@ def run(ctx: click.Context, /, strict: bool, command: tuple[str, ...], **flags: 
     from jira_ci_core.cli import render
     from jira_ci_core.command_run.run import run_command
     from jira_ci_core.plugins.loader import load
-    from jira_ci_core.reporting.run import Ending
+    from jira_ci_core.reporting.run import RunResult
 
     console = ctx.obj.console
 
-    def tell(ending: Ending) -> None:
+    def tell(ending: RunResult) -> None:
         for line in render.lines_of(ending):
             console.line(line)
         console.problems(

@@ -14,7 +14,7 @@ from jira_ci_core.problem import Problem
 
 if TYPE_CHECKING:
     from jira_ci_core.jira_api import Address
-    from jira_ci_core.plugins.loader import Loaded
+    from jira_ci_core.plugins.loader import Runtime
 
 
 @click.command(cls=SettingsCommand, short_help="Show what Jira holds of this run.")
@@ -71,7 +71,7 @@ def delete(ctx: click.Context, /, selected: tuple[str, ...], **flags: str | None
             ctx.obj.console.line(f"{delivery.site.name} deletes {title}")
 
 
-def addresses(loaded: Loaded) -> dict[str, Address]:
+def addresses(loaded: Runtime) -> dict[str, Address]:
     """What this run reports, by what people call it: where each is."""
     from jira_ci_core.jira_api import build_address, deployment_address
     from jira_ci_core.reporting.builder import kind_of, make_environments

@@ -36,13 +36,13 @@ def test_a_deadline_begins_when_it_is_first_asked_and_may_begin_anew_or_end():
     now = [100.0]
     deadline = Deadline(10, lambda: now[0])
     now[0] = 200
-    assert deadline.left() == 10
+    assert deadline.remaining() == 10
     now[0] = 204
-    assert deadline.left() == 6
+    assert deadline.remaining() == 6
     deadline.end()
-    assert deadline.left() == 0
+    assert deadline.remaining() == 0
     deadline.restart()
     now[0] = 300
-    assert deadline.left() == 10
+    assert deadline.remaining() == 10
     now[0] = 400
-    assert deadline.left() == 0
+    assert deadline.remaining() == 0

@@ -62,7 +62,7 @@ class Deadline:
         """Have nothing left of it."""
         self._end = self._monotonic()
 
-    def left(self) -> float:
+    def remaining(self) -> float:
         """The seconds that are left, at least 0."""
         now = self._monotonic()
         if self._end is None:

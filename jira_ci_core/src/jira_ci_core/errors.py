@@ -30,7 +30,10 @@ class JiraCiError(Exception):
     exit_code = ExitCode.JIRA
 
     def __init__(self, *problems: Problem) -> None:
-        """`problems` are those that the user is told of, at least one."""
+        """`problems` are those that the user is told of, at least one. Raises TypeError where they are no problems."""
+        if not problems or any(isinstance(problem, str) for problem in problems):
+            name = type(self).__name__
+            raise TypeError(f"an error takes problems, such as {name}(Problem(what, why, remedy))")
         super().__init__(*problems)
         self.problems = problems
 

@@ -46,16 +46,16 @@ class Verdict:
     """How long it took."""
 
 
-def ask(loaded: Runtime, clock: Clock = PROCESS_CLOCK) -> Verdict:
+def ask(runtime: Runtime, clock: Clock = PROCESS_CLOCK) -> Verdict:
     """Ask for the gate of the one deployment of this run, and wait for the verdict.
 
     Raises SettingsError, PluginError, and SignInError or DeliveryError where Jira will not say what became of it.
     """
-    settings = loaded.settings
-    _check(loaded)
-    with Delivery(loaded, make_site(settings)) as delivery:
-        found = find(loaded)
-        if wanted_state(loaded.plugins, found.pipeline, kind_of(settings), settings) not in (None, State.PENDING):
+    settings = runtime.settings
+    _check(runtime)
+    with Delivery(runtime, make_site(settings)) as delivery:
+        found = find(runtime)
+        if wanted_state(runtime.plugins, found.pipeline, kind_of(settings), settings) not in (None, State.PENDING):
             raise SettingsError(
                 Problem(
                     f"STATE cannot be {settings.state!r} here",
@@ -66,7 +66,7 @@ def ask(loaded: Runtime, clock: Clock = PROCESS_CLOCK) -> Verdict:
         delivery.check()
         if not found.keys:
             return Verdict("skipped", ExitCode.JIRA if settings.on_no_issue == "fail" else ExitCode.OK)
-        [report] = make_reports(loaded.plugins, found.pipeline, found.names, State.PENDING, settings, clock)
+        [report] = make_reports(runtime.plugins, found.pipeline, found.names, State.PENDING, settings, clock)
         report = report.model_copy(update={"entity": report.entity.model_copy(update={"asks_for_gate": True})})
         # Not kept in the outbox: what nobody waits for any more needs no verdict.
         [outcome] = delivery.deliver([report]).outcomes
@@ -76,8 +76,8 @@ def ask(loaded: Runtime, clock: Clock = PROCESS_CLOCK) -> Verdict:
         return _wait(delivery, report, settings.gate_timeout)
 
 
-def _check(loaded: Runtime) -> None:
-    names = loaded.settings.environment_name
+def _check(runtime: Runtime) -> None:
+    names = runtime.settings.environment_name
     if len(names) != 1:
         raise SettingsError(
             Problem(

@@ -114,8 +114,8 @@ def jira_ci_deliver(
     `SignInError` or `DeliveryError` where that fails; a delivery that hands on (to a queue) does not call it, and
     says so with `NEEDS_SIGN_IN = False` in its module or class, so that no credential is asked for. With `DELIVERY`
     only the plugin that it names is asked; one that says `ONLY_WHEN_NAMED = True` is asked only then. The first
-    Receipt wins and holds one outcome for each report, in their order; None leaves it to the next. `http.left()` is
-    how many seconds DEADLINE leaves, `http.waits()` how long to wait before each further try. Delivering the same
+    Receipt wins and holds one outcome for each report, in their order; None leaves it to the next. `http.remaining()`
+    is how many seconds DEADLINE leaves, `http.waits()` how long to wait before each further try. Delivering the same
     report twice must be harmless: it carries its identity and its order in itself. Since contract 1.
     """
 

@@ -32,17 +32,17 @@ class Watchdog:
         """By thread: the calls that are within each other there, the innermost last."""
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
-        self._rests = False
+        self._is_disabled = False
         self._ending = threading.Lock()
 
-    def rest(self) -> None:
+    def disable(self) -> None:
         """Watch nothing from now on: whoever waits for a call has a limit of its own."""
-        self._rests = True
+        self._is_disabled = True
 
     @contextlib.contextmanager
     def watching(self, what: object) -> Iterator[None]:
         """Watch what happens inside; `what` says what it is, as a text or once it is made one."""
-        if self._rests:
+        if self._is_disabled:
             yield
             return
         thread = threading.get_ident()

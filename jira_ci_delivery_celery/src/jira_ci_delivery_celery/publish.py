@@ -36,7 +36,7 @@ def publish(reports: Sequence[Report], options: Options, http: Http) -> Receipt:
     waits = http.waits()
     while messages:
         try:
-            with connected(options, max(0.1, min(CONFIRM_SECONDS, http.left()))) as broker:
+            with connected(options, max(0.1, min(CONFIRM_SECONDS, http.remaining()))) as broker:
                 for place, message in list(messages.items()):
                     broker.put(name, message)
                     del messages[place]

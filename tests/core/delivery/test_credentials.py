@@ -201,7 +201,10 @@ class TestADeliveryThatNeedsNoCredential:
     @pytest.mark.parametrize("error", ["DeliveryError", "SignInError"])
     def test_its_own_error_is_what_became_of_all(self, loaded, least, install, error):
         install(
-            "queue", self.QUEUE.format(body=f"from jira_ci_core import {error}\n        raise {error}('no', 'a', 'b')")
+            "queue",
+            self.QUEUE.format(
+                body=f"from jira_ci_core import Problem, {error}\n        raise {error}(Problem('no', 'a', 'b'))"
+            ),
         )
         receipt = Delivery(loaded(least | {"PLUGIN_DISABLE_PLUGINS": "http"}), SITE).deliver((1, 2))
         assert [(outcome.result, outcome.problems[0].what) for outcome in receipt.outcomes] == [

@@ -45,7 +45,7 @@ def deliver_with(install):
 
 def test_a_run_of_ci_becomes_a_build(drone):
     ending = run(drone, dry_run=True)
-    assert (ending.how, ending.exit_code) == (RunStatus.DRY_RUN, 0)
+    assert (ending.status, ending.exit_code) == (RunStatus.DRY_RUN, 0)
     assert ending.pipeline.ci == "Drone"
     assert [(key.key, key.source, key.plugin) for key in ending.keys] == [("MYT-1", "commit message", "keys")]
     [report] = ending.reports
@@ -119,20 +119,20 @@ def test_what_hooks_read_holds_no_secret(drone, install, caplog):
 class TestSkipping:
     def test_where_no_key_is_found_is_no_failure(self, drone):
         ending = run(drone | {"DRONE_COMMIT_MESSAGE": "no key"}, dry_run=True)
-        assert (ending.how, ending.exit_code, ending.reports) == (RunStatus.SKIPPED, 0, ())
+        assert (ending.status, ending.exit_code, ending.reports) == (RunStatus.SKIPPED, 0, ())
         assert ending.receipt.skipped == "no issue key was found"
         assert lines_of(ending)[0] == "warning: no issue key was found, so nothing was sent"
         assert problems_of(ending) == ()
 
     def test_where_no_key_is_found_may_be_one(self, drone):
         ending = run(drone | {"DRONE_COMMIT_MESSAGE": "no key", "PLUGIN_ON_NO_ISSUE": "fail"}, dry_run=True)
-        assert (ending.how, ending.exit_code) == (RunStatus.SKIPPED, 1)
+        assert (ending.status, ending.exit_code) == (RunStatus.SKIPPED, 1)
         assert lines_of(ending) == []
         assert [problem.what for problem in problems_of(ending)] == ["no issue key was found"]
 
     def test_by_state_is_said_in_words(self, drone):
         ending = run(drone | {"DRONE_BUILD_STATUS": "failure", "PLUGIN_STATE": "successful"}, dry_run=True)
-        assert (ending.how, ending.exit_code) == (RunStatus.SKIPPED, 0)
+        assert (ending.status, ending.exit_code) == (RunStatus.SKIPPED, 0)
         [line] = lines_of(ending)
         assert line.startswith("skipped: STATE says successful and Drone says failure")
 
@@ -150,7 +150,7 @@ class TestDelivering:
         deliver_with("Receipt.for_all(reports, Result.ACCEPTED)")
         install("tells", TELLS)
         ending = run(drone | {"PLUGIN_DISABLE_PLUGINS": "http"})
-        assert (ending.how, ending.exit_code) == (RunStatus.DELIVERED, 0)
+        assert (ending.status, ending.exit_code) == (RunStatus.DELIVERED, 0)
         assert lines_of(ending) == [
             "issue keys:",
             "  MYT-1  commit message",
@@ -180,7 +180,7 @@ class TestDelivering:
         deliver_with(f'Receipt.for_all(reports, Result.{result}, Problem("a", "b", "c"))')
         environ = drone | {"PLUGIN_DISABLE_PLUGINS": "http", "PLUGIN_ENVIRONMENT": "prod,qa"}
         ending = run(environ)
-        assert (ending.how, ending.exit_code) == (RunStatus.NOT_DELIVERED, 1)
+        assert (ending.status, ending.exit_code) == (RunStatus.NOT_DELIVERED, 1)
         assert [problem.what for problem in problems_of(ending)] == ["a"]
         assert '"result": "' + result.lower() in as_json(ending)
 

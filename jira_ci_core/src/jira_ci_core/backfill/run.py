@@ -81,7 +81,7 @@ class BatchResult:
 
 
 def backfill(
-    loaded: Runtime,
+    runtime: Runtime,
     file: BinaryIO,
     journal: Checkpoint,
     progress: Callable[[BackfillResult], None],
@@ -92,12 +92,12 @@ def backfill(
     Ends with the first batch that is neither accepted nor refused. Raises SettingsError, PluginError.
     """
     pace = RateLimit()
-    site = make_site(loaded.settings)
+    site = make_site(runtime.settings)
     with contextlib.ExitStack() as stack:
-        first = stack.enter_context(Delivery(loaded, site, on_rate_limit=pace.hold))
+        first = stack.enter_context(Delivery(runtime, site, on_rate_limit=pace.hold))
         first.check()
-        others = SENDERS - 1 if loaded.plugins.deliver_in_threads() else 0
-        deliveries = [first, *(stack.enter_context(first.beside()) for _ in range(others))]
+        others = SENDERS - 1 if runtime.plugins.deliver_in_threads() else 0
+        deliveries = [first, *(stack.enter_context(first.fork()) for _ in range(others))]
         lanes: OrderedExecutor[Delivery, BatchResult] = OrderedExecutor(deliveries)
 
         def stop() -> None:
@@ -111,7 +111,7 @@ def backfill(
         start = journal.begin(file)
         run.summary.rejected_before = journal.rejected_before
         try:
-            return run.run(read_lines(file, start), start, Reader(loaded.plugins, loaded.settings, site))
+            return run.run(read_lines(file, start), start, Reader(runtime.plugins, runtime.settings, site))
         finally:
             journal.end(is_done=run.summary.is_done)
 

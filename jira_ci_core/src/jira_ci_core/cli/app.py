@@ -257,9 +257,9 @@ def run(arguments: Sequence[str], context: Context) -> int:
 def site_of(ctx: click.Context, flags: Mapping[str, str | None]) -> Runtime:
     """Settings and plugins for a command that speaks with a site and looks for no keys: PROJECT is not needed."""
     sources = replace(ctx.meta["sources"], flags=given(flags), defaults={"project": ANY_PROJECT})
-    loaded = load(sources, ctx.obj.secrets, ctx.meta["plugins"])
-    set_level(loaded.settings.log_level)
-    return loaded
+    runtime = load(sources, ctx.obj.secrets, ctx.meta["plugins"])
+    set_level(runtime.settings.log_level)
+    return runtime
 
 
 def given(flags: Mapping[str, str | None]) -> dict[str, str]:

@@ -33,13 +33,13 @@ NOBODYS = {
 def examine(sources: Sources, plugins: Plugins, secrets: Secrets, console: Console) -> ExitCode:
     """Tell the state of each thing that a report needs; the exit code is that of the first failure."""
     examination = _Examination(console)
-    loaded = examination.step("settings and plugins", lambda: load(sources, secrets, plugins), _loaded)
-    if loaded is None:
+    runtime = examination.step("settings and plugins", lambda: load(sources, secrets, plugins), _runtime)
+    if runtime is None:
         return examination.exit_code
-    debug = loaded.settings.log_level == "debug"
+    debug = runtime.settings.log_level == "debug"
     logging.getLogger().setLevel(logging.DEBUG if debug else logging.INFO)
-    settings = loaded.settings
-    pipeline = examination.step("this run", lambda: read_pipeline(plugins, loaded.environ), _recognised)
+    settings = runtime.settings
+    pipeline = examination.step("this run", lambda: read_pipeline(plugins, runtime.environ), _recognised)
     if pipeline is not None:
         kind = kind_of(settings)
         identity = "pipeline and link"
@@ -52,7 +52,7 @@ def examine(sources: Sources, plugins: Plugins, secrets: Secrets, console: Conso
     site = examination.step("site", lambda: make_site(settings), lambda it: it.name)
     if site is not None:
         delivery = examination.step(
-            "credentials", lambda: _credentials(loaded, site), lambda it: it.kind or "none needed"
+            "credentials", lambda: _credentials(runtime, site), lambda it: it.kind or "none needed"
         )
         if delivery is not None and delivery.kind:
             examination.step("sign-in and permission", lambda: _ask(delivery, kind_of(settings)), str)
@@ -77,8 +77,8 @@ class _Examination:
         return found
 
 
-def _loaded(loaded: Runtime) -> str:
-    return ", ".join(plugin.name for plugin in loaded.plugins.installed if plugin.state == "on")
+def _runtime(runtime: Runtime) -> str:
+    return ", ".join(plugin.name for plugin in runtime.plugins.installed if plugin.state == "on")
 
 
 def _recognised(pipeline: Pipeline) -> str:
@@ -90,8 +90,8 @@ def _listed(keys: Sequence[FoundKey]) -> str:
     return ", ".join(f"{found.key} ({found.source})" for found in keys)
 
 
-def _credentials(loaded: Runtime, site: Site) -> Delivery:
-    delivery = Delivery(loaded, site)
+def _credentials(runtime: Runtime, site: Site) -> Delivery:
+    delivery = Delivery(runtime, site)
     delivery.check()
     return delivery
 

@@ -17,39 +17,39 @@ if TYPE_CHECKING:
     from jira_ci_core.reporting.sites import SiteResult
 
 
-def lines_of(ending: RunResult) -> list[str]:
+def lines_of(result: RunResult) -> list[str]:
     """What people are told of a run."""
     lines = []
-    if ending.keys and ending.how is not RunStatus.SKIPPED:
+    if result.keys and result.status is not RunStatus.SKIPPED:
         lines.append("issue keys:")
-        lines += [f"  {found.key}  {found.source}{_by(found.plugin)}" for found in ending.keys]
-    if ending.how is RunStatus.DRY_RUN:
-        lines.append(f"this would be sent to {ending.reports[0].site.name}, and nothing is (dry run):")
-        return lines + json.dumps(bulk_request(ending.reports), indent=2, ensure_ascii=False).splitlines()
-    if ending.how is RunStatus.SKIPPED:
-        return lines + _skipped(ending)
-    for report, outcome in zip(ending.reports, ending.receipt.outcomes, strict=True):
+        lines += [f"  {found.key}  {found.source}{_by(found.plugin)}" for found in result.keys]
+    if result.status is RunStatus.DRY_RUN:
+        lines.append(f"this would be sent to {result.reports[0].site.name}, and nothing is (dry run):")
+        return lines + json.dumps(bulk_request(result.reports), indent=2, ensure_ascii=False).splitlines()
+    if result.status is RunStatus.SKIPPED:
+        return lines + _skipped(result)
+    for report, outcome in zip(result.reports, result.receipt.outcomes, strict=True):
         state, site = report.entity.state, report.site.name
-        known = [key for key in report.entity.issue_keys if key not in ending.receipt.unknown_issue_keys]
+        known = [key for key in report.entity.issue_keys if key not in result.receipt.unknown_issue_keys]
         if outcome.result is Result.ACCEPTED:
             lines.append(f"{site} accepted {report.title} ({state}) for {', '.join(known) or 'no issue'}")
         elif outcome.result is Result.QUEUED:
             lines.append(f"{report.title} ({state}) is queued for {site}")
         elif outcome.kept:
             lines.append(f"warning: {report.title} ({state}) is kept in {outcome.kept}, for `jira-ci outbox flush`")
-    return lines + _not_known(ending.receipt)
+    return lines + _not_known(result.receipt)
 
 
-def problems_of(ending: RunResult) -> tuple[Problem, ...]:
+def problems_of(result: RunResult) -> tuple[Problem, ...]:
     """What went wrong, each problem once."""
-    if ending.how is RunStatus.SKIPPED and ending.exit_code is not ExitCode.OK:
+    if result.status is RunStatus.SKIPPED and result.exit_code is not ExitCode.OK:
         return (NO_KEY,)
-    return tuple(dict.fromkeys(problem for outcome in ending.receipt.outcomes for problem in outcome.problems))
+    return tuple(dict.fromkeys(problem for outcome in result.receipt.outcomes for problem in outcome.problems))
 
 
-def as_json(ending: RunResult) -> str:
+def as_json(result: RunResult) -> str:
     """The ending for programs; docs/outputs.md describes it."""
-    return json.dumps(_ending(ending))
+    return json.dumps(_ending(result))
 
 
 def error_as_json(exit_code: ExitCode, problems: Sequence[Problem]) -> str:
@@ -59,32 +59,32 @@ def error_as_json(exit_code: ExitCode, problems: Sequence[Problem]) -> str:
 
 def sites_as_json(told: Sequence[SiteResult]) -> str:
     """The endings of several sites for programs: that of the worst as a whole, and each by the site's name."""
-    endings = {one.site: _ending(one.ending) if one.ending else _error(one.exit_code, one.problems) for one in told}
-    worst = max(endings.values(), key=lambda ending: ending["exit_code"])
-    problems = [problem for ending in endings.values() for problem in ending["problems"]]
+    results = {one.site: _ending(one.result) if one.result else _error(one.exit_code, one.problems) for one in told}
+    worst = max(results.values(), key=lambda result: result["exit_code"])
+    problems = [problem for result in results.values() for problem in result["problems"]]
     return json.dumps(
-        {"ending": worst["ending"], "exit_code": worst["exit_code"], "problems": problems, "sites": endings}
+        {"ending": worst["ending"], "exit_code": worst["exit_code"], "problems": problems, "sites": results}
     )
 
 
-def _ending(ending: RunResult) -> dict[str, Any]:
-    summary = Summary.of(ending.reports, ending.receipt)
+def _ending(result: RunResult) -> dict[str, Any]:
+    summary = Summary.of(result.reports, result.receipt)
     return {
-        "ending": ending.how.value,
-        "exit_code": int(ending.exit_code),
+        "ending": result.status.value,
+        "exit_code": int(result.exit_code),
         "issue_keys": summary.issue_keys,
         "state": summary.state,
         "accepted": summary.accepted,
         "urls": list(summary.links.values()),
         "kept": summary.kept,
-        "skipped": ending.receipt.skipped,
-        "pipeline": ending.pipeline.model_dump(mode="json"),
-        "keys": [found.model_dump(mode="json") for found in ending.keys],
-        "request": bulk_request(ending.reports) if ending.reports else None,
-        "outcomes": _outcomes(ending.reports, ending.receipt),
-        "unknown_issue_keys": ending.receipt.unknown_issue_keys,
-        "unknown_associations": ending.receipt.unknown_associations,
-        "problems": problems_as_json(problems_of(ending)),
+        "skipped": result.receipt.skipped,
+        "pipeline": result.pipeline.model_dump(mode="json"),
+        "keys": [found.model_dump(mode="json") for found in result.keys],
+        "request": bulk_request(result.reports) if result.reports else None,
+        "outcomes": _outcomes(result.reports, result.receipt),
+        "unknown_issue_keys": result.receipt.unknown_issue_keys,
+        "unknown_associations": result.receipt.unknown_associations,
+        "problems": problems_as_json(problems_of(result)),
     }
 
 
@@ -101,10 +101,10 @@ def _by(plugin: str) -> str:
     return f" ({plugin})" if plugin not in ("", "keys") else ""
 
 
-def _skipped(ending: RunResult) -> list[str]:
-    if ending.keys:
-        return [f"skipped: {ending.receipt.skipped}"]
-    if ending.exit_code is not ExitCode.OK:
+def _skipped(result: RunResult) -> list[str]:
+    if result.keys:
+        return [f"skipped: {result.receipt.skipped}"]
+    if result.exit_code is not ExitCode.OK:
         return []
     return [f"warning: {NO_KEY.what}, so nothing was sent", f"  why: {NO_KEY.why}", f"  do:  {NO_KEY.remedy}"]
 

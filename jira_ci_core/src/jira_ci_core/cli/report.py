@@ -53,14 +53,14 @@ def report(
     """Report, and tell how it ended; `format` is text or json. Raises SettingsError or PluginError."""
     if len(sources.sites) > 1:
         return _report_to_each(sources, context, dry_run, format)
-    loaded = load(sources, context.secrets, plugins)
-    set_level(loaded.settings.log_level)
+    runtime = load(sources, context.secrets, plugins)
+    set_level(runtime.settings.log_level)
     with _json_apart(format):
-        ending = run.report(loaded, dry_run=dry_run, early=context.early)
+        result = run.report(runtime, dry_run=dry_run, early=context.early)
     if format == "json":
-        context.console.output(render.as_json(ending))
-    _tell(ending, context.console, format)
-    return ending.exit_code
+        context.console.output(render.as_json(result))
+    _tell(result, context.console, format)
+    return result.exit_code
 
 
 def _report_to_each(sources: Sources, context: Context, dry_run: bool, format: str) -> ExitCode:
@@ -70,8 +70,8 @@ def _report_to_each(sources: Sources, context: Context, dry_run: bool, format: s
     with _json_apart(format):
         for one in sites.report_to_each(sources, context.secrets, dry_run=dry_run):
             told.append(one)
-            if one.ending:
-                _tell(one.ending, context.console, format)
+            if one.result:
+                _tell(one.result, context.console, format)
             context.console.problems(one.problems)
     if format == "json":
         context.console.output(render.sites_as_json(told))
@@ -83,11 +83,11 @@ def _json_apart(format: str) -> contextlib.AbstractContextManager[object]:
     return contextlib.redirect_stdout(sys.stderr if format == "json" else sys.stdout)
 
 
-def _tell(ending: RunResult, console: Console, format: str) -> None:
+def _tell(result: RunResult, console: Console, format: str) -> None:
     """Tell people how it ended; with json, which a program reads, only what went wrong."""
-    for line in render.lines_of(ending) if format == "text" else ():
+    for line in render.lines_of(result) if format == "text" else ():
         console.line(line)
-    console.problems(render.problems_of(ending), "warning" if ending.exit_code is ExitCode.OK else "error")
+    console.problems(render.problems_of(result), "warning" if result.exit_code is ExitCode.OK else "error")
 
 
 def set_level(level: str) -> None:

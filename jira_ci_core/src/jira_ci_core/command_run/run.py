@@ -22,7 +22,7 @@ from jira_ci_core.models import Kind, Receipt, Report, Result, State
 from jira_ci_core.plugins.loader import Runtime
 from jira_ci_core.problem import Problem
 from jira_ci_core.reporting.builder import kind_of, make_reports, make_site
-from jira_ci_core.reporting.run import RunFacts, RunResult, RunStatus, end, find, how_it_ended, no_key, send
+from jira_ci_core.reporting.run import RunFacts, RunResult, RunStatus, end, find, no_key, send, status_of
 from jira_ci_core.reporting.state import wanted_state
 from jira_ci_core.reporting.test_results import require_junitparser
 
@@ -47,7 +47,7 @@ class CommandResult:
 
 
 def run_command(
-    loaded: Runtime,
+    runtime: Runtime,
     command: Sequence[str],
     tell: Callable[[RunResult], None],
     complain: Callable[[Problem], None],
@@ -58,10 +58,10 @@ def run_command(
     `tell` is told of each report, `complain` of a command that cannot be started. Raises SettingsError or PluginError,
     and then the command was not run.
     """
-    settings, plugins = loaded.settings, loaded.plugins
-    with Delivery(loaded.within(FIRST_SECONDS - MARGIN), make_site(settings)) as delivery:
-        found = find(loaded)
-        success = _success(loaded, found)
+    settings, plugins = runtime.settings, runtime.plugins
+    with Delivery(runtime.within(FIRST_SECONDS - MARGIN), make_site(settings)) as delivery:
+        found = find(runtime)
+        success = _success(runtime, found)
         delivery.check()
         reports: tuple[Report, ...] = ()
         if found.keys:
@@ -69,7 +69,7 @@ def run_command(
             if settings.test_results and kind_of(settings) is Kind.BUILD:
                 require_junitparser()
         plugins.disable_timeout()
-        step = _Step(loaded, delivery, found, reports, tell, clock)
+        step = _Step(runtime, delivery, found, reports, tell, clock)
         with signals(step.events.put):
             return step.run(command, success, complain)
 
@@ -82,7 +82,7 @@ class _Step:
 
     def __init__(
         self,
-        loaded: Runtime,
+        runtime: Runtime,
         delivery: Delivery,
         found: RunFacts,
         reports: tuple[Report, ...],
@@ -90,7 +90,7 @@ class _Step:
         clock: Clock,
     ) -> None:
         self.events: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-        self._loaded = loaded
+        self._runtime = runtime
         self._delivery = delivery
         self._found = found
         self._reports = reports
@@ -122,14 +122,14 @@ class _Step:
 
     def _begin(self) -> None:
         """Tell that it begins; a signal to stop does not wait for that."""
-        loaded = self._loaded
+        runtime = self._runtime
         # That Jira shows it need not be waited for: the last report will show, too.
-        quick = replace(loaded, settings=loaded.settings.model_copy(update={"verify": False}))
+        quick = replace(runtime, settings=runtime.settings.model_copy(update={"verify": False}))
 
         def tell() -> RunResult:
             receipt = send(quick, self._delivery, self._reports)
-            how, code = how_it_ended(receipt, loaded.settings)
-            return RunResult(how, code, self._found.pipeline, self._found.keys, self._reports, receipt)
+            status, code = status_of(receipt, runtime.settings)
+            return RunResult(status, code, self._found.pipeline, self._found.keys, self._reports, receipt)
 
         first = _Telling(tell, self._wake)
         limit = time.monotonic() + FIRST_SECONDS
@@ -141,7 +141,7 @@ class _Step:
 
     def _end(self, state: State, status: int) -> CommandResult:
         """Tell how it ended, unless that is being told already since it was told to stop."""
-        network, settings = self._loaded.network, self._loaded.settings
+        network, settings = self._runtime.network, self._runtime.settings
         last = self._last or self._begin_last(state)
         patience = time.monotonic() + network.deadline + settings.plugin_timeout
         self._wait(lambda: last.has_ended, patience)
@@ -149,27 +149,27 @@ class _Step:
         return CommandResult(exit_code(status), self._is_told)
 
     def _begin_last(self, state: State) -> _Telling:
-        loaded, found = self._loaded, self._found
+        runtime, found = self._runtime, self._found
         left = self._stopped_until - time.monotonic() - MARGIN
-        loaded = loaded if left == math.inf else loaded.within(max(left, MARGIN))
-        delivery = self._delivery.again(loaded) if self._reports else None
+        runtime = runtime if left == math.inf else runtime.within(max(left, MARGIN))
+        delivery = self._delivery.with_settings(runtime) if self._reports else None
 
         def tell() -> RunResult:
             if delivery is None:
-                return end(loaded, found, (), no_key())
+                return end(runtime, found, (), no_key())
             with delivery:
                 reports = self._make_last(state)
-                return replace(end(loaded, found, reports, send(loaded, delivery, reports)), keys=())
+                return replace(end(runtime, found, reports, send(runtime, delivery, reports)), keys=())
 
         self._last = _Telling(tell, self._wake)
         return self._last
 
     def _make_last(self, state: State) -> tuple[Report, ...]:
         """The reports once more, with what is known only now: how long it took, the tests that were run."""
-        found, loaded = self._found, self._loaded
+        found, runtime = self._found, self._runtime
         began = self._reports[0].entity.last_updated.isoformat()
         pipeline = found.pipeline.model_copy(update={"started": began})
-        return make_reports(loaded.plugins, pipeline, found.names, state, loaded.settings, self._clock)
+        return make_reports(runtime.plugins, pipeline, found.names, state, runtime.settings, self._clock)
 
     def _wait(self, has_happened: Callable[[], bool], limit: float) -> None:
         """Hear signals until something has happened, those included that came before it, or the time is over."""
@@ -202,9 +202,9 @@ class _Step:
             self._begin_last(State.CANCELLED)
 
     def _note(self, telling: _Telling) -> None:
-        ending = telling.ending or self._not_told(telling)
-        self._is_told = self._is_told and ending.exit_code is ExitCode.OK
-        self._tell(ending)
+        result = telling.result or self._not_told(telling)
+        self._is_told = self._is_told and result.exit_code is ExitCode.OK
+        self._tell(result)
 
     def _not_told(self, telling: _Telling) -> RunResult:
         problems: tuple[Problem, ...] = (
@@ -232,7 +232,7 @@ class _Telling(threading.Thread):
 
     def __init__(self, tell: Callable[[], RunResult], ended: Callable[[], None]) -> None:
         super().__init__(daemon=True)
-        self.ending: RunResult | None = None
+        self.result: RunResult | None = None
         self.error: BaseException | None = None
         self._do = tell
         self._ended = ended
@@ -240,24 +240,24 @@ class _Telling(threading.Thread):
 
     @property
     def has_ended(self) -> bool:
-        return self.ending is not None or self.error is not None
+        return self.result is not None or self.error is not None
 
     def run(self) -> None:
         try:
-            self.ending = self._do()
+            self.result = self._do()
         except BaseException as error:
             self.error = error
         finally:
             self._ended()
 
 
-def _success(loaded: Runtime, found: RunFacts) -> State:
+def _success(runtime: Runtime, found: RunFacts) -> State:
     """What a command that succeeds is shown as. Raises SettingsError where STATE is no word for that."""
-    wanted = wanted_state(loaded.plugins, found.pipeline, kind_of(loaded.settings), loaded.settings)
+    wanted = wanted_state(runtime.plugins, found.pipeline, kind_of(runtime.settings), runtime.settings)
     if wanted not in (None, State.SUCCESSFUL, State.ROLLED_BACK):
         raise SettingsError(
             Problem(
-                f"STATE cannot be {loaded.settings.state!r} here",
+                f"STATE cannot be {runtime.settings.state!r} here",
                 "`jira-ci run` shows how its command ends, and STATE only what its success is called",
                 "leave STATE out, or set it to rolled_back where the command is a rollback",
             )

@@ -39,13 +39,13 @@ class FlushResult:
         return not (self.refused or self.left)
 
 
-def flush(loaded: Runtime, outbox: Outbox, progress: Callable[[FlushResult, int], None]) -> FlushResult:
+def flush(runtime: Runtime, outbox: Outbox, progress: Callable[[FlushResult, int], None]) -> FlushResult:
     """Deliver all entries for the site that the settings name, the oldest first.
 
     `progress` is called after each batch with the figures so far and the number of entries for this site. Ends with
     the first batch in which nobody answered. Raises SettingsError, PluginError, OutboxError.
     """
-    site = make_site(loaded.settings)
+    site = make_site(runtime.settings)
     flushed = FlushResult()
     mine: list[Entry] = []
     for found in outbox.read():
@@ -57,7 +57,7 @@ def flush(loaded: Runtime, outbox: Outbox, progress: Callable[[FlushResult, int]
             flushed.elsewhere += 1
     # Not by their names, which whoever shares the folder may change.
     mine.sort(key=lambda entry: entry.report.entity.sequence)
-    with Delivery(loaded, site) as delivery:
+    with Delivery(runtime, site) as delivery:
         waiting = iter(mine)
         seen = 0
         while entries := list(islice(waiting, BATCH)):

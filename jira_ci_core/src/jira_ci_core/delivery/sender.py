@@ -33,9 +33,9 @@ class Sender:
         # Whoever takes from a queue must not put what it took into one.
         flags = {**(settings or {}), "delivery": "http"}
         sources = replace(read_sources(environ, flags), defaults={"project": ANY_PROJECT})
-        self._loaded = load(sources, Secrets())
-        self.site = make_site(self._loaded.settings)
-        self._delivery = Delivery(self._loaded, self.site, once=True)
+        self._runtime = load(sources, Secrets())
+        self.site = make_site(self._runtime.settings)
+        self._delivery = Delivery(self._runtime, self.site, once=True)
         self._delivery.check()
 
     def __enter__(self) -> Self:

@@ -36,7 +36,7 @@ class Delivery:
 
     def __init__(
         self,
-        loaded: Runtime,
+        runtime: Runtime,
         site: Site,
         *,
         dry_run: bool = False,
@@ -50,52 +50,52 @@ class Delivery:
 
         Raises SettingsError where CA_BUNDLE or DELIVERY cannot be used.
         """
-        self._loaded = loaded
+        self._runtime = runtime
         self._on_rate_limit = on_rate_limit
         self._once = once
-        loaded.plugins.choose_delivery(loaded.settings.delivery)
+        runtime.plugins.choose_delivery(runtime.settings.delivery)
         self.site = site
         self._problem: SettingsError | None = None
         self._sign_in: SignIn | None = None
-        if early and early.bundle != loaded.network.ca_bundle:
+        if early and early.bundle != runtime.network.ca_bundle:
             early.close()
             early = None
-        self._early = early or EarlyConnections(loaded.network.ca_bundle)
+        self._early = early or EarlyConnections(runtime.network.ca_bundle)
         if dry_run:
             return
-        plugins, settings = loaded.plugins, loaded.settings
+        plugins, settings = runtime.plugins, runtime.settings
         offers = plugins.all("authenticate", site=site, settings=settings)
         try:
-            self._sign_in = choose_sign_in(plugins, offers, loaded.credentials, settings)
+            self._sign_in = choose_sign_in(plugins, offers, runtime.credentials, settings)
         except SettingsError as error:
             self._problem = error
         self._open_early()
 
-    def again(self, loaded: Runtime) -> Delivery:
+    def with_settings(self, runtime: Runtime) -> Delivery:
         """Another one with the same credentials, and with connections and a deadline of its own."""
         other = copy.copy(self)
         for made in ("http", "connection"):
             vars(other).pop(made, None)
-        other._loaded, other._early = loaded, EarlyConnections(loaded.network.ca_bundle)
+        other._runtime, other._early = runtime, EarlyConnections(runtime.network.ca_bundle)
         other._open_early()
         return other
 
     def _open_early(self) -> None:
-        loaded = self._loaded
-        are_needed = loaded.plugins.need_sign_in() and not loaded.network.has_proxy
+        runtime = self._runtime
+        are_needed = runtime.plugins.need_sign_in() and not runtime.network.has_proxy
         self._early.open(self._sign_in.hosts if self._sign_in and are_needed else ())
 
-    def beside(self) -> Delivery:
+    def fork(self) -> Delivery:
         """Another delivery to the same site, for another thread: it connects and signs in for itself."""
         other = copy.copy(self)
         for own in ("http", "connection"):
             vars(other).pop(own, None)
-        other._early = EarlyConnections(self._loaded.network.ca_bundle)
+        other._early = EarlyConnections(self._runtime.network.ca_bundle)
         return other
 
     def check(self) -> None:
         """Raise SettingsError where there is no credential that can be used, unless none is needed."""
-        if self._problem and self._loaded.plugins.need_sign_in():
+        if self._problem and self._runtime.plugins.need_sign_in():
             raise self._problem
 
     def __enter__(self) -> Self:
@@ -120,9 +120,9 @@ class Delivery:
         """What to send requests with. Its deadline begins with its first request."""
         from jira_ci_core.net.client import Http
 
-        self._loaded.plugins.allow_more(self._loaded.network.deadline)
+        self._runtime.plugins.allow_more(self._runtime.network.deadline)
         hosts = self._sign_in.hosts if self._sign_in else ()
-        network, secrets = self._loaded.network, self._loaded.secrets
+        network, secrets = self._runtime.network, self._runtime.secrets
         return Http(network, secrets, hosts, self._early, self._on_rate_limit, once=self._once)
 
     @functools.cached_property
@@ -134,18 +134,18 @@ class Delivery:
         if self._sign_in is None:
             assert self._problem is not None
             raise self._problem
-        return self._loaded.plugins.connect(self._sign_in, self.http)
+        return self._runtime.plugins.connect(self._sign_in, self.http)
 
     def deliver(self, reports: Sequence[Report]) -> Receipt:
         """What became of each report. Raises PluginError, or SettingsError where nobody can deliver."""
-        plugins = self._loaded.plugins
+        plugins = self._runtime.plugins
         try:
             receipt: Receipt | None = plugins.first(
                 "deliver",
                 reports=tuple(reports),
                 connect=lambda: self.connection,
                 http=self.http,
-                settings=self._loaded.settings,
+                settings=self._runtime.settings,
             )
         except (SignInError, DeliveryError) as error:
             receipt = Receipt.for_all(reports, Result.NOT_DELIVERED, *error.problems)
@@ -160,7 +160,7 @@ class Delivery:
         if len(receipt.outcomes) != len(reports):
             reason = f"answered {len(receipt.outcomes)} outcomes for {len(reports)} reports"
             raise plugins.failure(plugins.answered["deliver"], "deliver", reason)
-        return receipt.redacted(self._loaded.secrets.redact)
+        return receipt.redacted(self._runtime.secrets.redact)
 
     def request(self, method: str, address: Address) -> requests.Response:
         """Ask for what is at an address of the site, or have it deleted.
@@ -199,7 +199,7 @@ class Delivery:
             self._verified(report, outcome) if outcome.result is Result.ACCEPTED else outcome
             for report, outcome in zip(reports, receipt.outcomes, strict=True)
         ]
-        return receipt.model_copy(update={"outcomes": tuple(outcomes)}).redacted(self._loaded.secrets.redact)
+        return receipt.model_copy(update={"outcomes": tuple(outcomes)}).redacted(self._runtime.secrets.redact)
 
     def _verified(self, report: Report, outcome: Outcome) -> Outcome:
         waits = self.http.waits()

@@ -98,11 +98,11 @@ class Connections(HTTPAdapter):
         self._open.add(connection)
         if self._timer is None:
             self._start_timer()
-        elif self._deadline.left() <= 0:
+        elif self._deadline.remaining() <= 0:
             self._cut()  # whoever signed a request may have taken all the time
 
     def _start_timer(self) -> None:
-        self._timer = threading.Timer(self._deadline.left(), self._cut)
+        self._timer = threading.Timer(self._deadline.remaining(), self._cut)
         self._timer.daemon = True
         self._timer.start()
 

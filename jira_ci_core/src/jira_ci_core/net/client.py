@@ -162,7 +162,7 @@ class Http:
 
         Raises what the first one that failed raised, as if they had been made one after the other.
         """
-        self._deadline.left()
+        self._deadline.remaining()
         running = [_Call(call) for call in calls[1:]]
         for call in running:
             call.start()
@@ -197,17 +197,17 @@ class Http:
                 )
             )
         retry = RETRY
-        if self._deadline.left() <= 0:
+        if self._deadline.remaining() <= 0:
             raise _late(url, f"DEADLINE, {self._deadline.seconds:g} seconds, was over before it could be asked")
         while True:
             try:
                 response = self._once(method, url, arguments)
             except (requests.RequestException, HTTPError) as error:
-                if self._once_only or not _may_pass(error) or self._deadline.left() <= 0:
+                if self._once_only or not _may_pass(error) or self._deadline.remaining() <= 0:
                     raise _unreachable(url, error, self._deadline, len(retry.history) + 1) from None
                 retry = retry.increment(method, url, error=error)
                 failure, wait = _cause(error), retry.get_backoff_time()
-                if wait >= self._deadline.left():
+                if wait >= self._deadline.remaining():
                     raise _unreachable(url, error, self._deadline, len(retry.history)) from None
             else:
                 if (
@@ -218,14 +218,14 @@ class Http:
                     return response
                 retry = retry.increment(method, url)
                 failure, wait = f"it answered {response.status_code}", _asked_wait(response, retry)
-                if wait >= self._deadline.left():
+                if wait >= self._deadline.remaining():
                     return response
             log.info("%s: %s; trying again%s", origin(url), failure, f" in {wait:.1f} s" if wait else "")
             time.sleep(wait)
 
-    def left(self) -> float:
+    def remaining(self) -> float:
         """The seconds that are left until the deadline, which begins with this where it has not begun."""
-        return self._deadline.left()
+        return self._deadline.remaining()
 
     def waits(self) -> Iterator[float]:
         """How long to wait before each further look at something that will change, until the deadline."""
@@ -233,7 +233,7 @@ class Http:
         while True:
             retry = retry.increment()
             wait = retry.get_backoff_time() or FIRST_WAIT
-            if wait >= self._deadline.left():
+            if wait >= self._deadline.remaining():
                 return
             yield wait
 
@@ -245,7 +245,7 @@ class Http:
         return True
 
     def _once(self, method: str, url: str, arguments: Mapping[str, Any]) -> requests.Response:
-        left = self._deadline.left()
+        left = self._deadline.remaining()
         fixed = {
             "timeout": (min(CONNECT_SECONDS, left), min(READ_SECONDS, left)),
             "allow_redirects": False,
@@ -400,7 +400,7 @@ def _unreachable(url: str, error: Exception, deadline: Deadline, tries: int) -> 
                 "look for a proxy or gateway between this machine and it that answers in its place",
             )
         )
-    if deadline.left() <= 0 or isinstance(error, (requests.Timeout, TimeoutError)):
+    if deadline.remaining() <= 0 or isinstance(error, (requests.Timeout, TimeoutError)):
         tried = "" if tries == 1 else f" (tried {tries} times)"
         return _late(url, f"there was no whole answer within {min(READ_SECONDS, deadline.seconds):g} seconds{tried}")
     return DeliveryError(

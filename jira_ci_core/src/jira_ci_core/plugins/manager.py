@@ -149,7 +149,7 @@ class Plugins:
 
     def disable_timeout(self) -> None:
         """End the process for no plugin that does not come back: whoever calls goes on without it."""
-        self._watchdog.rest()
+        self._watchdog.disable()
 
     def first(self, hook: str, **arguments: object) -> Any:
         """The first answer to a hook, or None; the hook's name goes without its prefix."""

@@ -58,7 +58,7 @@ class RunFacts(NamedTuple):
 class RunResult:
     """How a run ended, and everything that it found and did on the way."""
 
-    how: RunStatus
+    status: RunStatus
     exit_code: ExitCode
     pipeline: Pipeline
     keys: tuple[FoundKey, ...] = ()
@@ -87,53 +87,53 @@ def run(
 
 
 def report(
-    loaded: Runtime, *, dry_run: bool = False, clock: Clock = PROCESS_CLOCK, early: EarlyConnections | None = None
+    runtime: Runtime, *, dry_run: bool = False, clock: Clock = PROCESS_CLOCK, early: EarlyConnections | None = None
 ) -> RunResult:
     """Tell the whole story, from checked settings to the receipt, while the connections to Jira are being opened.
 
     `early` are those that were opened ahead of it.
     """
-    with Delivery(loaded, make_site(loaded.settings), dry_run=dry_run, early=early) as delivery:
-        return _report(loaded, delivery, dry_run, clock)
+    with Delivery(runtime, make_site(runtime.settings), dry_run=dry_run, early=early) as delivery:
+        return _report(runtime, delivery, dry_run, clock)
 
 
-def _report(loaded: Runtime, delivery: Delivery, dry_run: bool, clock: Clock) -> RunResult:
-    plugins, settings = loaded.plugins, loaded.settings
+def _report(runtime: Runtime, delivery: Delivery, dry_run: bool, clock: Clock) -> RunResult:
+    plugins, settings = runtime.plugins, runtime.settings
 
-    found = find(loaded)
+    found = find(runtime)
     decision = decide_state(plugins, found.pipeline, kind_of(settings), settings)
     delivery.check()
 
     if not found.keys:
-        return end(loaded, found, (), no_key())
+        return end(runtime, found, (), no_key())
     if decision.skipped:
-        return end(loaded, found, (), Receipt(skipped=decision.skipped))
+        return end(runtime, found, (), Receipt(skipped=decision.skipped))
 
     reports = make_reports(plugins, found.pipeline, found.names, decision.state, settings, clock)
     if dry_run:
         return RunResult(RunStatus.DRY_RUN, ExitCode.OK, found.pipeline, found.keys, reports)
 
-    return end(loaded, found, reports, send(loaded, delivery, reports))
+    return end(runtime, found, reports, send(runtime, delivery, reports))
 
 
-def find(loaded: Runtime) -> RunFacts:
+def find(runtime: Runtime) -> RunFacts:
     """What CI knows of this run, and the keys of the issues it belongs to."""
-    pipeline = read_pipeline(loaded.plugins, loaded.environ)
-    hint_at_deployment(pipeline, loaded.settings)
-    return RunFacts(pipeline, find_issue_keys(loaded.plugins, pipeline, loaded.settings))
+    pipeline = read_pipeline(runtime.plugins, runtime.environ)
+    hint_at_deployment(pipeline, runtime.settings)
+    return RunFacts(pipeline, find_issue_keys(runtime.plugins, pipeline, runtime.settings))
 
 
-def send(loaded: Runtime, delivery: Delivery, reports: tuple[Report, ...]) -> Receipt:
+def send(runtime: Runtime, delivery: Delivery, reports: tuple[Report, ...]) -> Receipt:
     """What became of each report; where there is an outbox it holds them meanwhile."""
-    folder = loaded.settings.outbox
-    receipt = _deliver_kept(loaded, Path(folder), delivery, reports) if folder else delivery.deliver(reports)
-    return delivery.verify(reports, receipt) if loaded.settings.verify else receipt
+    folder = runtime.settings.outbox
+    receipt = _deliver_kept(runtime, Path(folder), delivery, reports) if folder else delivery.deliver(reports)
+    return delivery.verify(reports, receipt) if runtime.settings.verify else receipt
 
 
-def _deliver_kept(loaded: Runtime, folder: Path, delivery: Delivery, reports: tuple[Report, ...]) -> Receipt:
+def _deliver_kept(runtime: Runtime, folder: Path, delivery: Delivery, reports: tuple[Report, ...]) -> Receipt:
     from jira_ci_core.delivery.outbox import Outbox, deliver_kept
 
-    return deliver_kept(Outbox(folder, loaded.secrets.redact), reports, delivery.deliver)
+    return deliver_kept(Outbox(folder, runtime.secrets.redact), reports, delivery.deliver)
 
 
 def no_key() -> Receipt:
@@ -141,26 +141,26 @@ def no_key() -> Receipt:
     return Receipt(skipped=NO_KEY.what, problems=(NO_KEY,))
 
 
-def end(loaded: Runtime, found: RunFacts, reports: tuple[Report, ...], receipt: Receipt) -> RunResult:
+def end(runtime: Runtime, found: RunFacts, reports: tuple[Report, ...], receipt: Receipt) -> RunResult:
     """How the step ends; whoever wants to know is told."""
-    tell_plugins(loaded, found.pipeline, reports, receipt)
-    how, exit_code = how_it_ended(receipt, loaded.settings)
-    return RunResult(how, exit_code, found.pipeline, found.keys, reports, receipt)
+    tell_plugins(runtime, found.pipeline, reports, receipt)
+    status, exit_code = status_of(receipt, runtime.settings)
+    return RunResult(status, exit_code, found.pipeline, found.keys, reports, receipt)
 
 
-def tell_plugins(loaded: Runtime, pipeline: Pipeline, reports: tuple[Report, ...], receipt: Receipt) -> None:
+def tell_plugins(runtime: Runtime, pipeline: Pipeline, reports: tuple[Report, ...], receipt: Receipt) -> None:
     """Have plugins tell others how it ended; what they are handed holds no secret, whoever wrote it there."""
-    redact = loaded.secrets.redact
-    loaded.plugins.notify(
+    redact = runtime.secrets.redact
+    runtime.plugins.notify(
         "reported",
         pipeline=pipeline.redacted(redact),
         reports=tuple(report.redacted(redact) for report in reports),
         receipt=receipt.redacted(redact),
-        settings=loaded.settings,
+        settings=runtime.settings,
     )
 
 
-def how_it_ended(receipt: Receipt, settings: Settings) -> tuple[RunStatus, ExitCode]:
+def status_of(receipt: Receipt, settings: Settings) -> tuple[RunStatus, ExitCode]:
     """What became of the reports as a whole, and the exit code: a refusal always fails, the rest is for ON_FAILURE."""
     if receipt.skipped:
         fails = receipt.skipped == NO_KEY.what and settings.on_no_issue == "fail"
@@ -171,9 +171,9 @@ def how_it_ended(receipt: Receipt, settings: Settings) -> tuple[RunStatus, ExitC
     if not (lost or refused or unverified):
         return RunStatus.DELIVERED, ExitCode.OK
     is_kept = bool(lost) and all(outcome.kept for outcome in lost)
-    how = RunStatus.KEPT if is_kept and not refused else RunStatus.NOT_DELIVERED
+    status = RunStatus.KEPT if is_kept and not refused else RunStatus.NOT_DELIVERED
     forgiven = settings.on_failure == "ignore" or (settings.on_failure == "keep" and is_kept)
-    return how, ExitCode.OK if forgiven and not (refused or unverified) else ExitCode.JIRA
+    return status, ExitCode.OK if forgiven and not (refused or unverified) else ExitCode.JIRA
 
 
 def read_pipeline(plugins: Plugins, environ: Mapping[str, str]) -> Pipeline:

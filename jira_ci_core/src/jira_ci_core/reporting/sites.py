@@ -22,7 +22,7 @@ class SiteResult:
     site: str
     """Its name in SITES."""
     exit_code: ExitCode
-    ending: RunResult | None
+    result: RunResult | None
     """None where an error came before it."""
     problems: tuple[Problem, ...] = ()
     """That error."""
@@ -33,12 +33,12 @@ def report_to_each(sources: Sources, secrets: Secrets, *, dry_run: bool = False)
     for name in sources.sites:
         logging.getLogger(__name__).info("site %s:", name)
         try:
-            loaded = load(replace(sources, flags={**sources.flags, SITES.name: name}), secrets)
-            logging.getLogger().setLevel(logging.DEBUG if loaded.settings.log_level == "debug" else logging.INFO)
-            ending = run.report(loaded, dry_run=dry_run)
+            runtime = load(replace(sources, flags={**sources.flags, SITES.name: name}), secrets)
+            logging.getLogger().setLevel(logging.DEBUG if runtime.settings.log_level == "debug" else logging.INFO)
+            result = run.report(runtime, dry_run=dry_run)
         except JiraCiError as error:
             yield SiteResult(name, error.exit_code, None, error.problems)
         except Exception as error:
             yield SiteResult(name, ExitCode.JIRA, None, (bug(error),))
         else:
-            yield SiteResult(name, ending.exit_code, ending)
+            yield SiteResult(name, result.exit_code, result)

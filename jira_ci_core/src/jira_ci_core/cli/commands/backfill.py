@@ -47,16 +47,16 @@ def backfill(ctx: click.Context, /, file: str, checkpoint: Path | None, rejected
     from jira_ci_core.reporting.builder import make_site
 
     gc.set_threshold(*GARBAGE)
-    loaded = site_of(ctx, flags)
+    runtime = site_of(ctx, flags)
     console: Console = ctx.obj.console
     if file != STANDARD_INPUT:
         checkpoint = checkpoint or Path(f"{file}.checkpoint")
     rejected = rejected or Path("backfill.rejected" if file == STANDARD_INPUT else f"{file}.rejected")
-    journal = Checkpoint(checkpoint, rejected, make_site(loaded.settings).name, loaded.secrets.redact)
+    journal = Checkpoint(checkpoint, rejected, make_site(runtime.settings).name, runtime.secrets.redact)
     with _open(file) as lines:
         progress = Progress(console, _size(lines))
         try:
-            summary = deliver_all(loaded, lines, journal, progress)
+            summary = deliver_all(runtime, lines, journal, progress)
         except KeyboardInterrupt:
             progress.end()
             if checkpoint is not None and checkpoint.exists():

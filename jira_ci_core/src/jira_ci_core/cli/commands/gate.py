@@ -26,9 +26,9 @@ def gate(ctx: click.Context, /, format: str, **flags: str | None) -> None:
     from jira_ci_core.reporting.run import NO_KEY
 
     console = ctx.obj.console
-    loaded = load(replace(ctx.meta["sources"], flags=given(flags)), ctx.obj.secrets, ctx.meta["plugins"])
-    set_level(loaded.settings.log_level)
-    verdict = ask(loaded)
+    runtime = load(replace(ctx.meta["sources"], flags=given(flags)), ctx.obj.secrets, ctx.meta["plugins"])
+    set_level(runtime.settings.log_level)
+    verdict = ask(runtime)
     problems = verdict.problems or ((NO_KEY,) if verdict.status == "skipped" else ())
     if format == "json":
         told = {

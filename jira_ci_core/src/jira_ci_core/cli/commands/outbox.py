@@ -44,13 +44,13 @@ def flush(ctx: click.Context, /, **flags: str | None) -> None:
     from jira_ci_core.delivery.flush import FlushResult
     from jira_ci_core.delivery.flush import flush as deliver_all
 
-    loaded = site_of(ctx, flags)
+    runtime = site_of(ctx, flags)
     console = ctx.obj.console
 
     def tell(flushed: FlushResult, total: int) -> None:
         console.line(f"{flushed.delivered + flushed.refused} of {total} reports answered for")
 
-    flushed = deliver_all(loaded, _of(loaded.settings.outbox), tell)
+    flushed = deliver_all(runtime, _of(runtime.settings.outbox), tell)
     parts = [f"delivered {flushed.delivered}", f"refused {flushed.refused}", f"left {flushed.left}"]
     more = f"; {flushed.elsewhere} are for other sites, or others deliver them" if flushed.elsewhere else ""
     console.line(", ".join(parts) + more)

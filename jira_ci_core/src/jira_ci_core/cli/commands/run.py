@@ -45,17 +45,17 @@ def run(ctx: click.Context, /, strict: bool, command: tuple[str, ...], **flags: 
 
     console = ctx.obj.console
 
-    def tell(ending: RunResult) -> None:
-        for line in render.lines_of(ending):
+    def tell(result: RunResult) -> None:
+        for line in render.lines_of(result):
             console.line(line)
         console.problems(
-            render.problems_of(ending), "error" if strict and ending.exit_code is not ExitCode.OK else "warning"
+            render.problems_of(result), "error" if strict and result.exit_code is not ExitCode.OK else "warning"
         )
 
     sources = replace(ctx.meta["sources"], flags=given(flags))
     # Standard output is the command's: what plugins say there might be taken for a part of what it prints.
     with contextlib.redirect_stdout(sys.stderr):
-        loaded = load(sources, ctx.obj.secrets, ctx.meta["plugins"])
-        set_level(loaded.settings.log_level)
-        ran = run_command(loaded, command, tell, lambda problem: console.problems([problem]))
+        runtime = load(sources, ctx.obj.secrets, ctx.meta["plugins"])
+        set_level(runtime.settings.log_level)
+        ran = run_command(runtime, command, tell, lambda problem: console.problems([problem]))
     ctx.exit(ExitCode.JIRA if strict and ran.status == 0 and not ran.is_told else ran.status)

@@ -27,10 +27,10 @@ def show(ctx: click.Context, /, **flags: str | None) -> None:
     from jira_ci_core.delivery.session import Delivery
     from jira_ci_core.reporting.builder import make_site
 
-    loaded = site_of(ctx, flags)
+    runtime = site_of(ctx, flags)
     is_missing = False
-    with Delivery(loaded, make_site(loaded.settings)) as delivery:
-        for title, address in addresses(loaded).items():
+    with Delivery(runtime, make_site(runtime.settings)) as delivery:
+        for title, address in addresses(runtime).items():
             entity = delivery.read_back(address)
             if entity is None:
                 is_missing = True
@@ -59,33 +59,33 @@ def delete(ctx: click.Context, /, selected: tuple[str, ...], **flags: str | None
     from jira_ci_core.reporting.builder import make_site
 
     pairs = dict(_pair(text) for text in selected)
-    loaded = site_of(ctx, flags)
+    runtime = site_of(ctx, flags)
     chosen = (
         {f"all {kind}s with {', '.join(selected)}": properties_address(kind, pairs) for kind in Kind}
         if pairs
-        else addresses(loaded)
+        else addresses(runtime)
     )
-    with Delivery(loaded, make_site(loaded.settings)) as delivery:
+    with Delivery(runtime, make_site(runtime.settings)) as delivery:
         for title, address in chosen.items():
             delivery.request("DELETE", address)
             ctx.obj.console.line(f"{delivery.site.name} deletes {title}")
 
 
-def addresses(loaded: Runtime) -> dict[str, Address]:
+def addresses(runtime: Runtime) -> dict[str, Address]:
     """What this run reports, by what people call it: where each is."""
     from jira_ci_core.jira_api import build_address, deployment_address
     from jira_ci_core.reporting.builder import kind_of, make_environments
     from jira_ci_core.reporting.identity import pipeline_id, run_number
     from jira_ci_core.reporting.run import read_pipeline
 
-    pipeline = read_pipeline(loaded.plugins, loaded.environ)
-    settings, kind = loaded.settings, kind_of(loaded.settings)
+    pipeline = read_pipeline(runtime.plugins, runtime.environ)
+    settings, kind = runtime.settings, kind_of(runtime.settings)
     id, number = pipeline_id(pipeline, settings), run_number(pipeline, settings, kind)
     if kind is Kind.BUILD:
         return {f"build {number} of {id}": build_address(id, number)}
     return {
         f"deployment {number} of {id} to {environment.name}": deployment_address(id, environment.id, number)
-        for environment in make_environments(loaded.plugins, pipeline, settings)
+        for environment in make_environments(runtime.plugins, pipeline, settings)
     }
 
 

@@ -78,7 +78,7 @@ def test_aliases_that_are_none_are_refused(harness, aliases):
 def test_the_contract_is_printed_with_who_implements_it(step):
     done = step.run("plugins", "--hooks")
     assert done.code == 0
-    assert "jira_ci_extract_issue_keys(pipeline, settings)" in done.err
+    assert "jira_ci_extract_issue_keys(pipeline, environ, settings)" in done.err
     assert "all are called: keys, patterns" in done.err
 
 

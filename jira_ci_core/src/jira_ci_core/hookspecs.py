@@ -58,14 +58,16 @@ def jira_ci_read_pipeline(environ: Mapping[str, str]) -> Pipeline | None:
 
 
 @hookspec
-def jira_ci_extract_issue_keys(pipeline: Pipeline, settings: Settings) -> Iterable[FoundKey] | None:
+def jira_ci_extract_issue_keys(
+    pipeline: Pipeline, environ: Mapping[str, str], settings: Settings
+) -> Iterable[FoundKey] | None:
     """Find issue keys of this change, each with its source in words.
 
-    Called once, unless `ISSUEKEYS` names them. All answers are collected. Core puts the keys in upper case, renames
-    projects (`KEY_ALIASES`), drops those of projects that `PROJECT` does not name, removes repeats, ranks them (pull
-    request title, message, branch, then plugins by name) and cuts the list at 500. No key, an empty list and None are
-    the same. `jira_ci_core.find_keys(text, settings.projects_to_find)` finds keys in a text as core does.
-    Since contract 1.
+    Called once, unless `ISSUEKEYS` names them. `environ` is what `read_pipeline` is given. All answers are collected.
+    Core puts the keys in upper case, renames projects (`KEY_ALIASES`), drops those of projects that `PROJECT` does not
+    name, removes repeats, ranks them (pull request title, message, branch, then plugins by name) and cuts the list at
+    500. No key, an empty list and None are the same. `jira_ci_core.find_keys(text, settings.projects_to_find)` finds
+    keys in a text as core does. Since contract 1.
     """
 
 

@@ -44,7 +44,7 @@ def keys_of(settings_of, pipeline_of):
     """What the plugins answer to `extract_issue_keys` for a run of which nothing is known."""
 
     def ask(plugins):
-        answers = plugins.all("extract_issue_keys", pipeline=pipeline_of(), settings=settings_of())
+        answers = plugins.all("extract_issue_keys", pipeline=pipeline_of(), environ={}, settings=settings_of())
         return [(key.plugin, key.key) for answer in answers for key in answer]
 
     return ask

@@ -47,7 +47,9 @@ def examine(sources: Sources, plugins: Plugins, secrets: Secrets, console: Conso
         examination.step("number", lambda: run_number(pipeline, settings, kind), str)
         examination.step("state", lambda: decide_state(plugins, pipeline, kind, settings), lambda it: it.state.value)
         examination.step(
-            "issue keys", lambda: find_issue_keys(plugins, pipeline, settings), lambda it: _listed(it) or "none found"
+            "issue keys",
+            lambda: find_issue_keys(plugins, pipeline, runtime.environ, settings),
+            lambda it: _listed(it) or "none found",
         )
     site = examination.step("site", lambda: make_site(settings), lambda it: it.name)
     if site is not None:

@@ -19,11 +19,16 @@ EXPLICIT = "ISSUEKEYS"
 SOURCES = (EXPLICIT, "pull request title", "commit message", "branch")
 
 
-def find_issue_keys(plugins: Plugins, pipeline: Pipeline, settings: Settings) -> tuple[FoundKey, ...]:
-    """The keys to send: those that ISSUEKEYS names, or else those that plugins find, of the projects in PROJECT."""
+def find_issue_keys(
+    plugins: Plugins, pipeline: Pipeline, environ: Mapping[str, str], settings: Settings
+) -> tuple[FoundKey, ...]:
+    """The keys to send: those that ISSUEKEYS names, or else those that plugins find, of the projects in PROJECT.
+
+    `environ` holds no credential.
+    """
     if settings.issuekeys:
         return cut_at_most(FoundKey(key=key, source=EXPLICIT) for key in settings.issuekeys)
-    answers = plugins.all("extract_issue_keys", pipeline=pipeline, settings=settings)
+    answers = plugins.all("extract_issue_keys", pipeline=pipeline, environ=environ, settings=settings)
     found = [renamed(key, settings.key_aliases) for answer in answers for key in answer]
     return cut_at_most(rank(key for key in found if is_wanted(key, settings.project)))
 

@@ -120,7 +120,7 @@ def find(runtime: Runtime) -> RunFacts:
     """What CI knows of this run, and the keys of the issues it belongs to."""
     pipeline = read_pipeline(runtime.plugins, runtime.environ)
     hint_at_deployment(pipeline, runtime.settings)
-    return RunFacts(pipeline, find_issue_keys(runtime.plugins, pipeline, runtime.settings))
+    return RunFacts(pipeline, find_issue_keys(runtime.plugins, pipeline, runtime.environ, runtime.settings))
 
 
 def send(runtime: Runtime, delivery: Delivery, reports: tuple[Report, ...]) -> Receipt:

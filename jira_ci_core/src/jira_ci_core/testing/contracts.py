@@ -106,7 +106,7 @@ class ExtractorContract(PluginContract):
 
     def find(self, held: Plugins, pipeline: Pipeline) -> list[FoundKey]:
         """What the plugin finds."""
-        return [key for keys in held.all(self.hook, pipeline=pipeline, settings=SETTINGS) for key in keys]
+        return [key for keys in held.all(self.hook, pipeline=pipeline, environ={}, settings=SETTINGS) for key in keys]
 
     @_ordinary
     @given(pipeline=pipelines())

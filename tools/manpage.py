@@ -16,7 +16,8 @@ import click
 
 from jira_ci_core.cli.app import CORE, cli
 from jira_ci_core.cli.report import Context
-from jira_ci_core.config.sources import PROJECT_FILE, SettingSpec, flag
+from jira_ci_core.config.sources import PROJECT_FILE
+from jira_ci_core.config.specs import SettingSpec, flag
 from jira_ci_core.output.console import Console
 from jira_ci_core.output.redaction import Secrets
 from jira_ci_core.plugins.catalog import BUILT_IN

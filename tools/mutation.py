@@ -18,7 +18,11 @@ PACKAGES = "jira_ci_core", "jira_ci_auth_oauth", "jira_ci_auth_connect"
 MUTATED = (
     "jira_ci_core/issue_keys.py",
     "jira_ci_core/reporting/state.py",
-    "jira_ci_core/jira_api.py",
+    "jira_ci_core/jira_api/addresses.py",
+    "jira_ci_core/jira_api/bulk.py",
+    "jira_ci_core/jira_api/problems.py",
+    "jira_ci_core/jira_api/stored.py",
+    "jira_ci_core/jira_api/text.py",
     "jira_ci_core/delivery/outbox.py",
     "jira_ci_core/builtin/keys.py",
     "jira_ci_core/builtin/states.py",
@@ -26,8 +30,8 @@ MUTATED = (
     "jira_ci_auth_oauth/network.py",
     "jira_ci_auth_connect/plugin.py",
     "jira_ci_auth_connect/network.py",
-    "jira_ci_hosts/oauth.py",
-    "jira_ci_hosts/connect.py",
+    "jira_ci_auth_oauth/hosts.py",
+    "jira_ci_auth_connect/hosts.py",
 )
 TESTS = (
     "tests/core/test_issue_keys.py",

@@ -9,16 +9,15 @@ from dataclasses import dataclass
 
 import pytest
 import requests
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from pydantic import ValidationError
 
+from jira_ci_auth_connect.hosts import hosts
 from jira_ci_auth_connect.network import looks_like_jwt
 from jira_ci_auth_connect.plugin import ConnectAuth
 from jira_ci_core import Connection, DeliveryError, Http, SignInError, Site
 from jira_ci_core.config.settings import NetworkSettings
 from jira_ci_core.output.redaction import MASK, Secrets
-from jira_ci_hosts.connect import hosts
 
 ACME = Site(url="https://acme.atlassian.net")
 KEY = "connect-key-0001"

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 
 import pytest
 import requests
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from pydantic import ValidationError
 
+from jira_ci_auth_oauth.hosts import hosts
 from jira_ci_auth_oauth.plugin import OAuth
 from jira_ci_core import Connection, DeliveryError, Http, SignInError, Site
 from jira_ci_core.config.settings import NetworkSettings
 from jira_ci_core.output.redaction import MASK, Secrets
-from jira_ci_hosts.oauth import hosts
 
 CLOUD_ID = "a436116f-02ce-4520-8fbb-7301462a1674"
 ACME = Site(url="https://acme.atlassian.net")

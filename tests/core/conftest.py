@@ -16,10 +16,12 @@ import pytest
 
 from jira_ci_core import Pipeline, Settings
 from jira_ci_core.cli import main
-from jira_ci_core.config.sources import Sources, read_sources
+from jira_ci_core.config.settings import PluginChoice
+from jira_ci_core.config.sources import Sources
 from jira_ci_core.output.redaction import Secrets
-from jira_ci_core.plugins import manager
-from jira_ci_core.plugins.loader import Runtime, load
+from jira_ci_core.plugins import discovery
+from jira_ci_core.plugins.loader import Runtime, load, open_sources
+from jira_ci_core.plugins.manager import Plugins
 from jira_ci_core.testing import RECORDED
 
 _numbers = itertools.count()
@@ -95,17 +97,17 @@ def loaded() -> Callable[..., Runtime]:
     """Checked settings and started plugins, from an environment and flags."""
 
     def make(environ: Mapping[str, str], **flags: str) -> Runtime:
-        return load(read_sources(environ, flags), Secrets())
+        return load(open_sources(environ, flags, Secrets()))
 
     return make
 
 
 @pytest.fixture
-def started() -> Callable[..., manager.Plugins]:
+def started() -> Callable[..., Plugins]:
     """Plugins that answer, chosen by settings: `started(disable_plugins="http")`."""
 
-    def make(**choice: str) -> manager.Plugins:
-        made = manager.Plugins(manager.PluginChoice.model_validate(choice))
+    def make(**choice: str) -> Plugins:
+        made = Plugins(PluginChoice.model_validate(choice))
         assert not made.start(Sources({}))
         return made
 
@@ -169,11 +171,11 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 @pytest.fixture
 def not_installed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Makes packages that are installed here look as if they were not."""
-    everything = manager.entry_points
+    everything = discovery.entry_points
 
     def hide(*names: str) -> None:
         monkeypatch.setattr(
-            manager,
+            discovery,
             "entry_points",
             lambda **selection: [point for point in everything(**selection) if point.name not in names],
         )

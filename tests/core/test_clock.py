@@ -5,10 +5,9 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from jira_ci_core.clock import Clock, Deadline
+from jira_ci_core.clock import Clock
 
 
 @given(st.lists(st.integers(0, 2**62), min_size=1))
@@ -30,19 +29,3 @@ def test_no_two_threads_are_given_the_same_number():
     with ThreadPoolExecutor(8) as pool:
         numbers = list(pool.map(lambda _: clock.next_sequence(), range(500)))
     assert len(set(numbers)) == 500
-
-
-def test_a_deadline_begins_when_it_is_first_asked_and_may_begin_anew_or_end():
-    now = [100.0]
-    deadline = Deadline(10, lambda: now[0])
-    now[0] = 200
-    assert deadline.remaining() == 10
-    now[0] = 204
-    assert deadline.remaining() == 6
-    deadline.end()
-    assert deadline.remaining() == 0
-    deadline.restart()
-    now[0] = 300
-    assert deadline.remaining() == 10
-    now[0] = 400
-    assert deadline.remaining() == 0

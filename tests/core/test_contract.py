@@ -14,7 +14,7 @@ import pydantic
 
 import jira_ci_core
 from jira_ci_core import CONTRACT_VERSION, hookspecs
-from jira_ci_core.plugins.manager import HOOKS
+from jira_ci_core.plugins.validation import HOOKS
 
 RECORD = Path(__file__).with_name("contract.txt")
 PAGE = Path(__file__).parents[2] / "docs" / "contract.md"

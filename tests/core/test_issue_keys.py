@@ -6,8 +6,7 @@ import string
 import time
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from jira_ci_core import find_keys, is_issue_key, is_project_key
 from jira_ci_core.builtin.keys import jira_ci_extract_issue_keys

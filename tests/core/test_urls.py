@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from jira_ci_core.urls import LONGEST_URL, browsable, is_loopback, origin, web_url
 from jira_ci_sandbox import contract

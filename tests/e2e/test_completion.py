@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from jira_ci_core.config.sources import flag
+from jira_ci_core.config.specs import flag
 from jira_ci_core.plugins.loader import CORE_SETTINGS
 
 ROOT = Path(__file__).parents[2]

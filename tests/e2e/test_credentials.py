@@ -147,11 +147,11 @@ class TestChoice:
 
 def without(kind, monkeypatch):
     """Let the package of one kind of sign-in be not installed."""
-    from jira_ci_core.plugins import manager
+    from jira_ci_core.plugins import discovery
 
-    found = manager.entry_points
+    found = discovery.entry_points
     monkeypatch.setattr(
-        manager, "entry_points", lambda **query: [point for point in found(**query) if point.name != kind]
+        discovery, "entry_points", lambda **query: [point for point in found(**query) if point.name != kind]
     )
 
 

@@ -15,7 +15,8 @@ from jira_ci_auth_oauth.plugin import OAuth
 from jira_ci_core import Connection, PluginError, SettingsError, Site, State
 from jira_ci_core.config.settings import NetworkSettings
 from jira_ci_core.delivery import http
-from jira_ci_core.net.client import BearerAuth, Http
+from jira_ci_core.net.auth import BearerAuth
+from jira_ci_core.net.client import Http
 from jira_ci_core.output.redaction import Secrets
 from jira_ci_core.testing import RECORDED, AuthenticationContract, DeliveryContract
 
@@ -123,11 +124,11 @@ class TestOnePlugin:
 
         held = jira_ci_plugins(states)
         assert [plugin.name for plugin in held.installed] == ["under-test"]
-        assert held.first("map_state", status="ok", kind=None, pipeline=None, settings=None) is State.SUCCESSFUL
+        assert held.map_state(status="ok", kind=None, pipeline=None, settings=None) is State.SUCCESSFUL
 
     def test_it_is_given_its_settings(self, jira_ci_plugins):
-        [offer] = jira_ci_plugins(OAuth, client_id="an-id").all(
-            "authenticate", site=Site(url="https://acme.atlassian.net"), settings=None
+        [offer] = jira_ci_plugins(OAuth, client_id="an-id").authenticate(
+            site=Site(url="https://acme.atlassian.net"), settings=None
         )
         assert offer.missing == ("CLIENT_SECRET",)
 

@@ -12,8 +12,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 
 from jira_ci_core import (
     Connection,

@@ -6,8 +6,7 @@ import io
 import shutil
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from jira_ci_core import find_keys
 from jira_ci_keys_git.commits import LOG, merged_branches, read_commits, read_fields, read_message, reverted

@@ -5,8 +5,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from jira_ci_core import Deployment, Outcome, Receipt, Report, Result, environment_id
 from jira_ci_keys_git.deployed import ref_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jira_ci_core.plugins.manager import HOOKS
+from jira_ci_core.plugins.validation import HOOKS
 
 pytestmark = pytest.mark.stranger
 

@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 import requests
-from hypothesis import given
-from hypothesis import settings as examples
-from hypothesis import strategies as st
+from hypothesis import given, settings as examples, strategies as st
 
 from jira_ci_sandbox.client import Sandbox
 from jira_ci_sandbox.pages.frame import is_web_address, with_query

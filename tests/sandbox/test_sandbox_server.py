@@ -18,8 +18,7 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from jira_ci_sandbox import client as client_module
-from jira_ci_sandbox import server as server_module
+from jira_ci_sandbox import client as client_module, server as server_module
 from jira_ci_sandbox.client import Sandbox
 from jira_ci_sandbox.commands import sandbox as command
 from jira_ci_sandbox.errors import SandboxError

@@ -110,7 +110,7 @@ def test_a_chat_that_does_not_answer_costs_a_bounded_time(chat, monkeypatch, cap
     reports = [Report(site=Site(url="https://acme.atlassian.net"), entity=build)]
     receipt = Receipt.for_all(reports, Result.ACCEPTED)
     held = jira_ci_plugins(ChatWebhook, chat_webhook=chat.webhook)
-    held.notify("reported", pipeline=None, reports=reports, receipt=receipt, settings=None)
+    held.reported(pipeline=None, reports=reports, receipt=receipt, settings=None)
     assert "no answer within 0.2 seconds" in caplog.text
     assert SECRET not in caplog.text
 

@@ -1,8 +1,8 @@
 import pytest
 
 from jira_ci_core.testing import AuthenticationContract
-from jira_ci_hosts.secret_store import hosts
-from secret_store_token import SecretStoreToken
+from secret_store_token.hosts import hosts
+from secret_store_token.plugin import SecretStoreToken
 
 
 class TestContract(AuthenticationContract):
@@ -41,7 +41,7 @@ def test_the_host_that_is_connected_to_ahead_is_the_one_that_it_signs_in_to(jira
     given = {"store_token_path": "token", **settings}
     held = jira_ci_plugins(SecretStoreToken, **given)
     site = Site(cloud_id="1" * 32)
-    [offer] = held.all("authenticate", site=site, settings=Settings(project=("MYT",), cloud_id=site.cloud_id))
+    [offer] = held.authenticate(site=site, settings=Settings(project=("MYT",), cloud_id=site.cloud_id))
     assert hosts(given.__contains__, lambda name: given.get(name, ""), "") == offer.hosts
     assert hosts({}.__contains__, lambda name: "", "") == ()
 
@@ -54,7 +54,7 @@ def test_a_token_that_was_replaced_meanwhile_is_read_again(tmp_path, jira_ci_plu
     (tmp_path / "token").write_text("old")
     held = jira_ci_plugins(SecretStoreToken, store_token_path=str(tmp_path / "token"))
     settings = Settings(project=("MYT",), cloud_id="1" * 32)
-    [offer] = held.all("authenticate", site=Site(cloud_id=settings.cloud_id), settings=settings)
+    [offer] = held.authenticate(site=Site(cloud_id=settings.cloud_id), settings=settings)
 
     class NoHttp:
         def secret(self, value):

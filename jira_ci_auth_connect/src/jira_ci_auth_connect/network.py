@@ -1,4 +1,4 @@
-"""What goes over the network to sign in; imported only when something is to be delivered."""
+"""The requests of Connect sign-in. Imported only when there is something to deliver."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from jira_ci_core import BearerAuth, Connection, Site, answer_error
 
 if TYPE_CHECKING:
-    from jira_ci_auth_connect.plugin import ConnectAuth
+    from jira_ci_auth_connect.settings import ConnectSettings
     from jira_ci_core import Http
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ _REMEDIES = {
 }
 
 
-def connect(settings: ConnectAuth.Settings, site: Site, http: Http) -> Connection:
+def connect(settings: ConnectSettings, site: Site, http: Http) -> Connection:
     """Sign in: a token of the app; reports go to the site itself."""
     log.info(
         "notice: Atlassian is ending Connect apps (no new private installs, support ends in Q4 2026); "
@@ -42,7 +42,7 @@ def connect(settings: ConnectAuth.Settings, site: Site, http: Http) -> Connectio
     )
 
 
-def fetch_token(settings: ConnectAuth.Settings, http: Http) -> str:
+def fetch_token(settings: ConnectSettings, http: Http) -> str:
     """Exchange the key for a token. Raises SignInError where the answer is none."""
     assert settings.connect_key is not None
     response = http.request(
@@ -57,7 +57,7 @@ def fetch_token(settings: ConnectAuth.Settings, http: Http) -> str:
 
 
 def looks_like_jwt(text: str) -> bool:
-    """Whether this is a JSON Web Token as far as one can see without its key: three parts, the first a JOSE header."""
+    """Whether this looks like a JSON Web Token: three parts, of which the first is a JOSE header."""
     if not _JWT.fullmatch(text):
         return False
     head = text.partition(".")[0]

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jira_ci_core import Connection, HttpsUrl, PluginSettings, Secret, SignIn, Site, hookimpl, origin, setting
-from jira_ci_hosts.connect import APP
+from jira_ci_auth_connect.hosts import hosts_of
+from jira_ci_auth_connect.settings import ConnectSettings
+from jira_ci_core import Connection, SignIn, Site, hookimpl, origin
 
 if TYPE_CHECKING:
     from jira_ci_core import Http
@@ -20,14 +21,9 @@ class ConnectAuth:
     """Exchanges the key for a short-lived token; reports go to the site itself."""
 
     CONTRACT = 1
+    Settings = ConnectSettings
 
-    class Settings(PluginSettings):
-        """What this plugin reads."""
-
-        connect_key: Secret | None = setting(None, help="token from the Configure page of the Harness CI Jira app")
-        connect_hostname: HttpsUrl = setting(APP, help="where the app lives")
-
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: ConnectSettings) -> None:
         self._settings = settings
 
     @hookimpl
@@ -35,11 +31,11 @@ class ConnectAuth:
         """Offer to sign in, where there is a key."""
         if self._settings.connect_key is None:
             return None
-        hosts = [self._settings.connect_hostname, *([site.url] if site.url else [])]
+        hosts = hosts_of(self._settings.connect_hostname, site.url or "")
         return SignIn(
             kind=KIND,
             connect=lambda http: self._connect(site, http),
-            hosts=tuple(origin(host) or host for host in hosts),
+            hosts=tuple(origin(host) or host for host in hosts if host),
             missing=() if site.url else ("INSTANCE",),
         )
 

@@ -1,4 +1,4 @@
-"""What goes over the network to sign in; imported only when something is to be delivered."""
+"""The requests of OAuth sign-in. Imported only when there is something to deliver."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jira_ci_core import BearerAuth, Connection, Site, answer_error, json_answer
 
 if TYPE_CHECKING:
-    from jira_ci_auth_oauth.plugin import OAuth
+    from jira_ci_auth_oauth.settings import OAuthSettings
     from jira_ci_core import Http
 
 AUDIENCE = "api.atlassian.com"
@@ -28,12 +28,12 @@ _SITE_REMEDIES = {404: "there is no such site: check INSTANCE"}
 _SITE_REMEDY = "check INSTANCE, or set CLOUD_ID, which makes the question unnecessary"
 
 
-def connect(settings: OAuth.Settings, site: Site, http: Http) -> Connection:
-    """Sign in: a token from Atlassian's API, and the site's cloud id where CLOUD_ID does not say it."""
+def connect(settings: OAuthSettings, site: Site, http: Http) -> Connection:
+    """Sign in: a token from Atlassian's API, and the site's cloud id where CLOUD_ID is not set."""
     auth = BearerAuth(lambda: fetch_token(settings, http))
     cloud_id = site.cloud_id
     if cloud_id is None:
-        # Neither needs the other, so that they share one round trip.
+        # Neither needs the other, so both take one round trip.
         cloud_id, _ = http.gather(lambda: fetch_cloud_id(site, http), auth.obtain)
     base = f"{settings.api_url}/jira"
     return Connection(
@@ -44,7 +44,7 @@ def connect(settings: OAuth.Settings, site: Site, http: Http) -> Connection:
     )
 
 
-def fetch_token(settings: OAuth.Settings, http: Http) -> str:
+def fetch_token(settings: OAuthSettings, http: Http) -> str:
     """Exchange the credentials for a token. Raises SignInError where the answer holds none."""
     assert settings.client_id is not None
     assert settings.client_secret is not None
@@ -75,7 +75,7 @@ def fetch_cloud_id(site: Site, http: Http) -> str:
     if response.status_code != 200:
         raise answer_error("the site's cloud id", response, _SITE_REMEDIES, _SITE_REMEDY)
     cloud_id: Any = json_answer("the site's cloud id", response, _SITE_REMEDY).get("cloudId")
-    # It becomes part of an address, so that nothing else may be in it.
+    # It becomes part of an address, so it must hold nothing else.
     if not isinstance(cloud_id, str) or not _CLOUD_ID.fullmatch(cloud_id):
         raise answer_error("the site's cloud id", response, {}, _SITE_REMEDY, "its cloudId is none")
     return cloud_id

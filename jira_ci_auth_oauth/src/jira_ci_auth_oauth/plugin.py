@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from jira_ci_core import Connection, HttpsUrl, PluginSettings, Secret, SignIn, Site, hookimpl, origin, setting
-from jira_ci_hosts.oauth import API
+from jira_ci_auth_oauth.hosts import hosts_of
+from jira_ci_auth_oauth.settings import OAuthSettings
+from jira_ci_core import Connection, SignIn, Site, hookimpl, origin
 
 if TYPE_CHECKING:
     from jira_ci_core import Http
@@ -20,34 +21,26 @@ class OAuth:
     """Signs in at Atlassian's API; reports go there, too, by the site's cloud id."""
 
     CONTRACT = 1
+    Settings = OAuthSettings
 
-    class Settings(PluginSettings):
-        """What this plugin reads."""
-
-        client_id: Secret | None = setting(None, help="client id of the site's OAuth credentials")
-        client_secret: Secret | None = setting(None, help="client secret of the site's OAuth credentials")
-        api_url: HttpsUrl = setting(API, help="Atlassian's API; a gateway or the local Jira in its place")
-
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: OAuthSettings) -> None:
         self._settings = settings
 
     @hookimpl
     def jira_ci_authenticate(self, site: Site) -> SignIn | None:
-        """Offer to sign in, where at least one half of the credentials is there."""
+        """Offer to sign in, where at least one half of the credentials is set."""
         halves = {"CLIENT_ID": self._settings.client_id, "CLIENT_SECRET": self._settings.client_secret}
         if not any(halves.values()):
             return None
         missing = [name for name, value in halves.items() if value is None]
-        hosts = [self._settings.api_url]
-        if site.cloud_id is None:
-            if site.url is None:
-                missing.append("INSTANCE")
-            else:
-                hosts.append(site.url)
+        has_cloud_id = site.cloud_id is not None
+        if not has_cloud_id and site.url is None:
+            missing.append("INSTANCE")
+        hosts = hosts_of(self._settings.api_url, site.url or "", has_cloud_id=has_cloud_id)
         return SignIn(
             kind=KIND,
             connect=lambda http: self._connect(site, http),
-            hosts=tuple(origin(host) or host for host in hosts),
+            hosts=tuple(origin(host) or host for host in hosts if host),
             missing=tuple(missing),
         )
 

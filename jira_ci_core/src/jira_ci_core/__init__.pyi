@@ -2,68 +2,32 @@
 
 from jira_ci_core.ci.reader import (
     Match as Match,
-)
-from jira_ci_core.ci.reader import (
     VariableSource as VariableSource,
-)
-from jira_ci_core.ci.reader import (
     VariableTable as VariableTable,
-)
-from jira_ci_core.ci.reader import (
     commit_before as commit_before,
-)
-from jira_ci_core.ci.reader import (
     read_facts as read_facts,
-)
-from jira_ci_core.ci.reader import (
     reader as reader,
-)
-from jira_ci_core.ci.reader import (
     short_ref as short_ref,
 )
 from jira_ci_core.config.settings import (
     HttpsUrl as HttpsUrl,
-)
-from jira_ci_core.config.settings import (
     Names as Names,
-)
-from jira_ci_core.config.settings import (
     PluginSettings as PluginSettings,
-)
-from jira_ci_core.config.settings import (
     Secret as Secret,
-)
-from jira_ci_core.config.settings import (
     Settings as Settings,
-)
-from jira_ci_core.config.settings import (
     setting as setting,
 )
 from jira_ci_core.delivery.sender import (
     Sender as Sender,
-)
-from jira_ci_core.delivery.sender import (
     read_settings as read_settings,
 )
 from jira_ci_core.errors import (
     DeliveryError as DeliveryError,
-)
-from jira_ci_core.errors import (
     ExitCode as ExitCode,
-)
-from jira_ci_core.errors import (
     InvalidValueError as InvalidValueError,
-)
-from jira_ci_core.errors import (
     JiraCiError as JiraCiError,
-)
-from jira_ci_core.errors import (
     PluginError as PluginError,
-)
-from jira_ci_core.errors import (
     SettingsError as SettingsError,
-)
-from jira_ci_core.errors import (
     SignInError as SignInError,
 )
 from jira_ci_core.git.checkout import (
@@ -71,87 +35,47 @@ from jira_ci_core.git.checkout import (
 )
 from jira_ci_core.hookspecs import (
     CONTRACT_VERSION as CONTRACT_VERSION,
-)
-from jira_ci_core.hookspecs import (
     hookimpl as hookimpl,
 )
 from jira_ci_core.issue_keys import (
     find_keys as find_keys,
-)
-from jira_ci_core.issue_keys import (
     is_issue_key as is_issue_key,
-)
-from jira_ci_core.issue_keys import (
     is_project_key as is_project_key,
 )
 from jira_ci_core.models import (
     Build as Build,
-)
-from jira_ci_core.models import (
-    Connection as Connection,
-)
-from jira_ci_core.models import (
     CountedTests as CountedTests,
-)
-from jira_ci_core.models import (
     Deployment as Deployment,
-)
-from jira_ci_core.models import (
     Environment as Environment,
-)
-from jira_ci_core.models import (
     EnvironmentType as EnvironmentType,
-)
-from jira_ci_core.models import (
     FoundKey as FoundKey,
-)
-from jira_ci_core.models import (
+    KeyPlace as KeyPlace,
     Kind as Kind,
-)
-from jira_ci_core.models import (
     MappedEnvironment as MappedEnvironment,
-)
-from jira_ci_core.models import (
     Outcome as Outcome,
-)
-from jira_ci_core.models import (
     Pipeline as Pipeline,
-)
-from jira_ci_core.models import (
     PipelineIdentity as PipelineIdentity,
-)
-from jira_ci_core.models import (
     Receipt as Receipt,
-)
-from jira_ci_core.models import (
     Reference as Reference,
-)
-from jira_ci_core.models import (
     Report as Report,
-)
-from jira_ci_core.models import (
     Result as Result,
-)
-from jira_ci_core.models import (
-    SignIn as SignIn,
-)
-from jira_ci_core.models import (
     Site as Site,
-)
-from jira_ci_core.models import (
+    SkipReason as SkipReason,
     State as State,
 )
-from jira_ci_core.net.client import (
+from jira_ci_core.net.answers import (
+    answer_error as answer_error,
+    json_answer as json_answer,
+)
+from jira_ci_core.net.auth import (
     BearerAuth as BearerAuth,
 )
 from jira_ci_core.net.client import (
     Http as Http,
 )
-from jira_ci_core.net.client import (
-    answer_error as answer_error,
-)
-from jira_ci_core.net.client import (
-    json_answer as json_answer,
+from jira_ci_core.net.connection import (
+    Connection as Connection,
+    SignIn as SignIn,
 )
 from jira_ci_core.output.ci_files import (
     write_output as write_output,
@@ -167,8 +91,6 @@ from jira_ci_core.reporting.identity import (
 )
 from jira_ci_core.reporting.run import (
     RunResult as RunResult,
-)
-from jira_ci_core.reporting.run import (
     run as run,
 )
 from jira_ci_core.summary import (

@@ -1,4 +1,4 @@
-"""The time: sequence numbers made from it, and how much of it is left."""
+"""The time, and the sequence numbers that are made from it."""
 
 from __future__ import annotations
 
@@ -46,29 +46,5 @@ def moment_of(text: str) -> datetime | None:
     return moment if moment.tzinfo else None
 
 
-class Deadline:
-    """A budget of time, in seconds, that begins to run when it is first asked; a clock that is set does not move it."""
-
-    def __init__(self, seconds: float, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self.seconds = seconds
-        self._monotonic = monotonic
-        self._end: float | None = None
-
-    def restart(self) -> None:
-        """Have all of it left again, until it is next asked."""
-        self._end = None
-
-    def end(self) -> None:
-        """Have nothing left of it."""
-        self._end = self._monotonic()
-
-    def remaining(self) -> float:
-        """The seconds that are left, at least 0."""
-        now = self._monotonic()
-        if self._end is None:
-            self._end = now + self.seconds
-        return max(0.0, self._end - now)
-
-
 PROCESS_CLOCK = Clock()
-"""The one thing a process shares: two runs in it must not hand out the same number."""
+"""Shared by all runs in a process, which must not use the same number twice."""

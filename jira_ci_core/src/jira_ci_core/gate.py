@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from jira_ci_core.clock import PROCESS_CLOCK, Clock
 from jira_ci_core.delivery.session import Delivery
 from jira_ci_core.errors import DeliveryError, ExitCode, SettingsError
-from jira_ci_core.jira_api import Gate, asking_problem, gate_address, read_gate
+from jira_ci_core.jira_api.addresses import gate_address
+from jira_ci_core.jira_api.stored import Gate, asking_problem, read_gate
 from jira_ci_core.models import Deployment, Report, Result, State
 from jira_ci_core.net.client import RETRY, retry_after
 from jira_ci_core.plugins.loader import Runtime
@@ -66,7 +67,7 @@ def ask(runtime: Runtime, clock: Clock = PROCESS_CLOCK) -> Verdict:
         delivery.check()
         if not found.keys:
             return Verdict("skipped", ExitCode.JIRA if settings.on_no_issue == "fail" else ExitCode.OK)
-        [report] = make_reports(runtime.plugins, found.pipeline, found.names, State.PENDING, settings, clock)
+        [report] = make_reports(runtime.plugins, found.pipeline, found.issue_keys, State.PENDING, settings, clock)
         report = report.model_copy(update={"entity": report.entity.model_copy(update={"asks_for_gate": True})})
         # Not kept in the outbox: what nobody waits for any more needs no verdict.
         [outcome] = delivery.deliver([report]).outcomes

@@ -23,18 +23,17 @@ if TYPE_CHECKING:
 
     from jira_ci_core.config.settings import Settings
     from jira_ci_core.models import (
-        Connection,
         FoundKey,
         Kind,
         MappedEnvironment,
         Pipeline,
         Receipt,
         Report,
-        SignIn,
         Site,
         State,
     )
     from jira_ci_core.net.client import Http
+    from jira_ci_core.net.connection import Connection, SignIn
 
 PROJECT_NAME = "jira_ci"
 ENTRY_POINT_GROUP = "jira_ci"

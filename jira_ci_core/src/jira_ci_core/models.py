@@ -5,11 +5,11 @@ All of them are immutable. Those that may travel (a `Report`, a `Receipt`) are p
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from datetime import UTC
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from enum import IntEnum, StrEnum
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -17,11 +17,6 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from jira_ci_core.issue_keys import is_issue_key
 from jira_ci_core.problem import Problem
 from jira_ci_core.urls import origin, web_url
-
-if TYPE_CHECKING:
-    from requests.auth import AuthBase
-
-    from jira_ci_core.net.client import Http
 
 
 class Model(BaseModel):
@@ -58,9 +53,12 @@ Id = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 WebUrl = Annotated[str, AfterValidator(web_url)]
 # In UTC, as JSON has no place for an offset with seconds.
 Moment = Annotated[AwareDatetime, AfterValidator(lambda moment: moment.astimezone(UTC))]
-# Jira's limits: at most 5, names without a colon and not beginning with an underscore.
-PropertyName = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^_:][^:]*$")]
-Properties = Annotated[dict[PropertyName, Annotated[str, StringConstraints(max_length=255)]], Field(max_length=5)]
+MOST_PROPERTIES = 5
+LONGEST_PROPERTY = 255
+PROPERTY_NAME = r"^[^_:][^:]*$"
+PropertyName = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_PROPERTY, pattern=PROPERTY_NAME)]
+PropertyValue = Annotated[str, StringConstraints(max_length=LONGEST_PROPERTY)]
+Properties = Annotated[dict[PropertyName, PropertyValue], Field(max_length=MOST_PROPERTIES)]
 # Jira's integers are signed and 64 bits wide.
 Number = Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -96,6 +94,11 @@ class EnvironmentType(StrEnum):
     TESTING = "testing"
     STAGING = "staging"
     PRODUCTION = "production"
+
+
+NO_CI = "none"
+GIT_CHECKOUT = "git checkout"
+"""What `Pipeline.ci` says where no CI was recognised; the second, where there is at least a repository."""
 
 
 class Pipeline(Model):
@@ -145,10 +148,28 @@ class Pipeline(Model):
     origins: dict[str, str] = {}
     """Field to where its value came from: a variable's name, or "checkout"."""
 
+    @property
+    def is_of_ci(self) -> bool:
+        """Whether a CI was recognised."""
+        return self.ci not in (NO_CI, GIT_CHECKOUT)
+
     def filled(self, facts: dict[str, str], origin: str) -> Self:
         """The pipeline, with `facts` in the fields that were empty."""
         fresh = {name: value for name, value in facts.items() if getattr(self, name) is None}
         return self.model_copy(update={**fresh, "origins": {**self.origins, **dict.fromkeys(fresh, origin)}})
+
+
+class KeyPlace(IntEnum):
+    """The part of a change that holds a key. Keys are sent in this order, as Jira takes 500 of them."""
+
+    SETTING = 0
+    """ISSUEKEYS names it."""
+    TITLE = 1
+    """The pull request's title."""
+    MESSAGE = 2
+    """The latest commit's message."""
+    BRANCH = 3
+    OTHER = 4
 
 
 class FoundKey(Model):
@@ -157,8 +178,9 @@ class FoundKey(Model):
     key: IssueKey
     source: Text
     """Where, in a few words for people: "pull request title", "changelog fragment 12.md"."""
+    place: KeyPlace = KeyPlace.OTHER
     plugin: str = ""
-    """Who found it; core fills this in."""
+    """The plugin that found it; core fills this in."""
 
 
 class Site(Model):
@@ -315,6 +337,15 @@ class Result(StrEnum):
     """Neither accepted nor refused: no connection, no permission, no answer."""
 
 
+class SkipReason(StrEnum):
+    """Why a step delivers nothing."""
+
+    NO_KEY = "no_key"
+    """No issue key was found."""
+    STATE = "state"
+    """STATE names a success, and CI knows of a failure."""
+
+
 class Outcome(Model):
     """What became of one report, and, unless all is well, why."""
 
@@ -331,7 +362,9 @@ class Receipt(Model):
     unknown_issue_keys: tuple[str, ...] = ()
     unknown_associations: tuple[str, ...] = ()
     skipped: str | None = None
-    """Why nothing was to be delivered at all, where that is so."""
+    """Why nothing was to be delivered at all, in words, where that is so."""
+    skip_reason: SkipReason | None = None
+    """The same for programs."""
     problems: tuple[Problem, ...] = ()
     """What went wrong with the step as a whole: no key was found."""
     retry_after: float | None = None
@@ -343,29 +376,7 @@ class Receipt(Model):
         return cls(outcomes=tuple(Outcome(result=result, problems=problems) for _ in reports))
 
 
-@dataclass(frozen=True)
-class Connection:
-    """How to deliver to one site, once signed in. Never stored, never serialised."""
-
-    builds_url: str
-    """The address that takes builds in bulk."""
-    deployments_url: str
-    auth: AuthBase = field(repr=False)
-    """Signs each request."""
-    renew: Callable[[], None] = field(repr=False)
-    """Makes `auth` obtain a new token; core calls it once, after a 401."""
-
-
-@dataclass(frozen=True)
-class SignIn:
-    """One way to sign in that has at least part of its settings. Made without touching the network."""
-
-    kind: str
-    """What `AUTH` calls it: "oauth", "connect"."""
-    connect: Callable[[Http], Connection] = field(repr=False)
-    hosts: tuple[str, ...] = ()
-    """The origins that credentials and tokens will be sent to (`https://api.atlassian.com`); no other is."""
-    missing: tuple[str, ...] = ()
-    """The settings that are still needed; where there are any, `connect` is not called."""
-    plugin: str = ""
-    """Whose it is; core fills this in."""
+def is_property(name: str, value: str) -> bool:
+    """Whether Jira takes this pair as a property, which `delete by property` selects on."""
+    fits = max(len(name), len(value)) <= LONGEST_PROPERTY
+    return fits and re.fullmatch(PROPERTY_NAME, name, re.DOTALL) is not None

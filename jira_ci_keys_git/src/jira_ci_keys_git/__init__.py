@@ -7,8 +7,19 @@ import os
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 
-from jira_ci_core import Deployment, FoundKey, Pipeline, PluginError, Problem, Receipt, Report, Result, State, hookimpl
-from jira_ci_core import Settings as StepSettings
+from jira_ci_core import (
+    Deployment,
+    FoundKey,
+    Pipeline,
+    PluginError,
+    Problem,
+    Receipt,
+    Report,
+    Result,
+    Settings as StepSettings,
+    State,
+    hookimpl,
+)
 from jira_ci_keys_git.commits import LOG, read_commits, read_fields
 from jira_ci_keys_git.deployed import ref_of, remember
 from jira_ci_keys_git.git import Git, GitError

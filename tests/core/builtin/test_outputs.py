@@ -9,8 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
+from hypothesis import example, given, strategies as st
 from markdown_it import MarkdownIt
 
 from jira_ci_core import (
@@ -98,7 +97,7 @@ REFUSED = Problem("Jira refused build 42", "it is too old", "report it anew")
 def tell(plugin, reports=(), receipt=None, ci="none", **settings):
     """Have one plugin tell of an end, in the settings of its own that it is given."""
     arguments = {"pipeline": Pipeline(ci=ci), "reports": reports, "receipt": receipt or receipt_of()}
-    load_plugin(plugin, **settings).notify("reported", **arguments, settings=SETTINGS)
+    load_plugin(plugin, **settings).reported(**arguments, settings=SETTINGS)
 
 
 class TestSummary:

@@ -108,5 +108,5 @@ def test_an_account_does_not_change_its_runs_identity_from_stage_to_stage():
 
 
 def test_it_is_asked_before_drone_which_it_looks_like(started):
-    assert started().first("read_pipeline", environ=RUN).ci == "Harness"
-    assert started(disable_plugins="harness").first("read_pipeline", environ=RUN).ci == "Drone"
+    assert started().read_pipeline(environ=RUN).ci == "Harness"
+    assert started(disable_plugins="harness").read_pipeline(environ=RUN).ci == "Drone"

@@ -120,7 +120,7 @@ def test_a_reader_made_from_a_table_is_a_hook_of_a_plugin(install, started):
         )
         """,
     )
-    run = started().first("read_pipeline", environ={"ACME_RUN": "7", "DRONE": "true"})
+    run = started().read_pipeline(environ={"ACME_RUN": "7", "DRONE": "true"})
     assert (run.ci, run.number, run.id, run.publishes_status) == ("Acme CI", "7", "7", False)
 
 

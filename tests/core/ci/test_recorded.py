@@ -8,8 +8,7 @@ import tomllib
 from importlib import import_module
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from jira_ci_core import Kind, Pipeline, SettingsError
 from jira_ci_core.config.sources import Sources
@@ -38,7 +37,7 @@ def plugins():
 @pytest.fixture
 def read(plugins, recorded, tmp_path):
     """What the first reader that answers makes of the recorded run."""
-    return plugins.first("read_pipeline", environ=recorded.variables(tmp_path))
+    return plugins.read_pipeline(environ=recorded.variables(tmp_path))
 
 
 def test_each_reader_has_runs_of_every_kind_recorded_from_a_page_that_is_named():
@@ -77,9 +76,7 @@ def test_a_status_is_shown_as(read, recorded, plugins, settings_of):
         assert (read.status, read.publishes_status) == (None, False)
         return
     assert read.publishes_status
-    state = read.status and plugins.first(
-        "map_state", status=read.status, kind=Kind.BUILD, pipeline=read, settings=settings
-    )
+    state = read.status and plugins.map_state(status=read.status, kind=Kind.BUILD, pipeline=read, settings=settings)
     # Nothing yet: it has just begun.
     assert (state or "in_progress") == recorded.shown_as
 
@@ -96,7 +93,7 @@ def test_jira_is_told_which_run_it_is(read, recorded, settings_of):
 
 def test_a_rerun_is_the_same_build_unless_the_ci_makes_a_new_run_of_it(plugins, recorded_push, tmp_path, settings_of):
     rerun = recorded_push.other("rerun")
-    first, again = (plugins.first("read_pipeline", environ=run.variables(tmp_path)) for run in (recorded_push, rerun))
+    first, again = (plugins.read_pipeline(environ=run.variables(tmp_path)) for run in (recorded_push, rerun))
     settings = settings_of()
     assert first.id == again.id
     same = run_number(first, settings, Kind.BUILD) == run_number(again, settings, Kind.BUILD)
@@ -132,7 +129,7 @@ def test_the_signs_of_a_ci_that_imitates_another_are_asked_first(plugins):
         "PROJECT_ID": "p",
     }
     for ci in ("HARNESS_PIPELINE_ID", "CI", "DRONE", "JENKINS_URL", "BUILD_ID"):
-        assert plugins.first("read_pipeline", environ=signs).origins["ci"].startswith(ci)
+        assert plugins.read_pipeline(environ=signs).origins["ci"].startswith(ci)
         del signs[ci]
 
 

@@ -8,13 +8,12 @@ import logging
 import os
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from jira_ci_core.__main__ import main
 from jira_ci_core.cli import main as call_of_main
 from jira_ci_core.config.settings import NetworkSettings, Settings
-from jira_ci_core.config.sources import flag, setting_specs
+from jira_ci_core.config.specs import flag, setting_specs
 from jira_ci_core.output.redaction import MASK
 from jira_ci_sandbox import contract
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from pydantic import SecretStr, ValidationError
+from hypothesis import given, strategies as st
+from pydantic import SecretStr, ValidationError, create_model
 
 from jira_ci_core import HttpsUrl, InvalidValueError, Names, PluginSettings, Secret, Settings
-from jira_ci_core.config.settings import PluginChoice, holds_secret
-from jira_ci_core.config.sources import Sources, resolve, setting_specs
+from jira_ci_core.config.resolve import resolve
+from jira_ci_core.config.settings import PluginChoice
+from jira_ci_core.config.sources import Sources
+from jira_ci_core.config.specs import setting_specs
 
 CORE = setting_specs(Settings, "core")
 NEEDED = {"PLUGIN_PROJECT": "MYT"}
@@ -228,7 +229,8 @@ class TestACredential:
         [(SecretStr, True), (Secret | None, True), (list[SecretStr], True), (str | None, False)],
     )
     def test_is_known_by_its_type(self, annotation, secret):
-        assert holds_secret(annotation) is secret
+        model = create_model("Model", __base__=PluginSettings, field=(annotation, None))
+        assert [setting.secret for setting in setting_specs(model, "a plugin")] == [secret]
 
 
 @pytest.mark.parametrize(

@@ -6,24 +6,14 @@ import logging
 import sys
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from jira_ci_core import PluginSettings, Secret, SettingsError, setting
-from jira_ci_core.config.sources import (
-    LARGEST_SECRET_FILE,
-    Sources,
-    check_names,
-    flag,
-    key,
-    read_sources,
-    readable,
-    resolve,
-    setting_specs,
-    without_secrets,
-)
+from jira_ci_core.config.resolve import check_names, resolve
+from jira_ci_core.config.sources import LARGEST_SECRET_FILE, Sources, readable, without_secrets
+from jira_ci_core.config.specs import file_key, flag, setting_specs
 from jira_ci_core.output.redaction import Secrets
-from jira_ci_core.plugins.loader import load
+from jira_ci_core.plugins.loader import CREDENTIAL_SETTINGS, load, open_sources
 
 
 class Demo(PluginSettings):
@@ -45,18 +35,18 @@ def _everything_is_logged(caplog):
 
 
 def value_of(name, environ=None, **flags):
-    found = read_sources(environ or {}, flags).find(next(one for one in DEMO if one.name == name))
+    found = open_sources(environ or {}, flags, Secrets()).find(next(one for one in DEMO if one.name == name))
     return found[0] if found else None
 
 
 def place_of(name, environ=None, **flags):
-    found = read_sources(environ or {}, flags).find(next(one for one in DEMO if one.name == name))
+    found = open_sources(environ or {}, flags, Secrets()).find(next(one for one in DEMO if one.name == name))
     return found[1] if found else None
 
 
 def problems_of(environ, **flags):
     with pytest.raises(SettingsError) as raised:
-        load(read_sources(environ, flags), Secrets())
+        load(open_sources(environ, flags, Secrets()))
     return raised.value.problems
 
 
@@ -111,7 +101,7 @@ class TestTheOrderOfTheSources:
 
     def test_a_flag_is_spelled_with_hyphens(self):
         assert flag("environment_name") == "--environment-name"
-        assert key("environment_name") == "environment-name"
+        assert file_key("environment_name") == "environment-name"
 
     def test_variables_without_a_prefix_are_nobodys_business(self):
         assert value_of("project", {"PROJECT": "x", "project": "y", "plugin_project": "z"}) is None
@@ -212,7 +202,7 @@ class TestSecrets:
             for suffix in ("", "_FILE")
         }
         kept = {"PLUGIN_PROJECT": "MYT", "GITHUB_OUTPUT": "x", "PATH": "/bin"}
-        assert without_secrets(hidden | kept, DEMO) == kept
+        assert without_secrets(hidden | kept, (*CREDENTIAL_SETTINGS, *DEMO)) == kept
 
     def test_a_proxy_is_a_secret_in_all_its_spellings(self, loaded, least):
         spellings = ("HTTPS_PROXY", "https_proxy", "http_proxy", "HARNESS_HTTPS_PROXY", "PLUGIN_HTTPS_PROXY")
@@ -226,7 +216,7 @@ class TestSecrets:
         secrets = Secrets()
         least["PLUGIN_CONNECT_KEY"] = "two words of it"
         with pytest.raises(SettingsError, match="CONNECT_KEY cannot be"):
-            load(read_sources(least, {}), secrets)
+            load(open_sources(least, {}, secrets))
         assert secrets.redact("two words of it") == "[secret]"
 
     def test_the_credentials_that_are_given_are_known_by_name(self, loaded, least, folder):
@@ -266,7 +256,7 @@ class TestTheFileNamedByConfig:
         if content is not None:
             (folder / "ours.toml").write_bytes(content)
         with pytest.raises(SettingsError) as raised:
-            read_sources({"JIRA_CI_CONFIG": "ours.toml"}, {})
+            open_sources({"JIRA_CI_CONFIG": "ours.toml"}, {}, Secrets())
         [problem] = raised.value.problems
         assert problem.what == what
         assert problem.why
@@ -424,4 +414,4 @@ def test_a_flag_of_any_bytes_is_made_readable_too(jira_ci, least):
 def test_a_folder_in_the_place_of_a_file_of_settings_is_an_error(folder):
     (folder / "ours").mkdir()
     with pytest.raises(SettingsError, match="ours cannot be read"):
-        read_sources({"JIRA_CI_CONFIG": "ours"}, {})
+        open_sources({"JIRA_CI_CONFIG": "ours"}, {}, Secrets())

@@ -7,8 +7,7 @@ import unicodedata
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 from pydantic import ValidationError
 
 from jira_ci_core import (
@@ -24,17 +23,10 @@ from jira_ci_core import (
     Site,
     State,
 )
-from jira_ci_core.jira_api import (
-    LONGEST_TEXT,
-    asking_problem,
-    beginning,
-    bulk_request,
-    cut,
-    entity_payload,
-    is_html,
-    moved,
-    read_answer,
-)
+from jira_ci_core.jira_api.bulk import bulk_request, entity_payload, read_answer
+from jira_ci_core.jira_api.stored import asking_problem
+from jira_ci_core.jira_api.text import LONGEST_TEXT, cut
+from jira_ci_core.net.answers import beginning, is_html, moved
 from jira_ci_core.reporting.identity import stable_id
 from jira_ci_sandbox import contract
 

@@ -7,28 +7,21 @@ from itertools import islice
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from jira_ci_core import Connection, DeliveryError, Kind, Problem, Report, Result, SettingsError
 from jira_ci_core.gate import _waits
-from jira_ci_core.jira_api import (
+from jira_ci_core.jira_api.addresses import (
     Address,
-    Gate,
     address_of,
-    asking_problem,
     build_address,
     deployment_address,
-    entity_payload,
     gate_address,
-    is_newer,
-    moved,
     properties_address,
-    read_answer,
-    read_entity,
-    read_gate,
-    storage_problem,
 )
+from jira_ci_core.jira_api.bulk import entity_payload, read_answer
+from jira_ci_core.jira_api.stored import Gate, asking_problem, is_newer, read_entity, read_gate, storage_problem
+from jira_ci_core.net.answers import moved
 
 JSON = {"Content-Type": "application/json"}
 BUILD = {

@@ -9,9 +9,7 @@ import sys
 
 import pytest
 
-from jira_ci_core.net.preconnect import HOSTS, preconnect
-
-REPORT = ["report"]
+from jira_ci_core.net.preconnect import HOSTS_GROUP, REPORT, preconnect
 
 
 @pytest.fixture
@@ -35,21 +33,26 @@ def connect(server):
 @pytest.fixture
 def hosts_of_a_plugin(tmp_path, monkeypatch):
     """Installs a function that names hosts, as the package of a plugin does: `hosts_of_a_plugin("saml", code)`."""
-    folder = tmp_path / "site-packages" / HOSTS
-    folder.mkdir(parents=True)
+    site = tmp_path / "site-packages"
+    modules = []
 
     def make(name, code):
-        (folder / f"{name}.py").write_text(code)
-        monkeypatch.syspath_prepend(str(folder.parent))
+        module = f"hosts_of_{name.replace('-', '_')}"
+        modules.append(module)
+        info = site / f"{module}-1.0.dist-info"
+        info.mkdir(parents=True)
+        (site / f"{module}.py").write_text(code)
+        (info / "entry_points.txt").write_text(f"[jira_ci]\nx = y:z\n\n[{HOSTS_GROUP}]\n{name} = {module}:hosts\n")
+        monkeypatch.syspath_prepend(str(site))
 
     yield make
-    for file in folder.glob("*.py"):
-        sys.modules.pop(f"{HOSTS}.{file.stem}", None)
+    for module in modules:
+        sys.modules.pop(module, None)
 
 
-def is_open(early, server):
+def is_open(preconnections, server):
     """Whether there is a connection to the server; it is taken, and the server sees the end of it."""
-    connected = early.take(*server.getsockname()) if early else None
+    connected = preconnections.take(*server.getsockname()) if preconnections else None
     if connected is None:
         return False
     connected.close()
@@ -73,9 +76,9 @@ def test_with_oauth_and_a_cloud_id_the_site_is_not_asked_so_not_connected_to(ser
     with socket.create_server(("127.0.0.1", 0)) as api:
         environ = {"JIRA_CI_CLIENT_ID": "id", "JIRA_CI_CLIENT_SECRET": "secret", "JIRA_CI_API_URL": url(api)}
         environ |= {"PLUGIN_INSTANCE": url(server), "PLUGIN_CLOUD_ID": "11223344-5566-7788-99aa-bbccddeeff00"}
-        early = preconnect(REPORT, environ)
-        assert not is_open(early, server)
-        assert is_open(early, api)
+        preconnections = preconnect(REPORT, environ)
+        assert not is_open(preconnections, server)
+        assert is_open(preconnections, api)
 
 
 @pytest.mark.parametrize(
@@ -138,8 +141,8 @@ def test_a_strangers_kind_of_sign_in_names_its_hosts_in_the_same_way(hosts_of_a_
 
 
 @pytest.mark.parametrize("setting", ["PLUGIN_PLUGINS", "PLUGIN_AUTH"])
-def test_a_plugin_with_a_hyphen_in_its_name_is_a_module_with_an_underscore(hosts_of_a_plugin, connect, server, setting):
-    hosts_of_a_plugin("acme_saml", f"hosts = lambda is_set, address, site: [{url(server)!r}]")
+def test_a_plugin_may_have_a_hyphen_in_its_name(hosts_of_a_plugin, connect, server, setting):
+    hosts_of_a_plugin("acme-saml", f"hosts = lambda is_set, address, site: [{url(server)!r}]")
     elsewhere = {**connect, "PLUGIN_CONNECT_HOSTNAME": "http://127.0.0.1:9", "PLUGIN_INSTANCE": "http://127.0.0.1:9"}
     assert is_open(preconnect(REPORT, {**elsewhere, setting: "acme-saml"}), server)
 
@@ -147,7 +150,7 @@ def test_a_plugin_with_a_hyphen_in_its_name_is_a_module_with_an_underscore(hosts
 @pytest.mark.parametrize(
     "code", ["1 / 0", "raise SystemExit", "hosts = None", "hosts = lambda is_set, address, site: [1]"]
 )
-def test_what_fails_in_a_plugin_is_left_to_whoever_checks_the_settings(hosts_of_a_plugin, code):
+def test_what_fails_in_a_plugin_is_left_to_the_check_of_the_settings(hosts_of_a_plugin, code):
     hosts_of_a_plugin("saml", code)
     assert preconnect(REPORT, {"PLUGIN_INSTANCE": "acme"}) is None
 
@@ -183,7 +186,7 @@ def report(connect, tmp_path):
     return run
 
 
-def test_whoever_interrupts_it_sees_no_traceback(hosts_of_a_plugin, report):
+def test_an_interruption_shows_no_traceback(hosts_of_a_plugin, report):
     hosts_of_a_plugin("saml", "raise KeyboardInterrupt")
     done = report()
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
@@ -193,7 +196,7 @@ def test_one_that_hangs_ends_the_step_with_its_name(hosts_of_a_plugin, report):
     hosts_of_a_plugin("saml", "import threading; threading.Event().wait()")
     done = report(PLUGIN_PLUGIN_TIMEOUT="0.1")
     assert done.returncode == 3
-    assert done.stderr.startswith("error: plugin saml in jira_ci_hosts.saml does not come back")
+    assert done.stderr.startswith("error: plugin saml in hosts_of_saml:hosts does not come back")
     assert [line[:6] for line in done.stderr.splitlines()] == ["error:", "  why:", "  do: "]
 
 
@@ -202,16 +205,15 @@ class TestDelivery:
 
     def report(self, connect, server, **variables):
         """Begin ahead, then check the settings, which end the step; answers whether the connection was closed."""
-        early = preconnect(REPORT, connect)
+        preconnections = preconnect(REPORT, connect)
         caller, _ = server.accept()
         caller.settimeout(20)
-        from jira_ci_core.config.sources import read_sources
         from jira_ci_core.output.redaction import Secrets
-        from jira_ci_core.plugins.loader import load
+        from jira_ci_core.plugins.loader import load, open_sources
         from jira_ci_core.reporting import run
 
-        loaded = load(read_sources({"PATH": os.environ["PATH"], **connect, **variables}, {}), Secrets())
-        run.report(loaded, early=early)
+        runtime = load(open_sources({"PATH": os.environ["PATH"], **connect, **variables}, {}, Secrets()))
+        run.report(runtime, preconnections=preconnections)
         with caller:
             return caller.recv(1) == b""
 
@@ -219,7 +221,7 @@ class TestDelivery:
     def variables(self):
         return {"PLUGIN_PROJECT": "MYT", "PLUGIN_STATE": "successful", "PLUGIN_DISABLE_PLUGINS": "git,checkout"}
 
-    def test_those_that_nobody_needs_are_closed_in_the_end(self, connect, server, variables):
+    def test_those_that_are_not_needed_are_closed_in_the_end(self, connect, server, variables):
         assert self.report(connect, server, **variables)
 
     def test_those_that_trust_other_authorities_are_not_used(self, connect, server, variables, tmp_path):

@@ -13,8 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from jira_ci_core.output.console import Console, escape_untrusted, escape_untrusted_json
 from jira_ci_core.output.redaction import Secrets

@@ -8,10 +8,12 @@ import pytest
 
 from jira_ci_core import Kind, PluginError, SettingsError, State
 from jira_ci_core.builtin import states as states_builtin
+from jira_ci_core.config.settings import PluginChoice
 from jira_ci_core.config.sources import Sources
 from jira_ci_core.hookspecs import CONTRACT_VERSION
 from jira_ci_core.plugins.catalog import BUILT_IN
-from jira_ci_core.plugins.manager import HOOKS, PluginChoice, Plugins
+from jira_ci_core.plugins.manager import Plugins
+from jira_ci_core.plugins.validation import HOOKS
 
 KEYS = """
 from jira_ci_core import FoundKey, hookimpl
@@ -44,8 +46,8 @@ def keys_of(settings_of, pipeline_of):
     """What the plugins answer to `extract_issue_keys` for a run of which nothing is known."""
 
     def ask(plugins):
-        answers = plugins.all("extract_issue_keys", pipeline=pipeline_of(), environ={}, settings=settings_of())
-        return [(key.plugin, key.key) for answer in answers for key in answer]
+        found = plugins.extract_issue_keys(pipeline=pipeline_of(), environ={}, settings=settings_of())
+        return [(key.plugin, key.key) for key in found]
 
     return ask
 
@@ -219,6 +221,28 @@ class TestOneThatFails:
         install("bad", f"CONTRACT = {CONTRACT_VERSION + 1}")
         assert failing(made(), "bad", f"made for version {CONTRACT_VERSION + 1} of the contract")
 
+    @pytest.mark.parametrize(
+        ("constant", "reason"),
+        [
+            ("NEEDS_SIGNIN = False", "its constant NEEDS_SIGNIN means nothing; did you mean NEEDS_SIGN_IN?"),
+            ("THREADSAFE = True", "did you mean THREAD_SAFE?"),
+            ("ONLY_WHEN_NAME = True", "did you mean ONLY_WHEN_NAMED?"),
+            ("ONLY_WHEN_NAMED = 'yes'", "its ONLY_WHEN_NAMED is 'yes', and not True or False"),
+        ],
+    )
+    @pytest.mark.parametrize("target", ["", "Bad"])
+    def test_because_a_constant_of_a_delivery_is_misspelt_or_no_bool(self, made, install, constant, reason, target):
+        hook = "    @hookimpl\n    def jira_ci_deliver(self, reports): ...\n"
+        module = f"{constant}\n@hookimpl\ndef jira_ci_deliver(reports): ...\n"
+        code = f"class Bad:\n    {constant}\n{hook}" if target else module
+        install("bad", f"from jira_ci_core import hookimpl\n{code}", target=target)
+        assert failing(made(), "bad", reason)
+
+    def test_not_because_of_constants_of_its_own(self, made, install):
+        own = "TIMEOUT = 3\nNAME = 'x'\nTHREADS = 4\nSIGN_IN = 1\nNAMES = ()\n"
+        install("good", f"from jira_ci_core import hookimpl\n{own}@hookimpl\ndef jira_ci_deliver(reports): ...\n")
+        assert made().failures == []
+
     def test_because_its_settings_are_no_settings(self, made, install):
         install("bad", "class Bad:\n    Settings = dict\n", target="Bad")
         assert failing(made(), "bad", "not a subclass of PluginSettings")
@@ -260,6 +284,30 @@ class Bad:
         plugins = made()
         assert plugins.failures == []
         assert keys_of(plugins) == [("lazy", "MYT-1")]
+
+
+class TestWhatPluggyHas:
+    def test_specname_names_the_hook_that_a_function_implements(self, made, install, keys_of):
+        code = KEYS.format(number=1).replace("jira_ci_extract_issue_keys", "look_for_keys")
+        install("tags", code.replace("@hookimpl", '@hookimpl(specname="jira_ci_extract_issue_keys")'))
+        plugins = made()
+        assert keys_of(plugins) == [("tags", "MYT-1")]
+        assert plugin(plugins, "tags").hooks == ("jira_ci_extract_issue_keys",)
+
+    def test_an_optional_hook_may_be_one_that_this_core_does_not_have(self, made, install, keys_of):
+        later = "@hookimpl(optionalhook=True)\ndef jira_ci_of_a_later_version(answer): ...\n"
+        install("tags", KEYS.format(number=1) + later)
+        install("bad", "from jira_ci_core import hookimpl\n@hookimpl\ndef jira_ci_xyzzy(): ...\n")
+        plugins = made()
+        assert keys_of(plugins) == [("tags", "MYT-1")]
+        assert failing(plugins, "bad", "there is no hook jira_ci_xyzzy")
+
+    def test_the_plugins_themselves_are_registered_and_those_that_are_off_are_blocked(self, made, install):
+        install("tags", "class Tags:\n    pass\n", target="Tags")
+        pluggy = made(disable_plugins="card")._pluggy
+        assert type(pluggy.get_plugin("tags")).__name__ == "Tags"
+        assert states_builtin in pluggy.get_plugins()
+        assert pluggy.is_blocked("card")
 
 
 class TestItsSettings:
@@ -366,7 +414,7 @@ class TestAnswers:
                 """,
             )
         plugins = made()
-        answer = plugins.first("map_environment", name="dev", settings=settings_of())
+        answer = plugins.map_environment(name="dev", settings=settings_of())
         assert answer.id == "ant"
         assert plugins.answered["map_environment"] == "ant"
 
@@ -377,10 +425,10 @@ class TestAnswers:
 
     def test_none_leaves_it_to_the_next(self, made, settings_of, install):
         install("shy", "from jira_ci_core import hookimpl\n@hookimpl\ndef jira_ci_map_environment(): return None\n")
-        assert made().first("map_environment", name="prod", settings=settings_of()).type == "production"
+        assert made().map_environment(name="prod", settings=settings_of()).type == "production"
 
     def test_where_nobody_answers_there_is_none(self, made, settings_of):
-        assert made().first("map_environment", name="blue", settings=settings_of()) is None
+        assert made().map_environment(name="blue", settings=settings_of()) is None
 
     def test_found_keys_have_their_finder_s_name_whatever_it_says(self, made, install, keys_of):
         install("honest", KEYS.format(number=1).replace('source="a file"', 'source="a file", plugin="keys"'))
@@ -438,11 +486,13 @@ class TestAnswers:
         from jira_ci_core import hookspecs
 
         wanted = hookspecs.__dict__[f"jira_ci_{name}"].__code__
-        call = plugins.first if hookspecs.__dict__[f"jira_ci_{name}"].jira_ci_spec["firstresult"] else plugins.all
+        call = getattr(plugins, name)
         passed = {key: given[key] for key in wanted.co_varnames[: wanted.co_argcount]}
+        if name == "deliver":
+            passed["leave_out"] = ["celery"]  # asked only when it is named
         if policy == "fail":
             with pytest.raises(PluginError) as raised:
-                call(name, **passed)
+                call(**passed)
             [problem] = raised.value.problems
             assert problem.what == f"plugin bad failed in jira_ci_{name}"
             assert problem.why.startswith("acme-jira 1.2.3: ")
@@ -450,7 +500,7 @@ class TestAnswers:
             assert raised.value.exit_code == 3
         else:
             try:
-                call(name, **passed)
+                call(**passed)
             except AttributeError:
                 assert name == "deliver"  # core's own is asked next, and has nothing to deliver with here
             assert f"plugin bad failed in jira_ci_{name}: acme-jira 1.2.3: " in caplog.text
@@ -461,7 +511,7 @@ class TestAnswers:
         install("bbb", KEYS.format(number=1).replace("return", "1 / 0; return"))
         install("ccc", KEYS.format(number=2))
         plugins = made(on_plugin_error="warn")
-        state = plugins.first("map_state", status="ok", kind=Kind.BUILD, pipeline=pipeline_of(), settings=settings_of())
+        state = plugins.map_state(status="ok", kind=Kind.BUILD, pipeline=pipeline_of(), settings=settings_of())
         assert state is State.SUCCESSFUL
         assert keys_of(plugins) == [("ccc", "MYT-2")]
 
@@ -482,9 +532,7 @@ class TestAnswers:
         install("aaa", code.format(f"raise {error}"))
         install("bbb", code.format("logging.getLogger('x').info('I was told')"))
         install("ccc", code.format(f"raise {error}"))
-        made(on_plugin_error=policy).notify(
-            "reported", pipeline=pipeline_of(), reports=(), receipt=None, settings=settings_of()
-        )
+        made(on_plugin_error=policy).reported(pipeline=pipeline_of(), reports=(), receipt=None, settings=settings_of())
         assert "plugin aaa failed in jira_ci_reported" in caplog.text
         assert "plugin ccc failed in jira_ci_reported" in caplog.text
         assert "I was told" in caplog.text
@@ -576,7 +624,7 @@ def test_every_hook_of_the_contract_is_documented():
     ],
 )
 def test_the_type_of_an_environment_is_known_from_names_in_common_use(made, settings_of, name, type):
-    answer = made(plugins="none").first("map_environment", name=name, settings=settings_of())
+    answer = made(plugins="none").map_environment(name=name, settings=settings_of())
     assert (answer.type if answer else None) == type
     assert answer is None or answer.id is None
 

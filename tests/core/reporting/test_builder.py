@@ -5,12 +5,11 @@ from __future__ import annotations
 import logging
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from jira_ci_core import Build, Deployment, FoundKey, Kind, SettingsError, State
+from jira_ci_core import Build, Deployment, FoundKey, KeyPlace, Kind, SettingsError, State
 from jira_ci_core.clock import Clock
-from jira_ci_core.jira_api import entity_payload
+from jira_ci_core.jira_api.bulk import entity_payload
 from jira_ci_core.reporting.builder import hint_at_deployment, kind_of, make_reports, make_site
 from jira_ci_core.reporting.ranking import MOST_KEYS, cut_at_most, find_issue_keys, rank
 from jira_ci_sandbox import contract
@@ -271,8 +270,15 @@ class TestTheSite:
             make_site(settings_of().model_copy(update={"instance": None}))
 
 
+PLACES = {
+    "pull request title": KeyPlace.TITLE,
+    "commit message": KeyPlace.MESSAGE,
+    "branch": KeyPlace.BRANCH,
+}
+
+
 def found(key, source, plugin=""):
-    return FoundKey(key=key, source=source, plugin=plugin)
+    return FoundKey(key=key, source=source, place=PLACES.get(source, KeyPlace.OTHER), plugin=plugin)
 
 
 class TestTheKeysThatAreSent:
@@ -301,6 +307,10 @@ class TestTheKeysThatAreSent:
         ranked = rank(keys)
         assert rank(ranked) == ranked
         assert sorted({key.key for key in keys}) == sorted(key.key for key in ranked)
+
+    def test_a_stranger_s_words_do_not_make_its_keys_rank_as_those_of_core(self):
+        words = FoundKey(key="MYT-1", source="pull request title", plugin="zebra")
+        assert [key.key for key in rank([words, found("MYT-2", "branch")])] == ["MYT-2", "MYT-1"]
 
     def test_a_key_is_kept_where_it_ranks_highest(self):
         [key] = rank([found("MYT-1", "branch"), found("myt-1", "pull request title")])

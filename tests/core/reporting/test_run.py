@@ -9,7 +9,7 @@ import pytest
 from jira_ci_core import Deployment, PluginError, SettingsError, run
 from jira_ci_core.cli.render import as_json, lines_of, problems_of
 from jira_ci_core.clock import Clock
-from jira_ci_core.jira_api import bulk_request
+from jira_ci_core.jira_api.bulk import bulk_request
 from jira_ci_core.reporting.run import RunStatus
 from jira_ci_sandbox import contract
 

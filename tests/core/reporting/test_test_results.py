@@ -9,8 +9,7 @@ from collections import Counter
 from xml.sax.saxutils import quoteattr
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from jira_ci_core import CountedTests, SettingsError
 from jira_ci_core.reporting import test_results as results

@@ -7,7 +7,7 @@ import tomllib
 
 import pytest
 
-from jira_ci_core.plugins.manager import HOOKS
+from jira_ci_core.plugins.validation import HOOKS
 from jira_ci_core.testing import load_plugin
 
 SHORT = [hook.removeprefix("jira_ci_") for hook in HOOKS]

@@ -6,8 +6,15 @@ from pathlib import Path, PurePath
 
 from pydantic import field_validator
 
-from jira_ci_core import FoundKey, InvalidValueError, PluginSettings, find_keys, hookimpl, setting
-from jira_ci_core import Settings as CoreSettings
+from jira_ci_core import (
+    FoundKey,
+    InvalidValueError,
+    PluginSettings,
+    Settings as CoreSettings,
+    find_keys,
+    hookimpl,
+    setting,
+)
 
 
 class ChangelogKeys:

@@ -80,13 +80,9 @@ class Reader:
         self._site = site
         # The same few words and names come again and again; no cache may grow with the file.
         self._state = functools.lru_cache(1000)(
-            lambda word, kind: plugins.first(
-                "map_state", status=word, kind=kind, pipeline=Pipeline(ci="backfill"), settings=settings
-            )
+            lambda word, kind: plugins.map_state(word, kind, Pipeline(ci="backfill"), settings)
         )
-        self._environment = functools.lru_cache(1000)(
-            lambda name: plugins.first("map_environment", name=name, settings=settings)
-        )
+        self._environment = functools.lru_cache(1000)(lambda name: plugins.map_environment(name, settings))
 
     def report(self, line: Line) -> Report:
         """The report that a line holds. Its sequence is 0 where the line names none. Raises BadLineError."""

@@ -96,7 +96,7 @@ def backfill(
     with contextlib.ExitStack() as stack:
         first = stack.enter_context(Delivery(runtime, site, on_rate_limit=pace.hold))
         first.check()
-        others = SENDERS - 1 if runtime.plugins.deliver_in_threads() else 0
+        others = SENDERS - 1 if first.policy.may_use_threads else 0
         deliveries = [first, *(stack.enter_context(first.fork()) for _ in range(others))]
         lanes: OrderedExecutor[Delivery, BatchResult] = OrderedExecutor(deliveries)
 

@@ -19,6 +19,7 @@ from jira_ci_core import (
     Problem,
     Receipt,
     Report,
+    Settings as CoreSettings,
     Summary,
     escape_untrusted,
     hookimpl,
@@ -26,7 +27,6 @@ from jira_ci_core import (
     setting,
     write_output,
 )
-from jira_ci_core import Settings as CoreSettings
 
 LONGEST_LABEL = 255
 

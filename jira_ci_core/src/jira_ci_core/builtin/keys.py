@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from jira_ci_core import FoundKey, Pipeline, Settings, find_keys, hookimpl
+from jira_ci_core import FoundKey, KeyPlace, Pipeline, Settings, find_keys, hookimpl
 
 
 @hookimpl(trylast=True)
 def jira_ci_extract_issue_keys(pipeline: Pipeline, settings: Settings) -> list[FoundKey]:
     """The keys in what every CI knows of a change."""
     places = (
-        ("pull request title", pipeline.pull_request_title),
-        ("commit message", pipeline.message),
-        ("branch", pipeline.branch),
+        (KeyPlace.TITLE, "pull request title", pipeline.pull_request_title),
+        (KeyPlace.MESSAGE, "commit message", pipeline.message),
+        (KeyPlace.BRANCH, "branch", pipeline.branch),
     )
     return [
-        FoundKey(key=key, source=source)
-        for source, text in places
+        FoundKey(key=key, source=source, place=place)
+        for place, source, text in places
         for key in dict.fromkeys(find_keys(text or "", settings.projects_to_find))
     ]

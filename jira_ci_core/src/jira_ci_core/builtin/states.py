@@ -22,3 +22,7 @@ def jira_ci_map_state(status: str) -> State | None:
     """The state of a word, whatever its case and whether its parts are joined by `_`, `-` or a space."""
     word = status.strip().lower().replace("-", "_").replace(" ", "_")
     return STATE_OF.get(word) or STATE_OF.get(word.replace("_", ""))
+
+
+# For the error about a STATE that no table knows.
+vars(jira_ci_map_state).update(words=tuple(STATE_OF))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from jira_ci_core.config.sources import Sources
 from jira_ci_core.delivery.session import Delivery
 from jira_ci_core.errors import ExitCode, JiraCiError
-from jira_ci_core.jira_api import build_address, deployment_address
+from jira_ci_core.jira_api.addresses import build_address, deployment_address
 from jira_ci_core.models import FoundKey, Kind, Pipeline, Site
-from jira_ci_core.output.console import Console
-from jira_ci_core.output.redaction import Secrets
+from jira_ci_core.output.console import Console, set_level
 from jira_ci_core.plugins.loader import Runtime, load
 from jira_ci_core.plugins.manager import Plugins
 from jira_ci_core.reporting.builder import kind_of, make_site
@@ -30,14 +28,13 @@ NOBODYS = {
 }
 
 
-def examine(sources: Sources, plugins: Plugins, secrets: Secrets, console: Console) -> ExitCode:
+def examine(sources: Sources, plugins: Plugins, console: Console) -> ExitCode:
     """Tell the state of each thing that a report needs; the exit code is that of the first failure."""
     examination = _Examination(console)
-    runtime = examination.step("settings and plugins", lambda: load(sources, secrets, plugins), _runtime)
+    runtime = examination.step("settings and plugins", lambda: load(sources, plugins), _runtime)
     if runtime is None:
         return examination.exit_code
-    debug = runtime.settings.log_level == "debug"
-    logging.getLogger().setLevel(logging.DEBUG if debug else logging.INFO)
+    set_level(runtime.settings.log_level)
     settings = runtime.settings
     pipeline = examination.step("this run", lambda: read_pipeline(plugins, runtime.environ), _recognised)
     if pipeline is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from jira_ci_core.config.sources import Sources, without_secrets
 from jira_ci_core.models import Pipeline
-from jira_ci_core.plugins.loader import CORE_SETTINGS, NETWORK_SETTINGS
+from jira_ci_core.plugins.loader import CORE_SETTINGS, all_settings
 from jira_ci_core.plugins.manager import Plugins
 from jira_ci_core.reporting.identity import countable
 from jira_ci_core.reporting.run import read_pipeline
@@ -16,7 +16,6 @@ from jira_ci_core.reporting.run import read_pipeline
 FACTS = tuple(name for name in Pipeline.model_fields if name not in ("ci", "publishes_status", "origins"))
 # Settings that stand in for a fact, where they are set.
 INSTEAD = "pipeline", "run_number", "link", "state", "environment_name"
-NO_CI = "none", "git checkout"
 
 LONGEST_SHOWN = 200
 
@@ -36,7 +35,7 @@ class Explanation:
     @property
     def recognised(self) -> bool:
         """Whether any CI was."""
-        return self.pipeline.ci not in NO_CI
+        return self.pipeline.is_of_ci
 
     @property
     def hints(self) -> tuple[str, ...]:
@@ -56,9 +55,8 @@ class Explanation:
 
 
 def explain(sources: Sources, plugins: Plugins) -> Explanation:
-    """Ask the readers. Neither PROJECT nor any credential is needed, and no credential is handed to anybody."""
-    settings = (*CORE_SETTINGS, *NETWORK_SETTINGS, *plugins.settings)
-    pipeline = read_pipeline(plugins, without_secrets(sources.environ, settings))
+    """Ask the readers. Neither PROJECT nor any credential is needed, and no plugin is given a credential."""
+    pipeline = read_pipeline(plugins, without_secrets(sources.environ, all_settings(plugins)))
     found = {setting.variable: sources.find(setting) for setting in CORE_SETTINGS if setting.name in INSTEAD}
     return Explanation(
         pipeline,
@@ -111,9 +109,9 @@ def as_json(explanation: Explanation) -> str:
 
 
 def _signs(plugins: Plugins) -> dict[str, str]:
-    on = (plugin.loaded for plugin in plugins.installed if plugin.state == "on")
-    readers = (vars(getattr(loaded, "jira_ci_read_pipeline", object)) for loaded in on)
-    return {reader["ci"]: " or ".join(reader["known_by"]) for reader in readers if "known_by" in reader}
+    """The name of each CI, and the variables that it is known by."""
+    names, signs = plugins.attributes("read_pipeline", "ci"), plugins.attributes("read_pipeline", "known_by")
+    return {ci: " or ".join(known_by) for ci, known_by in zip(names, signs, strict=True)}
 
 
 def _first_line(text: str) -> str:

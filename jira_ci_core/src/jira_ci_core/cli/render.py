@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from jira_ci_core.errors import ExitCode
-from jira_ci_core.jira_api import bulk_request
+from jira_ci_core.jira_api.bulk import bulk_request
 from jira_ci_core.models import Receipt, Report, Result
 from jira_ci_core.problem import Problem
 from jira_ci_core.reporting.run import NO_KEY, RunResult, RunStatus
@@ -79,7 +79,7 @@ def _ending(result: RunResult) -> dict[str, Any]:
         "kept": summary.kept,
         "skipped": result.receipt.skipped,
         "pipeline": result.pipeline.model_dump(mode="json"),
-        "keys": [found.model_dump(mode="json") for found in result.keys],
+        "keys": [found.model_dump(mode="json", exclude={"place"}) for found in result.keys],
         "request": bulk_request(result.reports) if result.reports else None,
         "outcomes": _outcomes(result.reports, result.receipt),
         "unknown_issue_keys": result.receipt.unknown_issue_keys,

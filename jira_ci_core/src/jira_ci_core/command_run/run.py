@@ -22,7 +22,7 @@ from jira_ci_core.models import Kind, Receipt, Report, Result, State
 from jira_ci_core.plugins.loader import Runtime
 from jira_ci_core.problem import Problem
 from jira_ci_core.reporting.builder import kind_of, make_reports, make_site
-from jira_ci_core.reporting.run import RunFacts, RunResult, RunStatus, end, find, no_key, send, status_of
+from jira_ci_core.reporting.run import RunFacts, RunResult, RunStatus, find, finish, no_key, send, status_of
 from jira_ci_core.reporting.state import wanted_state
 from jira_ci_core.reporting.test_results import require_junitparser
 
@@ -65,7 +65,7 @@ def run_command(
         delivery.check()
         reports: tuple[Report, ...] = ()
         if found.keys:
-            reports = make_reports(plugins, found.pipeline, found.names, State.IN_PROGRESS, settings, clock)
+            reports = make_reports(plugins, found.pipeline, found.issue_keys, State.IN_PROGRESS, settings, clock)
             if settings.test_results and kind_of(settings) is Kind.BUILD:
                 require_junitparser()
         plugins.disable_timeout()
@@ -156,10 +156,10 @@ class _Step:
 
         def tell() -> RunResult:
             if delivery is None:
-                return end(runtime, found, (), no_key())
+                return finish(runtime, found, (), no_key())
             with delivery:
                 reports = self._make_last(state)
-                return replace(end(runtime, found, reports, send(runtime, delivery, reports)), keys=())
+                return replace(finish(runtime, found, reports, send(runtime, delivery, reports)), keys=())
 
         self._last = _Telling(tell, self._wake)
         return self._last
@@ -169,7 +169,7 @@ class _Step:
         found, runtime = self._found, self._runtime
         began = self._reports[0].entity.last_updated.isoformat()
         pipeline = found.pipeline.model_copy(update={"started": began})
-        return make_reports(runtime.plugins, pipeline, found.names, state, runtime.settings, self._clock)
+        return make_reports(runtime.plugins, pipeline, found.issue_keys, state, runtime.settings, self._clock)
 
     def _wait(self, has_happened: Callable[[], bool], limit: float) -> None:
         """Hear signals until something has happened, those included that came before it, or the time is over."""

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 from pathlib import PureWindowsPath
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
 from jira_ci_core.config.environ import CA_BUNDLES, HTTP_PROXIES, HTTPS_PROXIES, words
 from jira_ci_core.errors import InvalidValueError
 from jira_ci_core.issue_keys import ANY_PROJECT, is_issue_key, is_project_key
-from jira_ci_core.models import MOST_ASSOCIATIONS, EnvironmentType
+from jira_ci_core.models import MOST_ASSOCIATIONS, MOST_PROPERTIES, EnvironmentType, is_property
 from jira_ci_core.urls import https_url, site_url, web_url
 from jira_ci_core.watchdog import PLUGIN_TIMEOUT
 
@@ -160,10 +160,10 @@ def _aliases(aliases: dict[str, str]) -> dict[str, str]:
 
 
 def _properties(properties: dict[str, str]) -> dict[str, str]:
-    if len(properties) > 5:
-        raise InvalidValueError(f"it holds {len(properties)} pairs, and Jira takes 5", "leave some out")
+    if len(properties) > MOST_PROPERTIES:
+        raise InvalidValueError(f"it holds {len(properties)} pairs, and Jira takes {MOST_PROPERTIES}", "leave some out")
     for name, value in properties.items():
-        if ":" in name or name.startswith("_") or len(name) > 255 or len(value) > 255:
+        if not is_property(name, value):
             raise InvalidValueError(
                 f"{name!r} is no property that Jira takes",
                 "write a name without a colon and not beginning with an underscore; both sides at most 255 characters",
@@ -367,11 +367,8 @@ class NetworkSettings(PluginSettings):
     )
 
     @property
-    def has_proxy(self) -> bool:
-        """Whether some hosts are reached through a proxy."""
-        return bool(self.https_proxy or self.http_proxy)
-
-
-def holds_secret(annotation: object) -> bool:
-    """Whether a field of this type is a credential."""
-    return annotation is SecretStr or any(holds_secret(part) for part in get_args(annotation))
+    def proxies(self) -> dict[str, str]:
+        """The addresses of the proxies, by scheme. People write `proxy:3128`, too: `proxy` is no scheme there."""
+        found = {"https": self.https_proxy, "http": self.http_proxy}
+        addresses = {scheme: proxy.get_secret_value() for scheme, proxy in found.items() if proxy}
+        return {scheme: text if "://" in text else f"http://{text}" for scheme, text in addresses.items()}

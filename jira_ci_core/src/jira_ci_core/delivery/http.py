@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from jira_ci_core import Connection, DeliveryError, Kind, Outcome, Receipt, Report, Result, SignInError, hookimpl
-from jira_ci_core.jira_api import beginning, bulk_request, read_answer
+from jira_ci_core.jira_api.bulk import bulk_request, read_answer
+from jira_ci_core.net.answers import beginning
 
 if TYPE_CHECKING:
     from jira_ci_core import Http

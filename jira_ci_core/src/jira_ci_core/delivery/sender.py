@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Self, TypeVar
 
+from jira_ci_core.config.resolve import resolve
 from jira_ci_core.config.settings import PluginSettings
-from jira_ci_core.config.sources import read_sources, resolve, setting_specs
+from jira_ci_core.config.specs import setting_specs
 from jira_ci_core.delivery.session import Delivery
 from jira_ci_core.errors import SettingsError
 from jira_ci_core.issue_keys import ANY_PROJECT
 from jira_ci_core.models import Receipt, Report
 from jira_ci_core.output.redaction import Secrets
-from jira_ci_core.plugins.loader import load
+from jira_ci_core.plugins.loader import load, open_sources
 from jira_ci_core.reporting.builder import make_site
 
 M = TypeVar("M", bound=PluginSettings)
@@ -32,8 +33,8 @@ class Sender:
         """
         # Whoever takes from a queue must not put what it took into one.
         flags = {**(settings or {}), "delivery": "http"}
-        sources = replace(read_sources(environ, flags), defaults={"project": ANY_PROJECT})
-        self._runtime = load(sources, Secrets())
+        sources = replace(open_sources(environ, flags, Secrets()), defaults={"project": ANY_PROJECT})
+        self._runtime = load(sources)
         self.site = make_site(self._runtime.settings)
         self._delivery = Delivery(self._runtime, self.site, once=True)
         self._delivery.check()
@@ -59,7 +60,7 @@ def read_settings(model: type[M], owner: str, environ: Mapping[str, str]) -> M:
 
     Raises SettingsError with everything that is wrong at once.
     """
-    settings, problems = resolve(model, setting_specs(model, owner), read_sources(environ, {}))
+    settings, problems = resolve(model, setting_specs(model, owner), open_sources(environ, {}, Secrets()))
     if settings is None:
         raise SettingsError(*problems)
     return settings

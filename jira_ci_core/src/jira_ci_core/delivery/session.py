@@ -13,10 +13,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from jira_ci_core.delivery.credentials import choose_sign_in
+from jira_ci_core.delivery.policy import delivery_policy
 from jira_ci_core.errors import DeliveryError, SettingsError, SignInError
-from jira_ci_core.jira_api import Address, address_of, asking_problem, is_newer, read_entity, storage_problem
-from jira_ci_core.models import Connection, Outcome, Receipt, Report, Result, SignIn, Site
-from jira_ci_core.net.early import EarlyConnections
+from jira_ci_core.jira_api.addresses import Address, address_of
+from jira_ci_core.jira_api.stored import asking_problem, is_newer, read_entity, storage_problem
+from jira_ci_core.models import Outcome, Receipt, Report, Result, Site
+from jira_ci_core.net.connection import Connection, SignIn
+from jira_ci_core.net.preconnect import Preconnections
 from jira_ci_core.problem import Problem
 
 if TYPE_CHECKING:
@@ -42,29 +45,29 @@ class Delivery:
         dry_run: bool = False,
         once: bool = False,
         on_rate_limit: Callable[[float], None] | None = None,
-        early: EarlyConnections | None = None,
+        preconnections: Preconnections | None = None,
     ) -> None:
         """`once`: what fails is not tried again. `on_rate_limit` is told of each 429, see `Http`.
 
-        `early` are connections that were opened ahead; those that are not needed are closed.
+        `preconnections` are connections that were opened ahead; those that are not needed are closed.
 
         Raises SettingsError where CA_BUNDLE or DELIVERY cannot be used.
         """
         self._runtime = runtime
         self._on_rate_limit = on_rate_limit
         self._once = once
-        runtime.plugins.choose_delivery(runtime.settings.delivery)
+        self.policy = delivery_policy(runtime.plugins, runtime.settings.delivery)
         self.site = site
         self._problem: SettingsError | None = None
         self._sign_in: SignIn | None = None
-        if early and early.bundle != runtime.network.ca_bundle:
-            early.close()
-            early = None
-        self._early = early or EarlyConnections(runtime.network.ca_bundle)
+        if preconnections and preconnections.ca_bundle != runtime.network.ca_bundle:
+            preconnections.close()
+            preconnections = None
+        self._preconnections = preconnections or Preconnections(runtime.network.ca_bundle)
         if dry_run:
             return
         plugins, settings = runtime.plugins, runtime.settings
-        offers = plugins.all("authenticate", site=site, settings=settings)
+        offers = plugins.authenticate(site, settings)
         try:
             self._sign_in = choose_sign_in(plugins, offers, runtime.credentials, settings)
         except SettingsError as error:
@@ -76,26 +79,26 @@ class Delivery:
         other = copy.copy(self)
         for made in ("http", "connection"):
             vars(other).pop(made, None)
-        other._runtime, other._early = runtime, EarlyConnections(runtime.network.ca_bundle)
+        other._runtime, other._preconnections = runtime, Preconnections(runtime.network.ca_bundle)
         other._open_early()
         return other
 
     def _open_early(self) -> None:
         runtime = self._runtime
-        are_needed = runtime.plugins.need_sign_in() and not runtime.network.has_proxy
-        self._early.open(self._sign_in.hosts if self._sign_in and are_needed else ())
+        are_needed = self.policy.needs_sign_in and not runtime.network.proxies
+        self._preconnections.open(self._sign_in.hosts if self._sign_in and are_needed else ())
 
     def fork(self) -> Delivery:
         """Another delivery to the same site, for another thread: it connects and signs in for itself."""
         other = copy.copy(self)
         for own in ("http", "connection"):
             vars(other).pop(own, None)
-        other._early = EarlyConnections(self._runtime.network.ca_bundle)
+        other._preconnections = Preconnections(self._runtime.network.ca_bundle)
         return other
 
     def check(self) -> None:
         """Raise SettingsError where there is no credential that can be used, unless none is needed."""
-        if self._problem and self._runtime.plugins.need_sign_in():
+        if self._problem and self.policy.needs_sign_in:
             raise self._problem
 
     def __enter__(self) -> Self:
@@ -106,7 +109,7 @@ class Delivery:
 
     def close(self) -> None:
         """Close all connections; what is being sent ends with an error."""
-        self._early.close()
+        self._preconnections.close()
         if "http" in vars(self):
             self.http.close()
 
@@ -120,10 +123,10 @@ class Delivery:
         """What to send requests with. Its deadline begins with its first request."""
         from jira_ci_core.net.client import Http
 
-        self._runtime.plugins.allow_more(self._runtime.network.deadline)
+        self._runtime.plugins.extend_timeout(self._runtime.network.deadline)
         hosts = self._sign_in.hosts if self._sign_in else ()
         network, secrets = self._runtime.network, self._runtime.secrets
-        return Http(network, secrets, hosts, self._early, self._on_rate_limit, once=self._once)
+        return Http(network, secrets, hosts, self._preconnections, self._on_rate_limit, retries=not self._once)
 
     @functools.cached_property
     def connection(self) -> Connection:
@@ -140,12 +143,8 @@ class Delivery:
         """What became of each report. Raises PluginError, or SettingsError where nobody can deliver."""
         plugins = self._runtime.plugins
         try:
-            receipt: Receipt | None = plugins.first(
-                "deliver",
-                reports=tuple(reports),
-                connect=lambda: self.connection,
-                http=self.http,
-                settings=self._runtime.settings,
+            receipt = plugins.deliver(
+                tuple(reports), lambda: self.connection, self.http, self._runtime.settings, self.policy.left_out
             )
         except (SignInError, DeliveryError) as error:
             receipt = Receipt.for_all(reports, Result.NOT_DELIVERED, *error.problems)

@@ -1,4 +1,4 @@
-"""What `requests` sends through: connections that were opened early, and none that outlasts the step."""
+"""The transport adapter of `requests`: it takes over preconnected sockets, and no connection outlasts the deadline."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError
 
-from jira_ci_core.clock import Deadline
-from jira_ci_core.net.early import EarlyConnections
+from jira_ci_core.net.deadline import Deadline
+from jira_ci_core.net.preconnect import Preconnections
 
 
-class Connections(HTTPAdapter):
-    """The connections of one session: every one of them is cut when the deadline is over.
+class DeadlineAdapter(HTTPAdapter):
+    """Cuts every connection of one session when the deadline is over.
 
-    A time-out alone is not enough: it begins anew with each byte, so that a server that trickles holds a step for ever.
+    A time-out alone is not enough: it starts again with each byte, so that a slow server could hold a step for ever.
     """
 
-    def __init__(self, deadline: Deadline, early: EarlyConnections) -> None:
+    def __init__(self, deadline: Deadline, preconnections: Preconnections) -> None:
         self._deadline = deadline
-        self._early = early
+        self._preconnections = preconnections
         self._open: set[HTTPConnection] = set()
         self._timer: threading.Timer | None = None
         self._pools = self._pool_classes()
         super().__init__()
 
     def init_poolmanager(self, *arguments: Any, **keywords: Any) -> None:
-        """Make the pools of all hosts that are reached directly."""
+        """Make the pools of hosts that are reached directly."""
         super().init_poolmanager(*arguments, **keywords)
         self.poolmanager.pool_classes_by_scheme = self._pools
 
     def proxy_manager_for(self, *arguments: Any, **keywords: Any) -> PoolManager:
-        """Make the pools of all hosts that are reached by a proxy."""
-        context = self._early.context()
+        """Make the pools of hosts that are reached through a proxy."""
+        context = self._preconnections.context()
         manager: PoolManager = super().proxy_manager_for(*arguments, proxy_ssl_context=context, **keywords)
         manager.pool_classes_by_scheme = self._pools
         return manager
@@ -47,15 +47,15 @@ class Connections(HTTPAdapter):
     def build_connection_pool_key_attributes(
         self, request: PreparedRequest, verify: object, cert: object = None
     ) -> Any:
-        """What tells one pool from another: the host alone, since all are safe in the same way."""
+        """Pools are keyed by host alone, since all of them share one TLS context."""
         host, _ = super().build_connection_pool_key_attributes(request, True, None)
-        return host, {"ssl_context": self._early.context()} if host["scheme"] == "https" else {}
+        return host, {"ssl_context": self._preconnections.context()} if host["scheme"] == "https" else {}
 
     def cert_verify(self, *arguments: object) -> None:
-        """Leave a pool as it is: what it trusts is in its TLS context."""
+        """Leave a pool as it is: its TLS context says what it trusts."""
 
     def close(self) -> None:
-        """Close all connections, those that another thread uses as well, and stop waiting for the deadline."""
+        """Close all connections, those in use by another thread as well, and stop waiting for the deadline."""
         if self._timer is not None:
             self._timer.cancel()
         self._cut()
@@ -69,37 +69,37 @@ class Connections(HTTPAdapter):
             self._start_timer()
 
     def _pool_classes(self) -> dict[str, type[HTTPConnectionPool]]:
-        early, watch = self._early, self._watch
+        preconnections, watch = self._preconnections, self._watch
 
         class Plain(HTTPConnection):
             def connect(self) -> None:
-                # Watched from the start, since a proxy may trickle before TLS begins; and once more when there is
-                # something to cut, since by now the deadline may be over.
+                # Watched from the start, since a proxy may be slow before TLS begins; and once more when there is a
+                # socket to cut, since by now the deadline may be over.
                 watch(self)
-                opened = _taken(early, self)
-                if opened is None:
+                taken = _take(preconnections, self)
+                if taken is None:
                     super().connect()
                 else:
-                    self.sock, self.is_verified = opened, isinstance(opened, ssl.SSLSocket)
+                    self.sock, self.is_verified = taken, isinstance(taken, ssl.SSLSocket)
                 watch(self)
 
-        class Safe(Plain, HTTPSConnection):
+        class Tls(Plain, HTTPSConnection):
             pass
 
         class PlainPool(HTTPConnectionPool):
             ConnectionCls = Plain
 
-        class SafePool(HTTPSConnectionPool):
-            ConnectionCls = Safe
+        class TlsPool(HTTPSConnectionPool):
+            ConnectionCls = Tls
 
-        return {"http": PlainPool, "https": SafePool}
+        return {"http": PlainPool, "https": TlsPool}
 
     def _watch(self, connection: HTTPConnection) -> None:
         self._open.add(connection)
         if self._timer is None:
             self._start_timer()
         elif self._deadline.remaining() <= 0:
-            self._cut()  # whoever signed a request may have taken all the time
+            self._cut()  # signing the request may have taken all the time
 
     def _start_timer(self) -> None:
         self._timer = threading.Timer(self._deadline.remaining(), self._cut)
@@ -109,17 +109,17 @@ class Connections(HTTPAdapter):
     def _cut(self) -> None:
         for connection in tuple(self._open):
             if connection.sock is not None:
-                # The plain socket's own: that of TLS would wait for the other side. Whoever reads sees the end.
+                # The plain socket's method: that of TLS would wait for the other side. A blocked read sees the end.
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
 
 
-def _taken(early: EarlyConnections, connection: HTTPConnection) -> socket.socket | None:
-    """The early connection to where this one leads; what it failed with is what this one fails with."""
+def _take(preconnections: Preconnections, connection: HTTPConnection) -> socket.socket | None:
+    """The socket that is open already for a connection. Raises the error that opening it raised."""
     try:
-        opened = early.take(connection.host, connection.port)
+        taken = preconnections.take(connection.host, connection.port)
     except TimeoutError as error:
         raise ConnectTimeoutError(connection, str(error)) from error
-    if opened is not None:
-        opened.settimeout(connection.timeout)
-    return opened
+    if taken is not None:
+        taken.settimeout(connection.timeout)
+    return taken

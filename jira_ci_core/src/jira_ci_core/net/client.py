@@ -1,4 +1,4 @@
-"""The network as core and plugins use it: one session, few hosts, no redirects, and errors in three parts."""
+"""The HTTP client that core and plugins share: one session, few hosts, no redirects, and errors in three parts."""
 
 from __future__ import annotations
 
@@ -15,17 +15,15 @@ from email.utils import mktime_tz, parsedate_tz
 from typing import Any, Generic, Self, TypeVar
 
 import requests
-from requests.auth import AuthBase
 from requests.utils import select_proxy, should_bypass_proxies
 from urllib3.exceptions import DecodeError, HTTPError, InvalidHeader
 from urllib3.util import Retry
 
-from jira_ci_core.clock import Deadline
 from jira_ci_core.config.settings import NetworkSettings
-from jira_ci_core.errors import DeliveryError, SignInError
-from jira_ci_core.jira_api import error_message, is_html, moved
-from jira_ci_core.net.adapter import Connections
-from jira_ci_core.net.early import CONNECT_SECONDS, EarlyConnections
+from jira_ci_core.errors import DeliveryError
+from jira_ci_core.net.adapter import DeadlineAdapter
+from jira_ci_core.net.deadline import Deadline
+from jira_ci_core.net.preconnect import CONNECT_SECONDS, Preconnections
 from jira_ci_core.output.redaction import Secrets
 from jira_ci_core.problem import Problem
 from jira_ci_core.urls import origin
@@ -37,10 +35,11 @@ T = TypeVar("T")
 READ_SECONDS = 20
 FIRST_WAIT = 0.2
 LONGEST_BODY = 16 * 2**20
-CLOCK_MAY_BE_BEHIND = 60
+MAX_CLOCK_SKEW = 60
+"""Seconds that this machine's clock may be behind a server's without a warning."""
 USER_AGENT = "jira-ci"
 
-# As often as the deadline allows; no method is left out, since all that is sent may be sent twice.
+# As often as the deadline allows, and for every method: whatever is sent may be sent twice.
 RETRY = Retry(
     total=None,
     allowed_methods=None,
@@ -54,46 +53,12 @@ SHOWN_HEADERS = frozenset({"atl-traceid", "content-length", "content-type", "dat
 _REFUSED_BY_PROXY = re.compile("Tunnel connection failed: 4[0-9][0-9]")
 
 
-class BearerAuth(AuthBase):
-    """Puts `Authorization: Bearer …` on each request, with a token that is fetched when first needed."""
-
-    def __init__(self, fetch: Callable[[], str]) -> None:
-        self._fetch = fetch
-        self._token: str | None = None
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Sign one request."""
-        self.obtain()
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
-
-    def obtain(self) -> None:
-        """Fetch the token now, unless there is one."""
-        if self._token is None:
-            self._token = self._fetch()
-
-    def renew(self) -> None:
-        """Forget the token, so that the next request fetches a new one."""
-        self._token = None
-
-
-class GuardedAuth(AuthBase):
-    """Signs each request by a function that may do more than sign."""
-
-    def __init__(self, sign: Callable[[requests.PreparedRequest], requests.PreparedRequest]) -> None:
-        self._sign = sign
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Sign one request."""
-        return self._sign(request)
-
-
 class Http:
     """What plugins are given to reach the network with.
 
-    Only hosts that were declared are reached, `.netrc` is never read, redirects are never followed, certificates
-    are always checked. What fails for the moment is tried again until the deadline, which begins with the first
-    request; sending a report twice is harmless.
+    It reaches only hosts that were declared, never reads `.netrc`, never follows redirects and always checks
+    certificates. What may succeed later is tried again until the deadline, which begins with the first request; sending
+    a report twice is harmless.
     """
 
     def __init__(
@@ -101,50 +66,30 @@ class Http:
         network: NetworkSettings,
         secrets: Secrets,
         hosts: Iterable[str],
-        early: EarlyConnections | None = None,
+        preconnections: Preconnections | None = None,
         on_rate_limit: Callable[[float], None] | None = None,
         *,
-        once: bool = False,
+        retries: bool = True,
     ) -> None:
-        """`early` are connections that are being opened already; `once`: what fails is not tried again.
+        """`preconnections` are being opened already. Opens none itself.
 
-        `on_rate_limit` is told of each 429, with the seconds that it asks to wait or 0, and has it answered at once:
-        for those who hold up all their senders together. Raises SettingsError where CA_BUNDLE cannot be used. Opens no
-        connection.
+        `on_rate_limit` is for callers that pause all their senders together: it is called for each 429 with the seconds
+        to wait, 0 where the answer names none, and the answer is returned at once. Raises SettingsError where CA_BUNDLE
+        cannot be used.
         """
-        # Closures, not values: what a plugin is handed shows no credential however it is looked at. A bound method
-        # would show whose it is, and connections keep the addresses of proxies.
-        self._hide: Callable[[str], None] = lambda value: secrets.add(value)
+        self._network = network
+        self._secrets = secrets
         self._hosts = frozenset(filter(None, map(origin, hosts)))
         self._deadline = Deadline(network.deadline)
-        self._once_only = once
-        self._clock_was_checked = False
         self._on_rate_limit = on_rate_limit
-        proxies = {
-            scheme: _with_scheme(proxy.get_secret_value())
-            for scheme, proxy in (("https", network.https_proxy), ("http", network.http_proxy))
-            if proxy
-        }
-
-        def proxy_for(url: str) -> dict[str, str]:
-            if not proxies or should_bypass_proxies(url, network.no_proxy or ""):
-                return {}
-            proxy = select_proxy(url, proxies)
-            return {"http": proxy, "https": proxy} if proxy else {}
-
-        session = _Session()
-        session.trust_env = False
-        session.headers["User-Agent"] = USER_AGENT
-        connections = Connections(self._deadline, early or EarlyConnections(network.ca_bundle))
-        session.mount("https://", connections)
-        session.mount("http://", connections)
-
-        def send(method: str, url: str, **arguments: Any) -> requests.Response:
-            return session.request(method, url, proxies=proxy_for(url), **arguments)
-
-        self._send = send
-        self._close: Callable[[], None] = lambda: session.close()
-        self._watch_anew: Callable[[], None] = lambda: connections.restart()
+        self._retries = retries
+        self._clock_was_checked = False
+        self._adapter = DeadlineAdapter(self._deadline, preconnections or Preconnections(network.ca_bundle))
+        self._session = _Session()
+        self._session.trust_env = False
+        self._session.headers["User-Agent"] = USER_AGENT
+        self._session.mount("https://", self._adapter)
+        self._session.mount("http://", self._adapter)
 
     def __enter__(self) -> Self:
         return self
@@ -153,40 +98,40 @@ class Http:
         self.close()
 
     def close(self) -> None:
-        """Close all connections, and have those who still ask in a thread of their own try no more."""
-        self._deadline.end()
-        self._close()
+        """Close all connections. Requests in other threads end with an error and are not tried again."""
+        self._deadline.expire()
+        self._session.close()
 
     def gather(self, *calls: Callable[[], T]) -> list[T]:
-        """Make calls at the same time that send requests, and answer what they answer, in their order.
+        """Make calls that send requests at the same time, and return their results in the same order.
 
-        Raises what the first one that failed raised, as if they had been made one after the other.
+        Raises the error of the first call that failed, as if they had been made one after the other.
         """
-        self._deadline.remaining()
+        self._deadline.remaining()  # starts it, before there are threads
         running = [_Call(call) for call in calls[1:]]
         for call in running:
             call.start()
-        answers = [calls[0]()]
+        results = [calls[0]()]
         for call in running:
             call.join()
-            answers.append(call.answer())
-        return answers
+            results.append(call.result())
+        return results
 
     def restart(self) -> None:
-        """Let the deadline begin with the next request: for those who send one batch after the other."""
+        """Let the deadline begin with the next request, for callers that send one batch after the other."""
         self._deadline.restart()
-        self._watch_anew()
+        self._adapter.restart()
 
     def secret(self, value: str) -> str:
         """Have a value that was obtained, such as a token, removed from everything printed from now on."""
-        self._hide(value)
+        self._secrets.add(value)
         return value
 
     def request(self, method: str, url: str, **arguments: Any) -> requests.Response:
-        """Send one request; `arguments` are those of `requests.request`. Answers the response, whatever its status.
+        """Send one request; `arguments` are those of `requests.request`. Returns the response, whatever its status.
 
-        Tried again until the deadline: a connection that fails or breaks, and a status of `RETRY`. Raises
-        DeliveryError where the host is none of those declared, or cannot be reached.
+        Tried again until the deadline: a connection that fails or breaks, and a status in `RETRY`. Raises DeliveryError
+        where the host was not declared, or cannot be reached.
         """
         if origin(url) not in self._hosts:
             raise DeliveryError(
@@ -201,9 +146,9 @@ class Http:
             raise _late(url, f"DEADLINE, {self._deadline.seconds:g} seconds, was over before it could be asked")
         while True:
             try:
-                response = self._once(method, url, arguments)
+                response = self._send(method, url, arguments)
             except (requests.RequestException, HTTPError) as error:
-                if self._once_only or not _may_pass(error) or self._deadline.remaining() <= 0:
+                if not self._retries or not _may_pass(error) or self._deadline.remaining() <= 0:
                     raise _unreachable(url, error, self._deadline, len(retry.history) + 1) from None
                 retry = retry.increment(method, url, error=error)
                 failure, wait = _cause(error), retry.get_backoff_time()
@@ -211,24 +156,24 @@ class Http:
                     raise _unreachable(url, error, self._deadline, len(retry.history)) from None
             else:
                 if (
-                    self._once_only
+                    not self._retries
                     or not retry.is_retry(method, response.status_code)
-                    or self._is_left_to_others(response)
+                    or self._caller_waits(response)
                 ):
                     return response
                 retry = retry.increment(method, url)
-                failure, wait = f"it answered {response.status_code}", _asked_wait(response, retry)
+                failure, wait = f"it answered {response.status_code}", _wait_before_retry(response, retry)
                 if wait >= self._deadline.remaining():
                     return response
             log.info("%s: %s; trying again%s", origin(url), failure, f" in {wait:.1f} s" if wait else "")
             time.sleep(wait)
 
     def remaining(self) -> float:
-        """The seconds that are left until the deadline, which begins with this where it has not begun."""
+        """The seconds until the deadline, which begins now where it has not begun."""
         return self._deadline.remaining()
 
     def waits(self) -> Iterator[float]:
-        """How long to wait before each further look at something that will change, until the deadline."""
+        """How long to wait before each further look at something that is going to change, until the deadline."""
         retry = RETRY
         while True:
             retry = retry.increment()
@@ -237,34 +182,41 @@ class Http:
                 return
             yield wait
 
-    def _is_left_to_others(self, response: requests.Response) -> bool:
-        """Whether somebody else waits for the end of a rate limit, who is told of it here."""
+    def _caller_waits(self, response: requests.Response) -> bool:
+        """Tell the caller of a rate limit, where it wants to wait for the end of one itself."""
         if self._on_rate_limit is None or response.status_code != 429:
             return False
-        self._on_rate_limit(_asked_wait(response, RETRY))
+        self._on_rate_limit(_wait_before_retry(response, RETRY))
         return True
 
-    def _once(self, method: str, url: str, arguments: Mapping[str, Any]) -> requests.Response:
-        left = self._deadline.remaining()
+    def _send(self, method: str, url: str, arguments: Mapping[str, Any]) -> requests.Response:
+        remaining = self._deadline.remaining()
         fixed = {
-            "timeout": (min(CONNECT_SECONDS, left), min(READ_SECONDS, left)),
+            "timeout": (min(CONNECT_SECONDS, remaining), min(READ_SECONDS, remaining)),
             "allow_redirects": False,
             "stream": True,
+            "proxies": self._proxies(url),
         }
-        response = self._send(method, url, **{**arguments, **fixed})
+        response = self._session.request(method, url, **{**arguments, **fixed})
         # Read here and not later, so that a body that breaks off counts as an answer that did not come.
         body = response.raw.read(LONGEST_BODY + 1, decode_content=True)
         if len(body) > LONGEST_BODY:
             response.close()
             raise _TooLongError(f"its answer is longer than {LONGEST_BODY // 2**20} MiB")
         response.raw = io.BytesIO(body)
-        # Jira's JSON is in UTF-8; to guess would take long, and a made-up name may be one that cannot be used.
+        # Jira's JSON is in UTF-8. Guessing takes long, and a server may name an encoding that does not exist.
         response.encoding = "utf-8"
         self._check_clock(url, response)
-        # Without the body: it may hold a token that nobody has called a secret yet.
+        # Without the body: it may hold a token that is not known as a secret yet.
         shown = {name: value for name, value in response.headers.items() if name.lower() in SHOWN_HEADERS}
         log.debug("%s %s answered %d %s", method, url, response.status_code, shown)
         return response
+
+    def _proxies(self, url: str) -> dict[str, str]:
+        if not self._network.proxies or should_bypass_proxies(url, self._network.no_proxy or ""):
+            return {}
+        proxy = select_proxy(url, self._network.proxies)
+        return {"http": proxy, "https": proxy} if proxy else {}
 
     def _check_clock(self, url: str, response: requests.Response) -> None:
         """Warn where this machine's clock is behind: Jira drops an update that seems older than the one it has."""
@@ -274,7 +226,7 @@ class Http:
         self._clock_was_checked = True
         with contextlib.suppress(ValueError, OverflowError):
             behind = mktime_tz(sent) - time.time()
-            if behind > CLOCK_MAY_BE_BEHIND:
+            if behind > MAX_CLOCK_SKEW:
                 log.warning(
                     "the clock of this machine is %.0f seconds behind that of %s; Jira drops an update that seems "
                     "older than one it has: set the clock right",
@@ -289,25 +241,25 @@ class _Call(threading.Thread, Generic[T]):
     def __init__(self, call: Callable[[], T]) -> None:
         super().__init__(daemon=True)
         self._call = call
-        self._answer: list[T] = []
+        self._results: list[T] = []
         self._error: BaseException | None = None
 
     def run(self) -> None:
         try:
-            self._answer.append(self._call())
+            self._results.append(self._call())
         except BaseException as error:
             self._error = error
 
-    def answer(self) -> T:
-        """What the call answered; raises what it raised."""
+    def result(self) -> T:
+        """The result of the call; raises the error that it raised."""
         if self._error is not None:
             raise self._error
-        return self._answer[0]
+        return self._results[0]
 
 
 class _Session(requests.Session):
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """Not even look where a redirect leads: it is not followed, and may be no address at all."""
+        """Do not even look where a redirect leads: it is not followed, and may hold no valid address."""
 
 
 class _TooLongError(requests.RequestException):
@@ -321,14 +273,14 @@ def retry_after(response: requests.Response) -> float:
     return 0.0
 
 
-def _asked_wait(response: requests.Response, retry: Retry) -> float:
-    """How long to wait before the next try: as long as the answer asks for, else ever longer."""
-    # What asks for no wait at all would otherwise be asked without a pause until the deadline.
+def _wait_before_retry(response: requests.Response, retry: Retry) -> float:
+    """How many seconds to wait before the next try: what the answer asks for, else the growing wait of `retry`."""
+    # An answer that asks for 0 seconds would otherwise be asked again without a pause until the deadline.
     return retry_after(response) or retry.get_backoff_time()
 
 
 def _may_pass(error: Exception) -> bool:
-    """Whether the same request may fare better in a moment."""
+    """Whether the same request may succeed in a moment."""
     cause = _innermost(error)
     if isinstance(error, (_TooLongError, ValueError, requests.exceptions.ContentDecodingError, DecodeError)):
         return False  # a ValueError is an address or a header that cannot be used
@@ -337,45 +289,6 @@ def _may_pass(error: Exception) -> bool:
     if isinstance(cause, socket.gaierror):
         return cause.errno != socket.EAI_NONAME
     return not _REFUSED_BY_PROXY.search(str(cause))
-
-
-def answer_error(
-    wanted: str, response: requests.Response, remedies: Mapping[int, str], remedy: str, why: str = ""
-) -> SignInError:
-    """The error for an answer that holds not what was `wanted`: "a token", "the site's cloud id".
-
-    `remedies` say what to do by status, `remedy` says it for all others; `why` tells what is wrong where the
-    status is not. What a host answers is told only as far as it is a message, since the rest might be a secret.
-    """
-    host = origin(response.url) or response.url
-    status = response.status_code
-    if 300 <= status < 400:
-        problem = moved(host, response.headers.get("Location", ""))
-        return SignInError(problem)
-    detail = f", and {why}" if why else error_message(response.headers, response.text)
-    if is_html(response.headers, response.text):
-        detail = " with an HTML page, such as the login form of a proxy"
-    elif status >= 500:
-        remedy = "try again later; see status.atlassian.com"
-    return SignInError(
-        Problem(f"{host} did not give {wanted}", f"it answered {status}{detail}", remedies.get(status, remedy))
-    )
-
-
-def json_answer(wanted: str, response: requests.Response, remedy: str) -> dict[str, Any]:
-    """The JSON object that a host answered. Raises SignInError where it is none."""
-    try:
-        answer = response.json()
-    except (ValueError, RecursionError):
-        answer = None
-    if not isinstance(answer, dict):
-        raise answer_error(wanted, response, {}, remedy, "it is not a JSON object")
-    return answer
-
-
-def _with_scheme(proxy: str) -> str:
-    """A proxy's address, which people write as `proxy:3128`, too: `proxy` would be taken for its scheme."""
-    return proxy if "://" in proxy else f"http://{proxy}"
 
 
 def _unreachable(url: str, error: Exception, deadline: Deadline, tries: int) -> DeliveryError:

@@ -77,6 +77,11 @@ class Console(logging.Handler):
             self.line(f"warning: standard output cannot be written: {why}")
 
 
+def set_level(level: str) -> None:
+    """Log as much as LOG_LEVEL asks for: info or debug."""
+    logging.getLogger().setLevel(logging.DEBUG if level == "debug" else logging.INFO)
+
+
 def write_line(stream: TextIO | None, text: str) -> str:
     """Write a line, and answer why that failed: how the step ends is worth its exit code all the same."""
     if stream is None:  # whoever started this process closed it

@@ -1,8 +1,12 @@
-"""What ships: core's own plugins, and what core knows of the packages that may be installed beside it."""
+"""What ships: core's own plugins, and what core knows of the packages that may be installed beside it.
+
+Core imports none of those packages. It knows their names for hints, for hiding credentials and for the environment that
+it hands to plugins; what the settings mean is the packages' business.
+"""
 
 from __future__ import annotations
 
-# Harness and Woodpecker imitate Drone; the last of them are known by variables that others may set as well.
+# Harness and Woodpecker imitate Drone; the last of them are known by variables that other systems set as well.
 CIS = (
     *("harness", "woodpecker", "drone", "github", "gitlab", "azure", "bitbucket", "buildkite", "circleci", "travis"),
     *("appveyor", "codebuild", "teamcity", "jenkins", "cloudbuild"),
@@ -17,3 +21,20 @@ BUILT_IN = {
     **{name: f"jira_ci_core.builtin.{name}" for name in ("card", "summary", "outputs", "annotations")},
 }
 """Core's own plugins, name to module, in call order: each is asked only after all plugins of others."""
+
+CREDENTIALS = {"oauth": ("client_id", "client_secret"), "connect": ("connect_key",)}
+"""The kinds of sign-in that ship, each with its credentials. A kind has the name of its plugin and of core's extra."""
+
+PREFERRED_KIND = "oauth"
+"""Which of these is used where both are complete: Atlassian is ending Connect apps."""
+
+DELIVERIES = ("celery",)
+"""What DELIVERY can name that ships in a package of its own; core's extra has the same name."""
+
+COMMANDS = {"demo": "sandbox", "sandbox": "sandbox", "queue": "celery", "worker": "celery"}
+"""The commands of packages that ship, each with core's extra that installs it."""
+
+
+def install_command(extra: str) -> str:
+    """The command that installs one of core's extras."""
+    return f"pip install 'jira-ci-core[{extra}]'"

@@ -9,7 +9,9 @@ from typing import Any
 
 from jira_ci_core import hookspecs
 from jira_ci_core.hookspecs import CONTRACT_VERSION
-from jira_ci_core.plugins.manager import HOOK_PREFIX, HOOKS, InstalledPlugin, Plugins
+from jira_ci_core.plugins.discovery import InstalledPlugin
+from jira_ci_core.plugins.manager import Plugins
+from jira_ci_core.plugins.validation import HOOK_PREFIX, HOOKS
 
 
 def lines_of(plugins: Sequence[InstalledPlugin]) -> list[str]:

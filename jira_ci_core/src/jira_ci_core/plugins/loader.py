@@ -1,4 +1,4 @@
-"""From flags, environment and files to settings and started plugins; nobody else looks at any of those."""
+"""From flags, environment and files to checked settings and started plugins."""
 
 from __future__ import annotations
 
@@ -6,19 +6,13 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from jira_ci_core.config.resolve import check_names, resolve
 from jira_ci_core.config.settings import NetworkSettings, PluginChoice, Settings
-from jira_ci_core.config.sources import (
-    SHIPPED_CREDENTIALS,
-    SettingSpec,
-    Sources,
-    check_names,
-    resolve,
-    setting_specs,
-    shipped_credential,
-    without_secrets,
-)
+from jira_ci_core.config.sources import Sources, read_sources, without_secrets
+from jira_ci_core.config.specs import SettingSpec, setting_specs
 from jira_ci_core.errors import PluginError, SettingsError
 from jira_ci_core.output.redaction import Secrets
+from jira_ci_core.plugins.catalog import CREDENTIALS
 from jira_ci_core.plugins.manager import Plugins
 from jira_ci_core.problem import Problem
 
@@ -26,9 +20,11 @@ log = logging.getLogger(__name__)
 
 CORE_SETTINGS = setting_specs(Settings, "core")
 NETWORK_SETTINGS = setting_specs(NetworkSettings, "core")
+CREDENTIAL_SETTINGS = tuple(SettingSpec(name, secret=True) for names in CREDENTIALS.values() for name in names)
+"""The credentials of the kinds that ship, also where their packages are not installed."""
 
-# What a site has of its own, besides credentials: nothing of it may come from elsewhere.
-OWN_SETTINGS = tuple(setting for setting in CORE_SETTINGS if setting.name in ("instance", "cloud_id", "auth"))
+# What a site has of its own, besides credentials.
+_OWN_OF_SITE = "instance", "cloud_id", "auth"
 
 
 @dataclass(frozen=True)
@@ -45,46 +41,65 @@ class Runtime:
     """Which credentials of the kinds that ship are given, by their names."""
 
     def within(self, seconds: float) -> Runtime:
-        """The same with a DEADLINE of so many seconds at the most."""
+        """The same with a DEADLINE of at most so many seconds."""
         deadline = min(seconds, self.network.deadline)
         return replace(self, network=self.network.model_copy(update={"deadline": deadline}))
 
 
+def open_sources(environ: Mapping[str, str], flags: Mapping[str, str], secrets: Secrets) -> Sources:
+    """The sources of all settings. Raises SettingsError where a file of settings cannot be used."""
+    return read_sources(environ, flags, secrets, (*NETWORK_SETTINGS, *CREDENTIAL_SETTINGS))
+
+
 def choose_plugins(sources: Sources) -> Plugins:
-    """Import the plugins that the settings choose; what fails is noted in `failures`.
+    """Import the plugins that the settings choose, and hide their credentials; what fails is noted in `failures`.
 
     Raises SettingsError where the choice itself is malformed.
     """
     choice, problems = resolve(PluginChoice, setting_specs(PluginChoice, "core"), sources)
     if choice is None:
         raise SettingsError(*problems)
-    return Plugins(choice)
+    plugins = Plugins(choice)
+    sources.hide(plugins.settings)
+    return plugins
 
 
-def load(sources: Sources, secrets: Secrets, plugins: Plugins | None = None) -> Runtime:
+def load(sources: Sources, plugins: Plugins | None = None) -> Runtime:
     """Check all settings, and start the plugins.
 
-    Where SITES names a site its section is read. Raises SettingsError with everything that is wrong at once, or
+    Where SITES names a site its table is used. Raises SettingsError with everything that is wrong at once, or
     PluginError.
     """
     plugins = plugins or choose_plugins(sources)
-    everything = (*CORE_SETTINGS, *NETWORK_SETTINGS, *plugins.settings)
-    given = hide_secrets(everything, sources, secrets)
+    known = all_settings(plugins)
     if sources.sites:
         sources = _of_the_site(sources, plugins)
-        given = hide_secrets(everything, sources, secrets)
-    problems = check_names(everything, sources)
+    problems = check_names(known, sources)
     settings, wrong = resolve(Settings, CORE_SETTINGS, sources)
     network, wrong_network = resolve(NetworkSettings, NETWORK_SETTINGS, sources)
     problems += [*wrong, *wrong_network, *plugins.start(sources)]
-    _tell_failures(plugins)
+    if plugins.failures and plugins.fail:
+        raise PluginError(*plugins.failures)
+    warn_of_failures(plugins.failures)
     if settings is None or network is None or problems:
         raise SettingsError(*problems)
-    return Runtime(settings, network, plugins, without_secrets(sources.environ, everything), secrets, given)
+    given = frozenset(setting.name for setting in CREDENTIAL_SETTINGS if sources.is_given(setting))
+    return Runtime(settings, network, plugins, without_secrets(sources.environ, known), sources.secrets, given)
+
+
+def all_settings(plugins: Plugins) -> tuple[SettingSpec, ...]:
+    """Every setting that means something here."""
+    return (*CREDENTIAL_SETTINGS, *CORE_SETTINGS, *NETWORK_SETTINGS, *plugins.settings)
+
+
+def warn_of_failures(problems: list[Problem]) -> None:
+    """Warn of plugins that failed and do not end the step."""
+    for problem in problems:
+        log.warning("%s: %s", problem.what, problem.why)
 
 
 def _of_the_site(sources: Sources, plugins: Plugins) -> Sources:
-    """The sources, narrowed to the section of the one site that SITES names."""
+    """The sources, narrowed to the table of the one site that SITES names."""
     names = sources.sites
     if len(names) > 1:
         raise SettingsError(
@@ -94,32 +109,19 @@ def _of_the_site(sources: Sources, plugins: Plugins) -> Sources:
                 f"choose one of them: --sites {names[0]}",
             )
         )
-    signing_in = [plugin for plugin in plugins.installed if "jira_ci_authenticate" in plugin.hooks]
-    secrets = [setting for plugin in signing_in for setting in plugin.settings if setting.secret]
-    shipped = [shipped_credential(name) for names in SHIPPED_CREDENTIALS.values() for name in names]
-    own = {setting.name: setting for setting in (*OWN_SETTINGS, *shipped, *secrets)}
-    of_site = sources.of_site(names[0], own)
+    sign_ins = [plugin for plugin in plugins.installed if "jira_ci_authenticate" in plugin.hooks]
+    own = {
+        setting.name: setting
+        for setting in (
+            *(setting for setting in CORE_SETTINGS if setting.name in _OWN_OF_SITE),
+            *CREDENTIAL_SETTINGS,
+            *(setting for plugin in sign_ins for setting in plugin.settings if setting.secret),
+        )
+    }
+    of_site = sources.for_site(names[0], own)
     for setting in own.values():
-        if next(sources.values(setting), None) is not None:
+        if sources.is_given(setting):
             log.warning(
                 "%s is set outside of %s and not used: a site has its own", setting.variable, of_site.section_name
             )
     return of_site
-
-
-def hide_secrets(settings: tuple[SettingSpec, ...], sources: Sources, secrets: Secrets) -> frozenset[str]:
-    """Have the value of every credential removed from all output, well-formed or not, and answer which are given."""
-    shipped = {name: shipped_credential(name) for names in SHIPPED_CREDENTIALS.values() for name in names}
-    given = set()
-    for setting in (*(setting for setting in settings if setting.secret), *shipped.values()):
-        for value in sources.values(setting):
-            secrets.add(str(value))
-            given.add(setting.name)
-    return frozenset(given & shipped.keys())
-
-
-def _tell_failures(plugins: Plugins) -> None:
-    if plugins.failures and plugins.fail:
-        raise PluginError(*plugins.failures)
-    for problem in plugins.failures:
-        log.warning("%s: %s", problem.what, problem.why)

@@ -132,7 +132,7 @@ def make_environments(plugins: Plugins, pipeline: Pipeline, settings: Settings) 
         mapped: MappedEnvironment | None = None
         typed = settings.environment_type or _type_in_table(name, settings.environments)
         if typed is None or settings.environment_id is None:
-            mapped = plugins.first("map_environment", name=name, settings=settings)
+            mapped = plugins.map_environment(name, settings)
         id = settings.environment_id or (mapped.id if mapped else None) or environment_id(name)
         type = (
             typed

@@ -142,4 +142,4 @@ def _is_bitbucket(pipeline: Pipeline) -> bool:
 
 
 def _who(pipeline: Pipeline) -> str:
-    return "this machine (no CI was recognised)" if pipeline.ci in ("none", "git checkout") else pipeline.ci
+    return pipeline.ci if pipeline.is_of_ci else "this machine (no CI was recognised)"

@@ -7,16 +7,13 @@ from collections.abc import Iterable, Mapping
 
 from jira_ci_core.config.settings import Settings
 from jira_ci_core.issue_keys import ANY_PROJECT, project_of
-from jira_ci_core.models import MOST_ASSOCIATIONS, FoundKey, Pipeline
+from jira_ci_core.models import MOST_ASSOCIATIONS, FoundKey, KeyPlace, Pipeline
 from jira_ci_core.plugins.manager import Plugins
 
 log = logging.getLogger(__name__)
 
-# A second update would replace the first.
+# Further keys cannot be sent in a second update: it would replace the first.
 MOST_KEYS = MOST_ASSOCIATIONS
-
-EXPLICIT = "ISSUEKEYS"
-SOURCES = (EXPLICIT, "pull request title", "commit message", "branch")
 
 
 def find_issue_keys(
@@ -27,13 +24,14 @@ def find_issue_keys(
     `environ` holds no credential.
     """
     if settings.issuekeys:
-        return cut_at_most(FoundKey(key=key, source=EXPLICIT) for key in settings.issuekeys)
-    answers = plugins.all("extract_issue_keys", pipeline=pipeline, environ=environ, settings=settings)
-    found = [renamed(key, settings.key_aliases) for answer in answers for key in answer]
-    return cut_at_most(rank(key for key in found if is_wanted(key, settings.project)))
+        named = (FoundKey(key=key, source="ISSUEKEYS", place=KeyPlace.SETTING) for key in settings.issuekeys)
+        return cut_at_most(named)
+    found = plugins.extract_issue_keys(pipeline, environ, settings)
+    renamed = (rename(key, settings.key_aliases) for key in found)
+    return cut_at_most(rank(key for key in renamed if is_wanted(key, settings.project)))
 
 
-def renamed(found: FoundKey, aliases: Mapping[str, str]) -> FoundKey:
+def rename(found: FoundKey, aliases: Mapping[str, str]) -> FoundKey:
     """The key, under the project's new name where it was renamed."""
     project, hyphen, number = found.key.rpartition("-")
     if project not in aliases:
@@ -47,7 +45,7 @@ def is_wanted(found: FoundKey, projects: tuple[str, ...]) -> bool:
 
 
 def rank(found: Iterable[FoundKey]) -> list[FoundKey]:
-    """By source (title, message, branch, then plugins by name), each key where it ranks highest."""
+    """By place (title, message, branch, then plugins by name), each key where it ranks highest."""
     first: dict[str, FoundKey] = {}
     for key in sorted(found, key=_rank):
         first.setdefault(key.key, key)
@@ -68,5 +66,4 @@ def cut_at_most(ranked: Iterable[FoundKey]) -> tuple[FoundKey, ...]:
 
 
 def _rank(found: FoundKey) -> tuple[int, str]:
-    place = SOURCES.index(found.source) if found.source in SOURCES else len(SOURCES)
-    return place, found.plugin if place == len(SOURCES) else ""
+    return found.place, found.plugin if found.place is KeyPlace.OTHER else ""

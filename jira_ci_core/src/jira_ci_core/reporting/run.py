@@ -10,14 +10,13 @@ from typing import NamedTuple
 
 from jira_ci_core.clock import PROCESS_CLOCK, Clock
 from jira_ci_core.config.settings import Settings
-from jira_ci_core.config.sources import read_sources
 from jira_ci_core.delivery.session import Delivery
 from jira_ci_core.errors import ExitCode, JiraCiError
 from jira_ci_core.git.checkout import filled_from_checkout
-from jira_ci_core.models import FoundKey, Pipeline, Receipt, Report, Result
-from jira_ci_core.net.early import EarlyConnections
+from jira_ci_core.models import NO_CI, FoundKey, Pipeline, Receipt, Report, Result, SkipReason
+from jira_ci_core.net.preconnect import Preconnections
 from jira_ci_core.output.redaction import Secrets
-from jira_ci_core.plugins.loader import Runtime, load
+from jira_ci_core.plugins.loader import Runtime, load, open_sources
 from jira_ci_core.plugins.manager import Plugins
 from jira_ci_core.problem import Problem
 from jira_ci_core.reporting.builder import hint_at_deployment, kind_of, make_reports, make_site
@@ -32,7 +31,7 @@ NO_KEY = Problem(
 
 
 class RunStatus(StrEnum):
-    """The ways a run ends that had settings to work with."""
+    """How a run ends that had settings to work with."""
 
     DELIVERED = "delivered"
     KEPT = "kept"
@@ -49,8 +48,8 @@ class RunFacts(NamedTuple):
     keys: tuple[FoundKey, ...]
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """The keys alone."""
+    def issue_keys(self) -> tuple[str, ...]:
+        """The keys as texts."""
         return tuple(found.key for found in self.keys)
 
 
@@ -76,94 +75,104 @@ def run(
 ) -> RunResult:
     """Do what `jira-ci report` does. `flags` are settings by name (`environment_name`), above all other sources.
 
-    Raises SettingsError or PluginError, without any secret in it; that nothing could be delivered is an Ending, not
-    an error.
+    Raises SettingsError or PluginError, without any secret in it. A report that could not be delivered is a RunResult,
+    not an error.
     """
     secrets = secrets or Secrets()
     try:
-        return report(load(read_sources(environ, flags or {}), secrets), dry_run=dry_run, clock=clock)
+        return report(load(open_sources(environ, flags or {}, secrets)), dry_run=dry_run, clock=clock)
     except JiraCiError as error:
         raise type(error)(*(problem.redacted(secrets.redact) for problem in error.problems)) from None
 
 
 def report(
-    runtime: Runtime, *, dry_run: bool = False, clock: Clock = PROCESS_CLOCK, early: EarlyConnections | None = None
+    runtime: Runtime,
+    *,
+    dry_run: bool = False,
+    clock: Clock = PROCESS_CLOCK,
+    preconnections: Preconnections | None = None,
 ) -> RunResult:
     """Tell the whole story, from checked settings to the receipt, while the connections to Jira are being opened.
 
-    `early` are those that were opened ahead of it.
+    `preconnections` are those that are open already.
     """
-    with Delivery(runtime, make_site(runtime.settings), dry_run=dry_run, early=early) as delivery:
+    site = make_site(runtime.settings)
+    with Delivery(runtime, site, dry_run=dry_run, preconnections=preconnections) as delivery:
         return _report(runtime, delivery, dry_run, clock)
 
 
 def _report(runtime: Runtime, delivery: Delivery, dry_run: bool, clock: Clock) -> RunResult:
     plugins, settings = runtime.plugins, runtime.settings
 
-    found = find(runtime)
-    decision = decide_state(plugins, found.pipeline, kind_of(settings), settings)
+    facts = find(runtime)
+    decision = decide_state(plugins, facts.pipeline, kind_of(settings), settings)
     delivery.check()
 
-    if not found.keys:
-        return end(runtime, found, (), no_key())
+    if not facts.keys:
+        return finish(runtime, facts, (), no_key())
     if decision.skipped:
-        return end(runtime, found, (), Receipt(skipped=decision.skipped))
+        return finish(runtime, facts, (), Receipt(skipped=decision.skipped, skip_reason=SkipReason.STATE))
 
-    reports = make_reports(plugins, found.pipeline, found.names, decision.state, settings, clock)
+    reports = make_reports(plugins, facts.pipeline, facts.issue_keys, decision.state, settings, clock)
     if dry_run:
-        return RunResult(RunStatus.DRY_RUN, ExitCode.OK, found.pipeline, found.keys, reports)
+        return RunResult(RunStatus.DRY_RUN, ExitCode.OK, facts.pipeline, facts.keys, reports)
 
-    return end(runtime, found, reports, send(runtime, delivery, reports))
+    return finish(runtime, facts, reports, send(runtime, delivery, reports))
 
 
 def find(runtime: Runtime) -> RunFacts:
-    """What CI knows of this run, and the keys of the issues it belongs to."""
+    """What CI knows of this run, and the keys of the issues that it belongs to."""
     pipeline = read_pipeline(runtime.plugins, runtime.environ)
     hint_at_deployment(pipeline, runtime.settings)
     return RunFacts(pipeline, find_issue_keys(runtime.plugins, pipeline, runtime.environ, runtime.settings))
 
 
+def read_pipeline(plugins: Plugins, environ: Mapping[str, str]) -> Pipeline:
+    """What CI knows of the run, and the checkout where CI does not. `environ` holds no credential."""
+    pipeline = plugins.read_pipeline(environ) or Pipeline(ci=NO_CI)
+    return filled_from_checkout(pipeline, environ) if plugins.is_on("checkout") else pipeline
+
+
 def send(runtime: Runtime, delivery: Delivery, reports: tuple[Report, ...]) -> Receipt:
-    """What became of each report; where there is an outbox it holds them meanwhile."""
+    """Deliver reports; where there is an outbox it holds them meanwhile."""
     folder = runtime.settings.outbox
-    receipt = _deliver_kept(runtime, Path(folder), delivery, reports) if folder else delivery.deliver(reports)
+    receipt = _send_through_outbox(runtime, Path(folder), delivery, reports) if folder else delivery.deliver(reports)
     return delivery.verify(reports, receipt) if runtime.settings.verify else receipt
 
 
-def _deliver_kept(runtime: Runtime, folder: Path, delivery: Delivery, reports: tuple[Report, ...]) -> Receipt:
+def _send_through_outbox(runtime: Runtime, folder: Path, delivery: Delivery, reports: tuple[Report, ...]) -> Receipt:
     from jira_ci_core.delivery.outbox import Outbox, deliver_kept
 
     return deliver_kept(Outbox(folder, runtime.secrets.redact), reports, delivery.deliver)
 
 
 def no_key() -> Receipt:
-    """That nothing was to be delivered, as no key was found."""
-    return Receipt(skipped=NO_KEY.what, problems=(NO_KEY,))
+    """The receipt of a run that found no key."""
+    return Receipt(skipped=NO_KEY.what, skip_reason=SkipReason.NO_KEY, problems=(NO_KEY,))
 
 
-def end(runtime: Runtime, found: RunFacts, reports: tuple[Report, ...], receipt: Receipt) -> RunResult:
-    """How the step ends; whoever wants to know is told."""
-    tell_plugins(runtime, found.pipeline, reports, receipt)
+def finish(runtime: Runtime, facts: RunFacts, reports: tuple[Report, ...], receipt: Receipt) -> RunResult:
+    """Tell the plugins how the run ended, and say so."""
+    tell_plugins(runtime, facts.pipeline, reports, receipt)
     status, exit_code = status_of(receipt, runtime.settings)
-    return RunResult(status, exit_code, found.pipeline, found.keys, reports, receipt)
+    return RunResult(status, exit_code, facts.pipeline, facts.keys, reports, receipt)
 
 
 def tell_plugins(runtime: Runtime, pipeline: Pipeline, reports: tuple[Report, ...], receipt: Receipt) -> None:
-    """Have plugins tell others how it ended; what they are handed holds no secret, whoever wrote it there."""
+    """Call the plugins that report the end. What they are given holds no secret, also where a commit message does."""
     redact = runtime.secrets.redact
-    runtime.plugins.notify(
-        "reported",
-        pipeline=pipeline.redacted(redact),
-        reports=tuple(report.redacted(redact) for report in reports),
-        receipt=receipt.redacted(redact),
-        settings=runtime.settings,
+    runtime.plugins.reported(
+        pipeline.redacted(redact),
+        tuple(report.redacted(redact) for report in reports),
+        receipt.redacted(redact),
+        runtime.settings,
     )
 
 
 def status_of(receipt: Receipt, settings: Settings) -> tuple[RunStatus, ExitCode]:
-    """What became of the reports as a whole, and the exit code: a refusal always fails, the rest is for ON_FAILURE."""
-    if receipt.skipped:
-        fails = receipt.skipped == NO_KEY.what and settings.on_no_issue == "fail"
+    """How a run ended as a whole. A refusal always fails; for the rest ON_FAILURE and ON_NO_ISSUE decide."""
+    if receipt.skip_reason:
+        fails = receipt.skip_reason is SkipReason.NO_KEY and settings.on_no_issue == "fail"
         return RunStatus.SKIPPED, ExitCode.JIRA if fails else ExitCode.OK
     lost = [outcome for outcome in receipt.outcomes if outcome.result is Result.NOT_DELIVERED]
     refused = [outcome for outcome in receipt.outcomes if outcome.result is Result.REJECTED]
@@ -174,9 +183,3 @@ def status_of(receipt: Receipt, settings: Settings) -> tuple[RunStatus, ExitCode
     status = RunStatus.KEPT if is_kept and not refused else RunStatus.NOT_DELIVERED
     forgiven = settings.on_failure == "ignore" or (settings.on_failure == "keep" and is_kept)
     return status, ExitCode.OK if forgiven and not (refused or unverified) else ExitCode.JIRA
-
-
-def read_pipeline(plugins: Plugins, environ: Mapping[str, str]) -> Pipeline:
-    """What CI knows of the run, and the checkout where CI does not. `environ` holds no credential."""
-    pipeline: Pipeline = plugins.first("read_pipeline", environ=environ) or Pipeline(ci="none")
-    return filled_from_checkout(pipeline, environ) if plugins.is_on("checkout") else pipeline

@@ -8,16 +8,18 @@ from dataclasses import dataclass, replace
 
 from jira_ci_core.config.sources import SITES, Sources
 from jira_ci_core.errors import ExitCode, JiraCiError
-from jira_ci_core.output.redaction import Secrets
+from jira_ci_core.output.console import set_level
 from jira_ci_core.plugins.loader import load
 from jira_ci_core.problem import Problem, bug
 from jira_ci_core.reporting import run
 from jira_ci_core.reporting.run import RunResult
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class SiteResult:
-    """How it ended for one of the sites."""
+    """How the run ended for one of the sites."""
 
     site: str
     """Its name in SITES."""
@@ -28,13 +30,13 @@ class SiteResult:
     """That error."""
 
 
-def report_to_each(sources: Sources, secrets: Secrets, *, dry_run: bool = False) -> Iterator[SiteResult]:
+def report_to_each(sources: Sources, *, dry_run: bool = False) -> Iterator[SiteResult]:
     """Tell the whole story once for each site in SITES, with settings and plugins of its own."""
     for name in sources.sites:
-        logging.getLogger(__name__).info("site %s:", name)
+        log.info("site %s:", name)
         try:
-            runtime = load(replace(sources, flags={**sources.flags, SITES.name: name}), secrets)
-            logging.getLogger().setLevel(logging.DEBUG if runtime.settings.log_level == "debug" else logging.INFO)
+            runtime = load(replace(sources, flags={**sources.flags, SITES.name: name}))
+            set_level(runtime.settings.log_level)
             result = run.report(runtime, dry_run=dry_run)
         except JiraCiError as error:
             yield SiteResult(name, error.exit_code, None, error.problems)

@@ -1,4 +1,4 @@
-"""Which state is shown: STATE where it is set, else what CI itself says; and when an update is left out."""
+"""Which state is shown: STATE where it is set, else CI's own status; and when an update is left out."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ class Decision(NamedTuple):
 def decide_state(plugins: Plugins, pipeline: Pipeline, kind: Kind, settings: Settings) -> Decision:
     """Decide on mapped states; success is never assumed.
 
-    Raises SettingsError where STATE is a word nobody knows or one that builds do not have, and where neither
+    Raises SettingsError where STATE is a word that no table knows or one that builds do not have, and where neither
     STATE nor this CI says anything.
     """
     wanted = wanted_state(plugins, pipeline, kind, settings)
+    if wanted is not None and settings.state_policy == "force":
+        return Decision(wanted)
+    of_ci = plugins.map_state(pipeline.status, kind, pipeline, settings) if pipeline.status else None
     if wanted is None:
-        return Decision(_of_ci(pipeline, kind, _mapped(plugins, pipeline.status, pipeline, kind, settings)))
-    said_by_ci = None
-    if settings.state_policy == "skip":
-        said_by_ci = _mapped(plugins, pipeline.status, pipeline, kind, settings)
-    if wanted is State.SUCCESSFUL and said_by_ci in NOT_SUCCESSFUL:
+        return Decision(_state_of_ci(pipeline, kind, of_ci))
+    if wanted is State.SUCCESSFUL and of_ci in NOT_SUCCESSFUL:
         return Decision(
             wanted,
             f"STATE says {wanted} and {pipeline.ci} says {pipeline.status}: the update is left out "
@@ -47,19 +47,16 @@ def decide_state(plugins: Plugins, pipeline: Pipeline, kind: Kind, settings: Set
 def wanted_state(plugins: Plugins, pipeline: Pipeline, kind: Kind, settings: Settings) -> State | None:
     """The state that STATE names; None where it is not set.
 
-    Raises SettingsError where it is a word nobody knows, or one that builds do not have.
+    Raises SettingsError where it is a word that no table knows, or one that builds do not have.
     """
     if settings.state is None:
         return None
-    wanted = _mapped(plugins, settings.state, pipeline, kind, settings)
+    wanted = plugins.map_state(settings.state, kind, pipeline, settings)
     if wanted is None:
-        from jira_ci_core.builtin.states import WORDS
-
+        words = [word for words in plugins.attributes("map_state", "words") for word in words]
         raise SettingsError(
             Problem(
-                f"STATE cannot be {settings.state!r}",
-                "no table knows that word",
-                "use one of: " + ", ".join(word for words in WORDS.values() for word in words),
+                f"STATE cannot be {settings.state!r}", "no table knows that word", f"use one of: {', '.join(words)}"
             )
         )
     if wanted is State.ROLLED_BACK and kind is Kind.BUILD:
@@ -73,17 +70,9 @@ def wanted_state(plugins: Plugins, pipeline: Pipeline, kind: Kind, settings: Set
     return wanted
 
 
-def _mapped(plugins: Plugins, word: str | None, pipeline: Pipeline, kind: Kind, settings: Settings) -> State | None:
-    """The state of a word; None where there is none, or nobody knows it."""
-    if not word:
-        return None
-    state: State | None = plugins.first("map_state", status=word, kind=kind, pipeline=pipeline, settings=settings)
-    return state
-
-
-def _of_ci(pipeline: Pipeline, kind: Kind, state: State | None) -> State:
+def _state_of_ci(pipeline: Pipeline, kind: Kind, state: State | None) -> State:
     if not pipeline.publishes_status:
-        unknown = "no CI was recognised" if pipeline.ci in ("none", "git checkout") else f"{pipeline.ci} does not say"
+        unknown = f"{pipeline.ci} does not say" if pipeline.is_of_ci else "no CI was recognised"
         raise SettingsError(
             Problem(
                 "STATE is not set",

@@ -11,7 +11,7 @@ from string import Template
 
 from jira_ci_core.errors import SettingsError
 from jira_ci_core.plugins.catalog import BUILT_IN
-from jira_ci_core.plugins.manager import HOOK_PREFIX, HOOKS
+from jira_ci_core.plugins.validation import HOOK_PREFIX, HOOKS
 from jira_ci_core.problem import Problem
 
 LONGEST_NAME = 40

@@ -24,14 +24,12 @@ from typing import Any, ClassVar, TypeVar
 
 import pytest
 import requests
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 
 from jira_ci_core.config.settings import NetworkSettings, Settings
 from jira_ci_core.errors import DeliveryError, JiraCiError
 from jira_ci_core.issue_keys import is_issue_key
 from jira_ci_core.models import (
-    Connection,
     FoundKey,
     Kind,
     MappedEnvironment,
@@ -39,11 +37,11 @@ from jira_ci_core.models import (
     Receipt,
     Report,
     Result,
-    SignIn,
     Site,
     State,
 )
 from jira_ci_core.net.client import Http
+from jira_ci_core.net.connection import Connection, SignIn
 from jira_ci_core.output.redaction import Secrets
 from jira_ci_core.plugins.manager import Plugins
 from jira_ci_core.problem import Problem
@@ -106,7 +104,7 @@ class ExtractorContract(PluginContract):
 
     def find(self, held: Plugins, pipeline: Pipeline) -> list[FoundKey]:
         """What the plugin finds."""
-        return [key for keys in held.all(self.hook, pipeline=pipeline, environ={}, settings=SETTINGS) for key in keys]
+        return held.extract_issue_keys(pipeline, {}, SETTINGS)
 
     @_ordinary
     @given(pipeline=pipelines())
@@ -139,8 +137,7 @@ class StateMapContract(PluginContract):
 
     def state_of(self, held: Plugins, word: str, kind: Kind, pipeline: Pipeline) -> State | None:
         """What the plugin takes the word for."""
-        state: State | None = held.first(self.hook, status=word, kind=kind, pipeline=pipeline, settings=SETTINGS)
-        return state
+        return held.map_state(word, kind, pipeline, SETTINGS)
 
     @_ordinary
     @given(word=st.text(max_size=30), kind=st.sampled_from(Kind), pipeline=pipelines())
@@ -162,8 +159,7 @@ class EnvironmentMapContract(PluginContract):
 
     def environment_of(self, held: Plugins, name: str) -> MappedEnvironment | None:
         """What the plugin takes the environment for."""
-        mapped: MappedEnvironment | None = held.first(self.hook, name=name, settings=SETTINGS)
-        return mapped
+        return held.map_environment(name, SETTINGS)
 
     @_ordinary
     @given(name=st.text(min_size=1, max_size=30))
@@ -190,8 +186,7 @@ class ReaderContract(PluginContract):
 
     def read(self, held: Plugins, environ: Mapping[str, str]) -> Pipeline | None:
         """What the plugin reads."""
-        pipeline: Pipeline | None = held.first(self.hook, environ=dict(environ))
-        return pipeline
+        return held.read_pipeline(dict(environ))
 
     def test_it_knows_its_own_run(self, held: Plugins) -> None:
         """With a number, and a status only where it says that this CI publishes one."""
@@ -238,7 +233,7 @@ class AuthenticationContract(PluginContract):
         """What the plugin offers, without touching the network."""
         settings = SETTINGS.model_copy(update={"instance": self.site.url, "cloud_id": self.site.cloud_id})
         with _no_network():
-            offers: list[SignIn] = held.all(self.hook, site=self.site, settings=settings)
+            offers = held.authenticate(self.site, settings)
         return offers[0] if offers else None
 
     @pytest.fixture
@@ -310,14 +305,8 @@ class DeliveryContract(PluginContract):
         self, held: Plugins, delivered: Sequence[Report], connect: Callable[[], Connection] | None = None
     ) -> Receipt | None:
         """What the plugin answers."""
-        receipt: Receipt | None = held.first(
-            self.hook,
-            reports=tuple(delivered),
-            connect=connect or self.connect,
-            http=self.http(),
-            settings=SETTINGS.model_copy(update={"instance": self.site.url, "cloud_id": self.site.cloud_id}),
-        )
-        return receipt
+        settings = SETTINGS.model_copy(update={"instance": self.site.url, "cloud_id": self.site.cloud_id})
+        return held.deliver(tuple(delivered), connect or self.connect, self.http(), settings)
 
     @_few
     @given(data=st.data())
@@ -351,7 +340,8 @@ class DeliveryContract(PluginContract):
         except JiraCiError:
             receipt = None
         assert Result.ACCEPTED not in _results(receipt)
-        assert held.need_sign_in() or not asked, "it says NEEDS_SIGN_IN = False, and asks for a connection"
+        needs_sign_in = all(held.delivery_constant(name, "NEEDS_SIGN_IN") for name in held.implementers(self.hook))
+        assert needs_sign_in or not asked, "it says NEEDS_SIGN_IN = False, and asks for a connection"
 
 
 class ReportedContract(PluginContract):
@@ -367,7 +357,7 @@ class ReportedContract(PluginContract):
         """Delivered, refused, queued, or left out; then there is no report."""
         receipt = data.draw(receipts_of(delivered))
         with _warnings() as warned:
-            held.notify(self.hook, pipeline=pipeline, reports=tuple(delivered), receipt=receipt, settings=SETTINGS)
+            held.reported(pipeline, tuple(delivered), receipt, SETTINGS)
         assert [warning for warning in warned if " failed in jira_ci_reported" in warning] == []
 
 

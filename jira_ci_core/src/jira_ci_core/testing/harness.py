@@ -5,7 +5,8 @@ from __future__ import annotations
 from jira_ci_core.config.settings import PluginChoice
 from jira_ci_core.config.sources import Sources
 from jira_ci_core.errors import PluginError, SettingsError
-from jira_ci_core.plugins.manager import InstalledPlugin, Plugins, of_module
+from jira_ci_core.plugins.discovery import InstalledPlugin, plugin_in
+from jira_ci_core.plugins.manager import Plugins
 
 NAME = "under-test"
 
@@ -17,7 +18,7 @@ def load_plugin(plugin: object, **settings: str) -> Plugins:
     and SettingsError where its settings are wrong.
     """
     target = getattr(plugin, "__qualname__", getattr(plugin, "__name__", repr(plugin)))
-    installed = InstalledPlugin(NAME, lambda: ("the plugin under test", ""), target, loaded=of_module(plugin))
+    installed = InstalledPlugin(NAME, lambda: ("the plugin under test", ""), target, loaded=plugin_in(plugin))
     plugins = Plugins(PluginChoice(), [installed])
     problems = plugins.start(Sources({f"PLUGIN_{name.upper()}": value for name, value in settings.items()}))
     if plugins.failures:

@@ -83,5 +83,6 @@ def recorded_pipeline(ci: str) -> Pipeline:
     """What core's reader of that CI makes of its recorded run: `recorded_pipeline("GitLab")`."""
     core_only = Plugins(PluginChoice(plugins=()))
     core_only.start(Sources({}))
-    pipeline: Pipeline = core_only.first("read_pipeline", environ=RECORDED[ci])
+    pipeline = core_only.read_pipeline(RECORDED[ci])
+    assert pipeline is not None
     return pipeline

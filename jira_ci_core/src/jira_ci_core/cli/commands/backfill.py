@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 import click
 
-from jira_ci_core.cli.app import SettingsCommand, site_of
+from jira_ci_core.cli.options import SettingsCommand, runtime_of
 from jira_ci_core.errors import ExitCode, SettingsError
 from jira_ci_core.problem import Problem
 
@@ -35,7 +35,7 @@ WIDTH = 30
     "--rejected", type=Path, help="The file for rejected lines; FILE.rejected, backfill.rejected for standard input."
 )
 @click.pass_context
-def backfill(ctx: click.Context, /, file: str, checkpoint: Path | None, rejected: Path | None, **flags: str) -> None:
+def backfill(ctx: click.Context, /, file: str, checkpoint: Path | None, rejected: Path | None) -> None:
     """Report the builds and deployments in FILE, one JSON object a line; - is standard input.
 
     docs/backfill.md describes a line. Interrupted, run it again: it goes on where it stopped. Rejected lines are
@@ -47,7 +47,7 @@ def backfill(ctx: click.Context, /, file: str, checkpoint: Path | None, rejected
     from jira_ci_core.reporting.builder import make_site
 
     gc.set_threshold(*GARBAGE)
-    runtime = site_of(ctx, flags)
+    runtime = runtime_of(ctx, needs_project=False)
     console: Console = ctx.obj.console
     if file != STANDARD_INPUT:
         checkpoint = checkpoint or Path(f"{file}.checkpoint")

@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import click
 
-from jira_ci_core.cli.app import SettingsCommand, given
-from jira_ci_core.cli.report import set_level
+from jira_ci_core.cli.options import SettingsCommand, format_option, runtime_of
 from jira_ci_core.errors import ExitCode
 
 
 @click.command(cls=SettingsCommand, short_help="Wait until Jira allows or prevents a deployment.")
-@click.option("--format", type=click.Choice(["text", "json"]), default="text", help="json goes to standard output.")
+@format_option
 @click.pass_context
-def gate(ctx: click.Context, /, format: str, **flags: str | None) -> None:
+def gate(ctx: click.Context, /) -> None:
     """Ask Jira for the gate of a deployment to ENVIRONMENT_NAME, and wait for the verdict, at most GATE_TIMEOUT.
 
     Exit 0 where it is allowed, 4 where it is prevented, 5 where the gate expired, 6 where there is no verdict in time.
     """
     from jira_ci_core.cli import render
     from jira_ci_core.gate import ask
-    from jira_ci_core.plugins.loader import load
     from jira_ci_core.reporting.run import NO_KEY
 
     console = ctx.obj.console
-    runtime = load(replace(ctx.meta["sources"], flags=given(flags)), ctx.obj.secrets, ctx.meta["plugins"])
-    set_level(runtime.settings.log_level)
+    runtime = runtime_of(ctx)
     verdict = ask(runtime)
     problems = verdict.problems or ((NO_KEY,) if verdict.status == "skipped" else ())
-    if format == "json":
+    if ctx.obj.wants_json:
         told = {
             "ending": verdict.status,
             "exit_code": int(verdict.exit_code),

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from jira_ci_core.cli.app import CORE, SettingsCommand, given, site_of
+from jira_ci_core.cli.options import CORE, SettingsCommand, format_option, runtime_of, sources_of
+from jira_ci_core.config.resolve import resolve
 from jira_ci_core.config.settings import OutboxSettings
-from jira_ci_core.config.sources import resolve, setting_specs
+from jira_ci_core.config.specs import setting_specs
 from jira_ci_core.delivery.outbox import Entry, ForeignFile, Outbox, OutboxError
 from jira_ci_core.errors import ExitCode, SettingsError
 from jira_ci_core.problem import Problem
@@ -23,12 +23,12 @@ def outbox() -> None:
 
 
 @outbox.command(name="list", cls=SettingsCommand, models=[OutboxSettings])
-@click.option("--format", type=click.Choice(["text", "json"]), default="text", help="json goes to standard output.")
+@format_option
 @click.pass_context
-def list_(ctx: click.Context, /, format: str, **flags: str | None) -> None:
+def list_(ctx: click.Context, /) -> None:
     """List what is in it, the oldest update first."""
-    found = list(_outbox(ctx, flags).read())
-    if format == "json":
+    found = list(_outbox(ctx).read())
+    if ctx.obj.wants_json:
         ctx.obj.console.output(json.dumps([_as_json(one) for one in found]))
         return
     for one in found:
@@ -39,12 +39,11 @@ def list_(ctx: click.Context, /, format: str, **flags: str | None) -> None:
 
 @outbox.command(cls=SettingsCommand)
 @click.pass_context
-def flush(ctx: click.Context, /, **flags: str | None) -> None:
+def flush(ctx: click.Context, /) -> None:
     """Deliver what is in it for the site that the settings name, signing in as `report` does."""
-    from jira_ci_core.delivery.flush import FlushResult
-    from jira_ci_core.delivery.flush import flush as deliver_all
+    from jira_ci_core.delivery.flush import FlushResult, flush as deliver_all
 
-    runtime = site_of(ctx, flags)
+    runtime = runtime_of(ctx, needs_project=False)
     console = ctx.obj.console
 
     def tell(flushed: FlushResult, total: int) -> None:
@@ -62,9 +61,9 @@ def flush(ctx: click.Context, /, **flags: str | None) -> None:
 @click.argument("names", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Remove every report that is in it.")
 @click.pass_context
-def drop(ctx: click.Context, /, names: tuple[str, ...], everything: bool, **flags: str | None) -> None:
+def drop(ctx: click.Context, /, names: tuple[str, ...], everything: bool) -> None:
     """Remove reports without delivering them, by the NAMES that `list` shows; other files only by their names."""
-    folder = _outbox(ctx, flags)
+    folder = _outbox(ctx)
     found = {one.path.name: one for one in folder.read()}
     chosen = dict.fromkeys(Path(name).name for name in names)
     unknown = [name for name in chosen if name not in found]
@@ -88,9 +87,8 @@ def drop(ctx: click.Context, /, names: tuple[str, ...], everything: bool, **flag
         ctx.obj.console.line(f"dropped {_line(one)}")
 
 
-def _outbox(ctx: click.Context, flags: dict[str, str | None]) -> Outbox:
-    sources = replace(ctx.meta["sources"], flags=given(flags))
-    settings, problems = resolve(OutboxSettings, setting_specs(OutboxSettings, CORE), sources)
+def _outbox(ctx: click.Context) -> Outbox:
+    settings, problems = resolve(OutboxSettings, setting_specs(OutboxSettings, CORE), sources_of(ctx))
     if settings is None:
         raise SettingsError(*problems)
     return _of(settings.outbox)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from dataclasses import replace
 
 import click
 
-from jira_ci_core.cli.app import SettingsCommand, given
-from jira_ci_core.cli.report import set_level
+from jira_ci_core.cli.options import SettingsCommand, runtime_of
 from jira_ci_core.errors import ExitCode
 
 
@@ -33,14 +31,13 @@ class WrappingCommand(SettingsCommand):
 @click.command(cls=WrappingCommand, short_help="Run a command, and tell Jira that it runs and how it ended.")
 @click.option("--strict", is_flag=True, help="Exit 1 where the command succeeded and something was wrong with Jira.")
 @click.pass_context
-def run(ctx: click.Context, /, strict: bool, command: tuple[str, ...], **flags: str | None) -> None:
+def run(ctx: click.Context, /, strict: bool, command: tuple[str, ...]) -> None:
     """Run a command: Jira shows it in progress, and then as successful, failed or cancelled.
 
     Ends with the status of the command, whatever happens with Jira.
     """
     from jira_ci_core.cli import render
     from jira_ci_core.command_run.run import run_command
-    from jira_ci_core.plugins.loader import load
     from jira_ci_core.reporting.run import RunResult
 
     console = ctx.obj.console
@@ -52,10 +49,8 @@ def run(ctx: click.Context, /, strict: bool, command: tuple[str, ...], **flags: 
             render.problems_of(result), "error" if strict and result.exit_code is not ExitCode.OK else "warning"
         )
 
-    sources = replace(ctx.meta["sources"], flags=given(flags))
     # Standard output is the command's: what plugins say there might be taken for a part of what it prints.
     with contextlib.redirect_stdout(sys.stderr):
-        runtime = load(sources, ctx.obj.secrets, ctx.meta["plugins"])
-        set_level(runtime.settings.log_level)
+        runtime = runtime_of(ctx)
         ran = run_command(runtime, command, tell, lambda problem: console.problems([problem]))
     ctx.exit(ExitCode.JIRA if strict and ran.status == 0 and not ran.is_told else ran.status)

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jira_ci_core.cli.app import SettingsCommand, site_of
+from jira_ci_core.cli.options import SettingsCommand, runtime_of
 from jira_ci_core.errors import ExitCode, SettingsError
 from jira_ci_core.models import Kind
 from jira_ci_core.problem import Problem
 
 if TYPE_CHECKING:
-    from jira_ci_core.jira_api import Address
+    from jira_ci_core.jira_api.addresses import Address
     from jira_ci_core.plugins.loader import Runtime
 
 
 @click.command(cls=SettingsCommand, short_help="Show what Jira holds of this run.")
 @click.pass_context
-def show(ctx: click.Context, /, **flags: str | None) -> None:
+def show(ctx: click.Context, /) -> None:
     """Show what Jira holds of this run: its build, or with ENVIRONMENT_NAME its deployments, as JSON.
 
     Which run that is comes from CI, or from PIPELINE and RUN_NUMBER. Exit 1 where Jira holds nothing.
@@ -27,7 +27,7 @@ def show(ctx: click.Context, /, **flags: str | None) -> None:
     from jira_ci_core.delivery.session import Delivery
     from jira_ci_core.reporting.builder import make_site
 
-    runtime = site_of(ctx, flags)
+    runtime = runtime_of(ctx, needs_project=False)
     is_missing = False
     with Delivery(runtime, make_site(runtime.settings)) as delivery:
         for title, address in addresses(runtime).items():
@@ -49,17 +49,17 @@ def show(ctx: click.Context, /, **flags: str | None) -> None:
     help="Delete all builds and deployments that were reported with it (PROPERTIES); several must all match.",
 )
 @click.pass_context
-def delete(ctx: click.Context, /, selected: tuple[str, ...], **flags: str | None) -> None:
+def delete(ctx: click.Context, /, selected: tuple[str, ...]) -> None:
     """Delete what Jira holds of this run: its build, or with ENVIRONMENT_NAME its deployments.
 
     Which run that is comes from CI, or from PIPELINE and RUN_NUMBER. Issues are not touched.
     """
     from jira_ci_core.delivery.session import Delivery
-    from jira_ci_core.jira_api import properties_address
+    from jira_ci_core.jira_api.addresses import properties_address
     from jira_ci_core.reporting.builder import make_site
 
     pairs = dict(_pair(text) for text in selected)
-    runtime = site_of(ctx, flags)
+    runtime = runtime_of(ctx, needs_project=False)
     chosen = (
         {f"all {kind}s with {', '.join(selected)}": properties_address(kind, pairs) for kind in Kind}
         if pairs
@@ -73,7 +73,7 @@ def delete(ctx: click.Context, /, selected: tuple[str, ...], **flags: str | None
 
 def addresses(runtime: Runtime) -> dict[str, Address]:
     """What this run reports, by what people call it: where each is."""
-    from jira_ci_core.jira_api import build_address, deployment_address
+    from jira_ci_core.jira_api.addresses import build_address, deployment_address
     from jira_ci_core.reporting.builder import kind_of, make_environments
     from jira_ci_core.reporting.identity import pipeline_id, run_number
     from jira_ci_core.reporting.run import read_pipeline

@@ -1,0 +1,168 @@
+"""Settings as flags: commands that take every setting, those that plugins declare included."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import click
+from click.core import ParameterSource
+
+from jira_ci_core.cli.context import Context
+from jira_ci_core.config.settings import PluginSettings
+from jira_ci_core.config.sources import Sources, readable
+from jira_ci_core.config.specs import SettingSpec, flag, setting_specs
+from jira_ci_core.issue_keys import ANY_PROJECT
+from jira_ci_core.output.console import set_level
+from jira_ci_core.plugins.loader import CORE_SETTINGS, NETWORK_SETTINGS, Runtime, load
+from jira_ci_core.plugins.manager import Plugins
+
+CORE = "core"
+
+
+class SettingsCommand(click.Command):
+    """A command that takes settings as flags.
+
+    Which flags there are depends on the plugins, and which plugins there are on core's flags. So click parses the words
+    in two steps: first the command's own options and core's settings, then what is left.
+    """
+
+    def __init__(self, *arguments: Any, models: Sequence[type[PluginSettings]] = (), **keywords: Any) -> None:
+        """`models` are those whose settings are flags; where it is empty, all of core's and of the plugins' are."""
+        super().__init__(*arguments, **keywords)
+        self._own = tuple(self.params)
+        self._models = models
+        self._settings: tuple[SettingSpec, ...] = ()
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse all words, load the plugins, and keep the sources of settings with all flags in them."""
+        core = tuple(setting for model in self._models for setting in setting_specs(model, CORE))
+        core = core or (*CORE_SETTINGS, *NETWORK_SETTINGS)
+        first = self._parse_core(ctx, args, core)
+        sources, plugins = cast(Context, ctx.obj).prepare(_flags(first.params, core))
+        self._settings = core if self._models else (*core, *plugins.settings)
+        self.params = [*self._own, *_options(self._settings)]
+        rest = super().parse_args(ctx, first.args)
+        ctx.params.update({name: value for name, value in first.params.items() if _is_given(first, name)})
+        flags = _flags(ctx.params, self._settings)
+        for setting in self._settings:
+            ctx.params.pop(setting.name, None)
+        ctx.meta["sources"], ctx.meta["plugins"] = replace(sources, flags=flags), plugins
+        return rest
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Options of the command, then every setting with its spellings and default, by its owner."""
+        own = [parameter.get_help_record(ctx) for parameter in self._own]
+        with formatter.section("Options"):
+            formatter.write_dl([record for record in [*own, ("-h, --help", "Show this message and exit.")] if record])
+        for owner in dict.fromkeys(setting.owner for setting in self._settings):
+            with formatter.section("Settings" if owner == CORE else f"Settings of the plugin {owner}"):
+                for setting in self._settings:
+                    if setting.owner == owner:
+                        formatter.write_text(_spellings(setting))
+                        with formatter.indentation():
+                            formatter.write_text(_help(setting))
+
+    def _parse_core(self, ctx: click.Context, args: list[str], settings: Sequence[SettingSpec]) -> click.Context:
+        """Parse the options that need no plugin; the words that are left are in `args` of the result."""
+        own = [parameter for parameter in self._own if isinstance(parameter, click.Option)]
+        command = click.Command(self.name, params=[*own, *_options(settings)], add_help_option=False)
+        permissive = {"ignore_unknown_options": True, "allow_extra_args": True}
+        return command.make_context(ctx.info_name, list(args), parent=ctx.parent, **permissive)
+
+
+class SettingsGroup(SettingsCommand, click.Group):
+    """Such a command with others below it; those take no settings, and no plugin is loaded for them."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Leave everything to the command below, where one is named first."""
+        if args and args[0] in self.commands:
+            self.params = list(self._own)
+            return click.Group.parse_args(self, ctx, args)
+        return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Options, settings, and the commands below."""
+        super().format_options(ctx, formatter)
+        self.format_commands(ctx, formatter)
+
+
+def sources_of(ctx: click.Context) -> Sources:
+    """The sources of settings of a `SettingsCommand`, flags included."""
+    return cast(Sources, ctx.meta["sources"])
+
+
+def plugins_of(ctx: click.Context) -> Plugins:
+    """The plugins that are chosen for a `SettingsCommand`."""
+    return cast(Plugins, ctx.meta["plugins"])
+
+
+def runtime_of(ctx: click.Context, *, needs_project: bool = True) -> Runtime:
+    """Checked settings and started plugins. A command that looks for no keys needs no PROJECT.
+
+    Raises SettingsError or PluginError.
+    """
+    sources = sources_of(ctx)
+    runtime = load(sources if needs_project else replace(sources, defaults={"project": ANY_PROJECT}), plugins_of(ctx))
+    set_level(runtime.settings.log_level)
+    return runtime
+
+
+def format_option(command: Any) -> Any:
+    """The option `--format`, for commands whose result programs read as well."""
+
+    def note(ctx: click.Context, parameter: click.Parameter, value: str) -> None:
+        if value == "json":
+            ctx.find_root().obj.wants_json = True
+
+    return click.option(
+        "--format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        is_eager=True,
+        expose_value=False,
+        callback=note,
+        help="json goes to standard output.",
+    )(command)
+
+
+def _options(settings: Sequence[SettingSpec]) -> list[click.Option]:
+    return [_option(setting) for setting in settings if not setting.secret]
+
+
+def _option(setting: SettingSpec) -> click.Option:
+    # A switch may go without its value: `--verify`.
+    more: dict[str, Any] = {"is_flag": False, "flag_value": "true"} if isinstance(setting.default, bool) else {}
+    return click.Option([setting.name, *map(flag, setting.names)], metavar="VALUE", help=setting.help, **more)
+
+
+def _flags(parameters: dict[str, Any], settings: Sequence[SettingSpec]) -> dict[str, str]:
+    """The flags that were given, by the names of their settings."""
+    given = {setting.name: parameters.get(setting.name) for setting in settings if not setting.secret}
+    return readable({name: value for name, value in given.items() if value is not None})
+
+
+def _is_given(ctx: click.Context, name: str) -> bool:
+    return ctx.get_parameter_source(name) is not ParameterSource.DEFAULT
+
+
+def _spellings(setting: SettingSpec) -> str:
+    flags = [] if setting.secret else [f"{name} VALUE" for name in map(flag, setting.names)]
+    variables = [f"{prefix}{name.upper()}" for prefix in ("PLUGIN_", "JIRA_CI_") for name in setting.names]
+    files = [f"{variable}_FILE" for variable in variables] if setting.secret else []
+    return ", ".join([*flags, *variables, *files, *setting.reads])
+
+
+def _help(setting: SettingSpec) -> str:
+    default = "required" if setting.required else f"default: {_shown(setting.default)}"
+    secret = "credential, no flag; " if setting.secret else ""
+    return f"{setting.help or setting.variable}  [{secret}{default}]"
+
+
+def _shown(default: object) -> str:
+    if default in (None, (), "", {}):
+        return "none"
+    if isinstance(default, bool):
+        return str(default).lower()
+    return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)

@@ -1,0 +1,118 @@
+"""Filling a model of settings from the sources, and saying what is wrong with which value."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from pydantic import ValidationError
+
+from jira_ci_core.config.environ import PREFIXES, is_set
+from jira_ci_core.config.settings import PluginSettings
+from jira_ci_core.config.sources import Sources
+from jira_ci_core.config.specs import SettingSpec, file_key, flag
+from jira_ci_core.errors import InvalidValueError, SettingsError
+from jira_ci_core.problem import Problem
+
+log = logging.getLogger(__name__)
+
+M = TypeVar("M", bound=PluginSettings)
+
+
+def resolve(model: type[M], settings: Iterable[SettingSpec], sources: Sources) -> tuple[M | None, list[Problem]]:
+    """Fill a model of settings from the sources: the model, or None and what is wrong with which value."""
+    values: dict[str, object] = {}
+    places: dict[str, str] = {}
+    problems: list[Problem] = []
+    known = {setting.name: setting for setting in settings}
+    for name, setting in known.items():
+        try:
+            found = sources.find(setting)
+        except SettingsError as error:
+            problems += error.problems
+            continue
+        if found is not None:
+            values[name], places[name] = found
+    try:
+        return (None, problems) if problems else (model.model_validate(values), [])
+    except ValidationError as error:
+        seen: set[str] = set()
+        for detail in error.errors(include_url=False, include_context=True, include_input=False):
+            name = str(detail["loc"][0]) if detail["loc"] else ""
+            if name not in seen:
+                seen.add(name)
+                cause = detail.get("ctx", {}).get("error")
+                problems.append(
+                    _problem(known[name], values.get(name), places.get(name), detail["msg"], cause)
+                    if name
+                    else _problem_together(tuple(known.values()), detail["msg"], cause)
+                )
+        return None, problems
+
+
+def check_names(settings: Iterable[SettingSpec], sources: Sources) -> list[Problem]:
+    """Warn of settings that nothing declares; a setting that the project's file may not hold is a problem."""
+    known = {name: setting for setting in settings for name in setting.names}
+    known |= {f"{name}_file": setting for name, setting in known.items() if setting.secret}
+    for variable, value in sources.environ.items():
+        prefix = next((prefix for prefix in PREFIXES if variable.startswith(prefix)), None)
+        if prefix and is_set(value) and variable.removeprefix(prefix).lower() not in known:
+            name = variable.removeprefix(prefix).lower()
+            log.warning("%s is not known%s", variable, _nearest(name, known, str.upper))
+    for names, file in ((sources.config, sources.config_name), (sources.section or {}, sources.section_name)):
+        for name in names:
+            if name.replace("-", "_") not in known or "_" in name:
+                log.warning("%s in %s is not known%s", name, file, _nearest(name, known, file_key))
+    problems = []
+    for name in sources.project:
+        setting = known.get(name.replace("-", "_")) if "_" not in name else None
+        if setting is None or not setting.project_file:
+            problems.append(_not_in_project_file(name, sources.project_name, setting, known))
+    return problems
+
+
+def _problem(setting: SettingSpec, value: object, place: str | None, message: str, cause: object) -> Problem:
+    if place is None:
+        return Problem(
+            f"{setting.variable} is not set",
+            f"it is required: {setting.help}",
+            f"set {setting.variable} in the step (as a variable: PLUGIN_{setting.variable} "
+            f"or JIRA_CI_{setting.variable}{'' if setting.secret else f'; as a flag: {flag(setting.name)}'})",
+        )
+    shown = "" if setting.secret else f" {str(value)[:200]!r}"
+    what = f"{setting.variable} cannot be{shown or ' what it is'} (from {place})"
+    if isinstance(cause, InvalidValueError):
+        return Problem(what, cause.why, cause.remedy)
+    why = message.removeprefix("Value error, ")
+    return Problem(what, why[:1].lower() + why[1:], f"{setting.variable} is: {setting.help}")
+
+
+def _problem_together(settings: tuple[SettingSpec, ...], message: str, cause: object) -> Problem:
+    """What a model says of its settings as a whole."""
+    what = f"the settings of {settings[0].owner} do not go together"
+    if isinstance(cause, InvalidValueError):
+        return Problem(what, cause.why, cause.remedy)
+    names = ", ".join(setting.variable for setting in settings)
+    return Problem(what, message.removeprefix("Value error, "), f"correct one of them: {names}")
+
+
+def _not_in_project_file(name: str, file: str, setting: SettingSpec | None, known: Iterable[str]) -> Problem:
+    if setting is None and name.replace("-", "_") not in known:
+        return Problem(
+            f"{name} in {file} is not known",
+            f"no setting has that name{_nearest(name, known, file_key)}",
+            "remove it, or correct its name",
+        )
+    return Problem(
+        f"{name} may not be set in {file}",
+        "that file comes from the change under test, and whoever opened the change may have written it",
+        f"set {name.upper().replace('-', '_')} in the step's own settings, or in a file named by --config",
+    )
+
+
+def _nearest(name: str, known: Iterable[str], spelling: Callable[[str], str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name.replace("-", "_"), sorted(known), n=1)
+    return f"; did you mean {spelling(near[0])}?" if near else ""

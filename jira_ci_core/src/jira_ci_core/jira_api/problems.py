@@ -1,0 +1,51 @@
+"""What a user is told where Jira refuses, or its answer cannot be used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from jira_ci_core.net.answers import error_message, is_html, moved
+from jira_ci_core.problem import Problem
+
+_REMEDIES = {
+    400: ("Jira refused the request as malformed", "`--dry-run` shows what is sent; correct what the message names"),
+    401: (
+        "Jira did not accept the credential",
+        "check that it belongs to this site and was not revoked, and make a new one where in doubt",
+    ),
+    403: (
+        "the credential may not report this",
+        "give it the permission (OAuth: builds and deployments), and install the app on the site (Connect)",
+    ),
+    404: ("there is no such Jira site or app", "check INSTANCE and CLOUD_ID, and that the app is installed there"),
+    405: ("the address does not take reports", "check INSTANCE, and API_URL where it is set"),
+    413: ("the report is too large", "name fewer issue keys"),
+    429: ("Jira's rate limit is used up", "try again later, and report less often where this happens a lot"),
+}
+
+
+def refused(subject: str, site: str, status: int, headers: Mapping[str, str], body: str) -> Problem:
+    if 300 <= status < 400:
+        return moved(site, headers.get("Location", ""))
+    title, remedy = _REMEDIES.get(
+        status,
+        ("Jira has a problem of its own", "try again later; see status.atlassian.com")
+        if status >= 500
+        else ("Jira did not take the report", "`jira-ci doctor` checks the settings one by one"),
+    )
+    wait = f" (Retry-After: {headers['Retry-After']})" if "Retry-After" in headers else ""
+    message = error_message(headers, body)
+    return Problem(f"{title}: {subject}", f"{site} answered {status}{wait}{message}", remedy)
+
+
+def unusable(site: str, expected: str, why: str) -> Problem:
+    return Problem(
+        f"{site} gave no usable answer",
+        f"{expected}, and here {why}",
+        "look for a proxy or gateway between this machine and Jira that answers in its place; check INSTANCE",
+    )
+
+
+def not_json(headers: Mapping[str, str], body: str) -> str:
+    kind = "an HTML page" if is_html(headers, body) else "not JSON" if body.strip() else "empty"
+    return f"it is {kind}"

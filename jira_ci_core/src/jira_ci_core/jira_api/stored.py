@@ -1,0 +1,84 @@
+"""What Jira says of builds and deployments that it holds: reading back, deleting, gates."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from jira_ci_core.errors import DeliveryError
+from jira_ci_core.jira_api.problems import not_json, refused, unusable
+from jira_ci_core.models import Report
+from jira_ci_core.net.answers import is_html
+from jira_ci_core.problem import Problem
+
+
+def asking_problem(site: str, status: int, headers: Mapping[str, str], body: str) -> Problem | None:
+    """What is wrong with the answer to a question or a deletion; None where Jira does it, or says "there is none"."""
+    is_page = is_html(headers, body)
+    if status in (200, 202, 204):
+        return unusable(site, "Jira answers with JSON", "it is an HTML page") if is_page else None
+    if status == 404 and body.strip()[:1] in ("{", "["):
+        return None
+    return refused("asking", site, status, headers, body)
+
+
+def read_entity(site: str, status: int, headers: Mapping[str, str], body: str) -> dict[str, Any] | None:
+    """The build or deployment in an answer; None where there is none. Raises DeliveryError where it is no answer."""
+    if status == 404:
+        return None
+    try:
+        entity = json.loads(body)
+        if isinstance(entity, dict):
+            return entity
+    except (ValueError, RecursionError):
+        pass
+    problem = unusable(site, "Jira answers with a build or a deployment", not_json(headers, body))
+    raise DeliveryError(problem)
+
+
+class Gate(NamedTuple):
+    """What Jira says of the gate of a deployment."""
+
+    status: str
+    """allowed, prevented, expired or invalid; until then awaiting."""
+    changes: Mapping[str, str]
+    """The change requests that it depends on: key to address, which may be empty."""
+
+
+def read_gate(site: str, status: int, headers: Mapping[str, str], body: str) -> Gate | None:
+    """The gate in an answer; None where the deployment is not stored yet. Raises DeliveryError where it is none."""
+    answer = read_entity(site, status, headers, body)
+    if answer is None:
+        return None
+    word = answer.get("gatingStatus")
+    if not isinstance(word, str):
+        problem = unusable(site, "Jira answers with the status of the gate", "it lacks gatingStatus")
+        raise DeliveryError(problem)
+    details = answer.get("details")
+    issues = [one for one in details if isinstance(one, dict)] if isinstance(details, list) else []
+    return Gate(word, {str(one["issueKey"]): str(one.get("issueLink", "")) for one in issues if one.get("issueKey")})
+
+
+def is_newer(report: Report, stored: Mapping[str, Any]) -> bool:
+    """Whether Jira holds an update that it takes for newer than this one."""
+    sequence = stored.get("updateSequenceNumber")
+    return isinstance(sequence, int) and sequence > report.entity.sequence
+
+
+def storage_problem(report: Report, stored: Mapping[str, Any] | None) -> Problem | None:
+    """What is wrong with what Jira holds after it accepted a report; None where it holds just that."""
+    if stored is not None and stored.get("updateSequenceNumber") == report.entity.sequence:
+        return None
+    site = report.site.name
+    if stored is not None and is_newer(report, stored):
+        return Problem(
+            f"{site} accepted {report.title} and ignores it",
+            "it holds an update of a later time: another step was faster, or the clock of a machine is wrong",
+            "compare the clocks of the machines; `jira-ci show` shows what Jira holds",
+        )
+    return Problem(
+        f"{site} accepted {report.title} and does not show it yet",
+        "Jira stores asynchronously, and within DEADLINE it did not come to be readable",
+        "ask again later with `jira-ci show`; status.atlassian.com tells of delays",
+    )

@@ -1,0 +1,151 @@
+"""What a plugin must be like: its contract, settings, hooks and constants, and the answers of its hooks."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from jira_ci_core import hookspecs
+from jira_ci_core.config.settings import PluginSettings
+from jira_ci_core.config.specs import SettingSpec, setting_specs
+from jira_ci_core.hookspecs import CONTRACT_VERSION, PROJECT_NAME
+from jira_ci_core.models import FoundKey, MappedEnvironment, Model, Pipeline, Receipt, State
+from jira_ci_core.net.connection import SignIn
+
+T = TypeVar("T")
+M = TypeVar("M", bound=Model)
+
+HOOK_PREFIX = f"{PROJECT_NAME}_"
+HOOKS = tuple(name for name in vars(hookspecs) if name.startswith(HOOK_PREFIX))
+
+DELIVERY_CONSTANTS = {"NEEDS_SIGN_IN": True, "THREAD_SAFE": False, "ONLY_WHEN_NAMED": False}
+"""What a plugin that delivers may say of itself, in its module or class, and what holds where it says nothing."""
+
+
+class InvalidPluginError(Exception):
+    """A plugin that breaks the contract, and how."""
+
+
+class InvalidAnswerError(Exception):
+    """A hook answered something else than its contract says."""
+
+
+def check_contract(loaded: object) -> None:
+    """Raise InvalidPluginError where a plugin was made for another version of the contract."""
+    made_for = getattr(loaded, "CONTRACT", CONTRACT_VERSION)
+    if made_for != CONTRACT_VERSION:
+        raise InvalidPluginError(
+            f"it was made for version {made_for} of the contract; this core has {CONTRACT_VERSION}"
+        )
+
+
+def settings_of(loaded: object, name: str) -> tuple[SettingSpec, ...]:
+    """The settings that a plugin declares. Raises InvalidPluginError where its `Settings` are none."""
+    model = getattr(loaded, "Settings", None) if inspect.isclass(loaded) else None
+    if model is None:
+        return ()
+    if not (inspect.isclass(model) and issubclass(model, PluginSettings)):
+        raise InvalidPluginError("its Settings is not a subclass of PluginSettings")
+    return setting_specs(model, name)
+
+
+def hooks_of(loaded: object, options_of: Callable[[object, str], Mapping[str, Any] | None]) -> tuple[str, ...]:
+    """The hooks that a plugin implements, in the order of the contract.
+
+    `options_of` is pluggy's `parse_hookimpl_opts`. Raises InvalidPluginError where a function that has the name of a
+    hook is not marked with `@hookimpl`.
+    """
+    found = set()
+    for name in (name for name in dir(loaded) if not name.startswith("__") and hasattr(loaded, name)):
+        options = options_of(loaded, name)
+        if options is not None:
+            found.add(options.get("specname") or name)
+        elif name in HOOKS and inspect.isroutine(inspect.getattr_static(loaded, name, None)):
+            raise InvalidPluginError(f"{name} is not marked with @hookimpl")
+    return tuple(hook for hook in HOOKS if hook in found)
+
+
+def unknown_hook(name: str) -> str:
+    """What is wrong with a hook function whose hook is not in the contract."""
+    return f"there is no hook {name}{_nearest(name, HOOKS)}"
+
+
+def check_delivery_constants(loaded: object) -> None:
+    """Raise InvalidPluginError where a constant of a plugin that delivers is misspelt, or no bool."""
+    for name in (name for name in dir(loaded) if name.isupper()):
+        if name in DELIVERY_CONSTANTS:
+            if not isinstance(getattr(loaded, name), bool):
+                raise InvalidPluginError(f"its {name} is {getattr(loaded, name)!r}, and not True or False")
+        else:
+            near = _nearest(name, [known for known in DELIVERY_CONSTANTS if _shares_letters(name, known)], 0.85)
+            if near:
+                raise InvalidPluginError(f"its constant {name} means nothing{near}")
+
+
+def checked_answer(hook: str, plugin: str, answer: object) -> Any:
+    """The answer of a hook, checked and with the plugin's name where it has one. Raises InvalidAnswerError."""
+    check = _CHECKS.get(hook)
+    return check(plugin, answer) if check else None
+
+
+def _found_keys(plugin: str, answer: Any) -> list[FoundKey]:
+    if isinstance(answer, (str, Mapping)):
+        raise InvalidAnswerError(f"answered {type(answer).__name__}, not a list of FoundKey")
+    found = list(answer)
+    for key in found:
+        if not isinstance(key, FoundKey):
+            raise InvalidAnswerError(f"answered a list with {type(key).__name__} in it, not FoundKey")
+    return [_model(FoundKey, key).model_copy(update={"plugin": plugin}) for key in found]
+
+
+def _sign_in(plugin: str, answer: Any) -> SignIn:
+    sign_in = _instance(SignIn, answer)
+    for name, value in {"kind": [sign_in.kind], "hosts": sign_in.hosts, "missing": sign_in.missing}.items():
+        if not (isinstance(value, (tuple, list)) and all(isinstance(text, str) and text for text in value)):
+            raise InvalidAnswerError(f"answered a SignIn that is none: its {name} is {getattr(sign_in, name)!r}")
+    return replace(sign_in, plugin=plugin)
+
+
+def _instance(expected: type[T], answer: Any) -> T:
+    if not isinstance(answer, expected):
+        raise InvalidAnswerError(f"answered {type(answer).__name__}, not {expected.__name__}")
+    return answer
+
+
+def _model(expected: type[M], answer: Any) -> M:
+    """A model, with each field checked once more: `model_copy` and `model_construct` check nothing."""
+    fields = _instance(expected, answer).model_dump(warnings=False)
+    try:
+        return expected.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise InvalidAnswerError(f"answered a {expected.__name__} that is none: {where}: {first['msg']}") from None
+
+
+_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "jira_ci_read_pipeline": lambda _, answer: _model(Pipeline, answer),
+    "jira_ci_extract_issue_keys": _found_keys,
+    "jira_ci_map_state": lambda _, answer: _instance(State, answer),
+    "jira_ci_map_environment": lambda _, answer: _model(MappedEnvironment, answer),
+    "jira_ci_authenticate": _sign_in,
+    "jira_ci_deliver": lambda _, answer: _model(Receipt, answer),
+}
+
+
+def _shares_letters(name: str, other: str) -> bool:
+    """Whether one may be a misspelling of the other. `difflib` takes too long to load to be asked about every one."""
+    return len(set(name) ^ set(other)) <= 3
+
+
+def _nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    if not (candidates := list(known)):
+        return ""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, candidates, n=1, cutoff=cutoff)
+    return f"; did you mean {near[0]}?" if near else ""

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import click
 
-from jira_ci_core.cli.app import CORE, cli
-from jira_ci_core.cli.report import Context
+from jira_ci_core.cli.app import cli
+from jira_ci_core.cli.context import Context
+from jira_ci_core.cli.options import CORE
 from jira_ci_core.config.sources import PROJECT_FILE
 from jira_ci_core.config.specs import SettingSpec, flag
 from jira_ci_core.output.console import Console

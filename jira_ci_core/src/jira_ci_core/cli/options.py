@@ -69,7 +69,9 @@ class SettingsCommand(click.Command):
         own = [parameter for parameter in self._own if isinstance(parameter, click.Option)]
         command = click.Command(self.name, params=[*own, *_options(settings)], add_help_option=False)
         permissive = {"ignore_unknown_options": True, "allow_extra_args": True}
-        return command.make_context(ctx.info_name, list(args), parent=ctx.parent, **permissive)
+        return command.make_context(
+            ctx.info_name, list(args), parent=ctx.parent, resilient_parsing=ctx.resilient_parsing, **permissive
+        )
 
 
 class SettingsGroup(SettingsCommand, click.Group):

@@ -10,6 +10,9 @@ from jira_ci_core.ci.reader import (
     VariableTable as VariableTable,
 )
 from jira_ci_core.ci.reader import (
+    branch_name as branch_name,
+)
+from jira_ci_core.ci.reader import (
     commit_before as commit_before,
 )
 from jira_ci_core.ci.reader import (
@@ -17,9 +20,6 @@ from jira_ci_core.ci.reader import (
 )
 from jira_ci_core.ci.reader import (
     reader as reader,
-)
-from jira_ci_core.ci.reader import (
-    short_ref as short_ref,
 )
 from jira_ci_core.config.settings import (
     HttpsUrl as HttpsUrl,

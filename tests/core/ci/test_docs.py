@@ -20,10 +20,10 @@ def names(sources):
 def test_its_table_is_that_of_the_readers_in_their_order():
     rows = re.findall(r"^\| ([^|]+) \| `(\w+)` \| (.+?) \| (.+?) \| `(\w+)` \| (.+?) \|$", PAGE, re.MULTILINE)
     assert [plugin for _, plugin, *_ in rows] == list(READERS)
-    for ci, plugin, known_by, identity, number, status in rows:
+    for ci, plugin, recognised_by, identity, number, status in rows:
         table, read = READERS[plugin].TABLE, READERS[plugin].jira_ci_read_pipeline
         assert ci == read.ci
-        assert known_by.replace("`", "") == " or ".join(read.known_by)
+        assert recognised_by.replace("`", "") == " or ".join(read.recognised_by)
         assert re.findall(r"`(\w+)`", identity) == names(read.identity)
         assert number == names(table["number"])[0]
         assert (status == "none") == ("status" not in table)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jira_ci_core import Match, commit_before, read_facts, reader, short_ref
+from jira_ci_core import Match, branch_name, commit_before, read_facts, reader
 
 TABLE = {"number": ("BUILD_ID", "BUILD_NUMBER"), "branch": ("BRANCH",)}
 
@@ -60,7 +60,7 @@ def test_the_commit_before_is_known_only_where_it_is_another_one(before, sha, kn
     ],
 )
 def test_a_branch_is_shown_without_its_prefix_and_no_other_ref_is_one(ref, branch):
-    assert short_ref(ref) == branch
+    assert branch_name(ref) == branch
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_source_is_a_variable_or_several_or_a_part_of_one(source, fact, origin
 ACME = reader(
     "Acme CI",
     {"number": ("ACME_RUN",), "status": ("ACME_STATUS",), "branch": ("ACME_BRANCH",), "tag": ("ACME_TAG",)},
-    known_by=("ACME=yes", "ACME_RUN and ACME_SITE"),
+    recognised_by=("ACME=yes", "ACME_RUN and ACME_SITE"),
     identity=("ACME_SITE", "ACME_JOB"),
 )
 
@@ -116,7 +116,7 @@ def test_a_reader_made_from_a_table_is_a_hook_of_a_plugin(install, started):
         from jira_ci_core import hookimpl, reader
 
         jira_ci_read_pipeline = hookimpl(
-            reader("Acme CI", {"number": ("ACME_RUN",)}, known_by=("ACME_RUN",), identity=("ACME_RUN",))
+            reader("Acme CI", {"number": ("ACME_RUN",)}, recognised_by=("ACME_RUN",), identity=("ACME_RUN",))
         )
         """,
     )

@@ -56,7 +56,7 @@ def test_a_run_says(read, recorded):
 
 def test_a_run_is_known_by_its_own_reader_although_all_are_asked(read, recorded, plugins):
     assert plugins.answered["read_pipeline"] == recorded.reader
-    assert read.origins["ci"] == recorded.known_by
+    assert read.origins["ci"] == recorded.recognised_by
 
 
 def test_each_fact_names_the_variable_it_came_from(read, recorded):
@@ -139,7 +139,7 @@ def test_the_signs_of_a_ci_that_imitates_another_are_asked_first(plugins):
 def variables_of(reader):
     """All variables that a reader asks for."""
     function = module(reader).jira_ci_read_pipeline
-    signs = re.findall(r"\w+", " ".join(function.known_by))
+    signs = re.findall(r"\w+", " ".join(function.recognised_by))
     sources = [source for sources in module(reader).TABLE.values() for source in sources]
     texts = [part for source in sources for part in ([source] if isinstance(source, str) else source[::2])]
     return sorted({name for text in [*signs, *texts] for name in re.findall("[A-Z_]{4,}", text)})
@@ -162,7 +162,7 @@ def test_whatever_the_variables_hold_a_reader_answers_with_facts_that_have_an_or
     names = variables_of(reader)
     sign = {
         name: word or "set"
-        for condition in module(reader).jira_ci_read_pipeline.known_by[:1]
+        for condition in module(reader).jira_ci_read_pipeline.recognised_by[:1]
         for name, _, word in (part.partition("=") for part in condition.split(" and "))
     }
     environ = data.draw(st.dictionaries(st.sampled_from(names), AWKWARD | TEXT)) | sign

@@ -113,7 +113,7 @@ def as_json(explanation: Explanation) -> str:
 def _signs(plugins: Plugins) -> dict[str, str]:
     on = (plugin.loaded for plugin in plugins.installed if plugin.state == "on")
     readers = (vars(getattr(loaded, "jira_ci_read_pipeline", object)) for loaded in on)
-    return {reader["ci"]: " or ".join(reader["known_by"]) for reader in readers if "known_by" in reader}
+    return {reader["ci"]: " or ".join(reader["recognised_by"]) for reader in readers if "recognised_by" in reader}
 
 
 def _first_line(text: str) -> str:

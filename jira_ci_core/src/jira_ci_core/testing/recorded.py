@@ -31,7 +31,7 @@ class RecordedRun:
     run: str
     """`push`, `pull_request`, `tag`, `deployment`, `rerun`, `failure`, or what else is worth knowing."""
     ci: str
-    known_by: str
+    recognised_by: str
     environ: Mapping[str, str]
     facts: Mapping[str, Any]
     event: Mapping[str, Any] = field(default_factory=dict)
@@ -65,7 +65,7 @@ def recorded_runs() -> list[RecordedRun]:
                 part: {key: value for key, value in {**of_ci[part], **run.pop(part, {})}.items() if value != ""}
                 for part in ("environ", "facts")
             }
-            runs.append(RecordedRun(file.stem, name, of_ci["ci"], of_ci["known_by"], **both, **run))
+            runs.append(RecordedRun(file.stem, name, of_ci["ci"], of_ci["recognised_by"], **both, **run))
     return runs
 
 

@@ -154,6 +154,9 @@ from jira_ci_core.net.client import (
     json_answer as json_answer,
 )
 from jira_ci_core.output.ci_files import (
+    STANDARD_OUTPUT as STANDARD_OUTPUT,
+)
+from jira_ci_core.output.ci_files import (
     write_output as write_output,
 )
 from jira_ci_core.output.console import (

@@ -7,14 +7,14 @@ from jira_ci_core import FoundKey, Pipeline, Settings, find_keys, hookimpl
 
 @hookimpl(trylast=True)
 def jira_ci_extract_issue_keys(pipeline: Pipeline, settings: Settings) -> list[FoundKey]:
-    """The keys in what every CI knows of a change."""
-    places = (
+    """Return the keys of the projects that PROJECT names, with the text that each was found in."""
+    texts = (
         ("pull request title", pipeline.pull_request_title),
         ("commit message", pipeline.message),
         ("branch", pipeline.branch),
     )
     return [
         FoundKey(key=key, source=source)
-        for source, text in places
+        for source, text in texts
         for key in dict.fromkeys(find_keys(text or "", settings.projects_to_find))
     ]

@@ -16,7 +16,7 @@ from jira_ci_core.config.environ import CA_BUNDLES, HTTP_PROXIES, HTTPS_PROXIES,
 from jira_ci_core.config.environ import is_set as counts
 from jira_ci_core.net.early import EarlyConnections
 from jira_ci_core.urls import https_url, origin, site_url
-from jira_ci_core.watchdog import PLUGIN_TIMEOUT, Watchdog, tell_of_hang
+from jira_ci_core.watchdog import PLUGIN_TIMEOUT, Watchdog, report_hang
 
 STEP = ["report"]
 """The arguments of nearly every call."""
@@ -74,7 +74,7 @@ def _origins(setting: Callable[[str], str]) -> list[str]:
             raise ValueError(f"{name} is no whole address")
         return _origin(text) if text else ""
 
-    watchdog = Watchdog(float(setting("plugin_timeout") or PLUGIN_TIMEOUT), tell_of_hang)
+    watchdog = Watchdog(float(setting("plugin_timeout") or PLUGIN_TIMEOUT), report_hang)
     answers = []
     for name in wanted:
         module = f"{HOSTS}.{name}"

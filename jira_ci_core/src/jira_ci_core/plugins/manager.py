@@ -28,7 +28,7 @@ from jira_ci_core.hookspecs import CONTRACT_VERSION, ENTRY_POINT_GROUP, PROJECT_
 from jira_ci_core.models import Connection, FoundKey, MappedEnvironment, Model, Pipeline, Receipt, SignIn, State
 from jira_ci_core.plugins.catalog import BUILT_IN
 from jira_ci_core.problem import Problem
-from jira_ci_core.watchdog import Watchdog, tell_of_hang
+from jira_ci_core.watchdog import Watchdog, report_hang
 
 if TYPE_CHECKING:
     from jira_ci_core.net.client import Http
@@ -101,7 +101,7 @@ class Plugins:
         self.answered: dict[str, str] = {}
         """Hook to the plugin whose answer came last."""
         self._timeout = choice.plugin_timeout
-        self._watchdog = Watchdog(self._timeout, tell_of_hang)
+        self._watchdog = Watchdog(self._timeout, report_hang)
         self._trace = choice.trace_hooks
         self.fail = choice.on_plugin_error == "fail"
         """Whether a failing plugin ends the step."""

@@ -10,7 +10,7 @@ from jira_ci_core.config.sources import Sources, without_secrets
 from jira_ci_core.models import Pipeline
 from jira_ci_core.plugins.loader import CORE_SETTINGS, NETWORK_SETTINGS
 from jira_ci_core.plugins.manager import Plugins
-from jira_ci_core.reporting.identity import countable
+from jira_ci_core.reporting.identity import ordered_number
 from jira_ci_core.reporting.run import read_pipeline
 
 FACTS = tuple(name for name in Pipeline.model_fields if name not in ("ci", "publishes_status", "origins"))
@@ -42,7 +42,7 @@ class Explanation:
     def hints(self) -> tuple[str, ...]:
         """What has to be set that nobody says."""
         it = self.pipeline
-        orderless = it.number and countable(it.number) is None
+        orderless = it.number and ordered_number(it.number) is None
         hints = (
             (not it.number, "RUN_NUMBER", "to a number that grows from run to run"),
             (orderless, "RUN_NUMBER", f"for deployments, which need an order: {it.number} has none"),

@@ -1,4 +1,4 @@
-"""What an issue key is, and where one is found in a text."""
+"""The form of project keys and issue keys, and how issue keys are found in a text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WORD = string.ascii_letters + string.digits
 project_keys = st.from_regex(r"[A-Z][A-Z0-9_]{1,9}", fullmatch=True)
 plain_project_keys = st.from_regex(r"[A-Z][A-Z0-9]{1,9}", fullmatch=True).filter(lambda key: key not in LOOK_ALIKES)
 numbers = st.integers(1, 10**12).map(str)
-# Whatever stands around a key, as long as what touches it is no ASCII letter or digit.
+# Any text before or after a key, in which the nearest character is no ASCII letter or digit.
 separated = st.one_of(
     st.just(""),
     st.tuples(st.text(), st.characters(exclude_characters=WORD, codec="utf-8")).map("".join),
@@ -42,20 +42,20 @@ def test_a_planted_key_is_found_in_any_surroundings_that_separate_it(data, proje
 
 
 @given(plain_project_keys, numbers, separated, separated)
-def test_any_project_finds_a_planted_upper_case_key_too(project, number, before, after):
+def test_with_any_project_a_planted_upper_case_key_is_found_too(project, number, before, after):
     assert f"{project}-{number}" in list(find_keys(f"{before}{project}-{number}{after[::-1]}", ["*"]))
 
 
-# Surroundings that hold no key by themselves.
-escape_untrusted = st.text(st.characters(exclude_characters="-", codec="utf-8"))
+# Any text that contains no key of its own.
+without_key = st.text(st.characters(exclude_characters="-", codec="utf-8"))
 
 
 @given(
     st.data(),
     project_keys,
     numbers,
-    escape_untrusted,
-    escape_untrusted,
+    without_key,
+    without_key,
     st.sampled_from(WORD),
     st.sampled_from(["before", "after"]),
 )
@@ -67,21 +67,21 @@ def test_a_planted_key_is_not_found_inside_a_longer_word(data, project, number, 
     assert f"{project}-{number}" not in list(find_keys(text, [project]))
 
 
-@given(plain_project_keys, numbers, escape_untrusted, escape_untrusted, st.sampled_from(WORD))
-def test_nor_is_one_where_any_project_will_do(project, number, before, after, letter):
+@given(plain_project_keys, numbers, without_key, without_key, st.sampled_from(WORD))
+def test_nor_is_one_found_there_with_any_project(project, number, before, after, letter):
     assert f"{project}-{number}" not in list(find_keys(f"{before}{letter}{project}-{number}{after}", ["*"]))
     assert f"{project}-{number}" not in list(find_keys(f"{before} {project}-{number}{letter}{after}", ["*"]))
 
 
 @given(plain_project_keys, numbers, separated, separated)
-def test_any_project_takes_no_key_in_another_case(project, number, before, after):
+def test_with_any_project_only_upper_case_is_found(project, number, before, after):
     key = f"{project.lower()}-{number}"
     assert f"{project}-{number}" not in list(find_keys(f"{before}{key}{after[::-1]}", ["*"]))
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8")))
 @example("ſHA-1 mYt-1 MYT-٣ MYT-１")
-def test_whatever_is_found_is_a_key_of_a_wanted_project(text):
+def test_everything_found_is_a_key_of_a_listed_project(text):
     for key in find_keys(text, ["MYT", "MY_T", "T1"]):
         assert is_issue_key(key)
         assert key == key.upper()
@@ -123,7 +123,7 @@ def test_normalising_twice_is_normalising_once(text):
         ("", []),
     ],
 )
-def test_a_key_of_a_listed_project_is(text, found):
+def test_which_keys_of_a_listed_project_are_found(text, found):
     assert list(find_keys(text, ["MYT"])) == found
 
 
@@ -144,29 +144,29 @@ def test_a_key_of_a_listed_project_is(text, found):
         ("MYT-1", [], []),
     ],
 )
-def test_the_longest_listed_project_that_fits_wins_and_a_star_takes_the_plain_form(text, projects, found):
+def test_the_longest_listed_project_wins_and_a_star_finds_only_the_plain_form(text, projects, found):
     assert list(find_keys(text, projects)) == found
 
 
 @pytest.mark.parametrize(
     "text", ["UTF-8", "SHA-256", "ISO-8601", "RFC-2616", "CVE-2024-1234", "COVID-19", "SHA1-1", "AES-128", "PEP-8"]
 )
-def test_a_well_known_look_alike_is_no_key_where_any_project_will_do(text):
+def test_with_any_project_a_well_known_look_alike_is_no_key(text):
     assert list(find_keys(text, ["*"])) == []
 
 
 @pytest.mark.parametrize("project", ["MY", "my", "M1", "MY_T", "A_"])
-def test_a_project_key_is(project):
+def test_it_is_a_project_key(project):
     assert is_project_key(project)
 
 
 @pytest.mark.parametrize("project", ["", "M", "1MY", "_MY", "MÝT", "MY-T", "MY T", "MY\n", "*", "\u212aY"])
-def test_a_project_key_is_not(project):
+def test_it_is_no_project_key(project):
     assert not is_project_key(project)
 
 
 @pytest.mark.parametrize("key", ["", "MYT", "MYT-", "MYT-0", "MYT-01", "M-1", "MYT-1 ", "MYT-1\n", "MYT-1a", "MYT-٣"])
-def test_an_issue_key_is_not(key):
+def test_it_is_no_issue_key(key):
     assert not is_issue_key(key)
 
 
@@ -187,7 +187,7 @@ def test_a_hostile_text_of_two_hundred_thousand_characters_costs_no_time(text, p
     assert time.perf_counter() - began < 2
 
 
-def test_the_three_places_are_searched_in_their_order_and_each_says_its_name(settings_of, pipeline_of):
+def test_title_message_and_branch_are_searched_in_this_order_and_named(settings_of, pipeline_of):
     pipeline = pipeline_of(
         pull_request_title="MYT-3 and MYT-3", message="Pay\n\nbody MYT-2\n\nRefs: MYT-1", branch="myt-4-pay"
     )
@@ -200,5 +200,5 @@ def test_the_three_places_are_searched_in_their_order_and_each_says_its_name(set
     ]
 
 
-def test_a_run_without_any_text_holds_no_key(settings_of, pipeline_of):
+def test_a_run_without_any_text_has_no_key(settings_of, pipeline_of):
     assert jira_ci_extract_issue_keys(pipeline_of(), settings_of()) == []

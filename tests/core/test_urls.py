@@ -1,4 +1,4 @@
-"""Addresses: which are web addresses, which are loopback, which origin one belongs to, how to show one."""
+"""Web addresses, origins, loopback, and the web address of a git remote."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ anything = st.one_of(
 
 
 @given(anything)
-def test_every_web_address_is_one_that_jira_takes(text):
+def test_jira_accepts_every_web_address(text):
     try:
         url = web_url(text)
     except ValueError:
@@ -36,7 +36,7 @@ def test_making_a_web_address_twice_is_making_it_once(text):
 
 
 @given(anything)
-def test_a_remote_is_shown_as_a_web_address_or_not_at_all(text):
+def test_a_remote_becomes_a_web_address_or_none(text):
     shown = browsable(text)
     assert shown is None or web_url(shown) == shown
 
@@ -50,7 +50,7 @@ def test_a_remote_is_shown_as_a_web_address_or_not_at_all(text):
         ("http://[::1]:8080/x", "http://[::1]:8080/x"),
     ],
 )
-def test_a_web_address_is_percent_encoded_where_it_has_to_be(text, url):
+def test_a_web_address_is_percent_encoded_where_necessary(text, url):
     assert web_url(text) == url
 
 
@@ -78,7 +78,7 @@ def test_it_is_no_web_address(text):
         web_url(text)
 
 
-def test_an_address_longer_than_jira_takes_is_none():
+def test_an_address_longer_than_jira_accepts_is_refused():
     longest = "https://a.example/".ljust(LONGEST_URL, "x")
     assert web_url(longest) == longest
     with pytest.raises(ValueError, match="longer than 2000"):
@@ -137,5 +137,5 @@ def test_another_machine_is_not_loopback(url):
         ("", None),
     ],
 )
-def test_a_remote_is_shown_without_credentials(remote, shown):
+def test_a_remote_becomes_a_web_address_without_credentials(remote, shown):
     assert browsable(remote) == shown

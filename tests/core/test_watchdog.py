@@ -1,4 +1,4 @@
-"""Who is watched when calls are made in several threads at once."""
+"""The watchdog, with calls in several threads."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ with watchdog.watching("the later one"):
 """
 
 
-def test_the_one_that_hangs_is_named_though_another_thread_began_later():
+def test_the_call_that_hangs_is_named_although_another_thread_began_one_later():
     done = subprocess.run(
         [sys.executable, "-u", "-c", TWO_THREADS.format(first=0.3)],
         capture_output=True,
@@ -39,7 +39,7 @@ def test_the_one_that_hangs_is_named_though_another_thread_began_later():
     assert (done.returncode, done.stdout.strip()) == (3, "the one that hangs")
 
 
-def test_calls_that_end_in_any_order_leave_nothing_behind():
+def test_calls_may_end_in_any_order():
     watchdog = Watchdog(60, print)
     inside, leave = threading.Barrier(5), threading.Event()
 
@@ -56,5 +56,5 @@ def test_calls_that_end_in_any_order_leave_nothing_behind():
         leave.set()
         for thread in threads:
             thread.join(10)
-        assert [[what for what, _ in calls] for calls in watchdog._watched.values()] == [["the main one"]]
+        assert [[call for call, _ in calls] for calls in watchdog._watched.values()] == [["the main one"]]
     assert watchdog._watched == {}

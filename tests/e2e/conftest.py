@@ -28,7 +28,7 @@ def in_process(step: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         with monkeypatch.context() as patch:
             patch.chdir(step.folder)
             code = call(arguments, {"PATH": os.environ["PATH"], **step.variables(environ, settings)})
-        return step.done(int(code), *capsys.readouterr())
+        return step.result(int(code), *capsys.readouterr())
 
     monkeypatch.setattr(step, "run", run)
 

@@ -1,4 +1,4 @@
-"""A step of each CI, told what its documentation says, next to a checkout, against the local Jira."""
+"""A step of each CI, with the variables in its documentation, in a checkout, against the local Jira."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("in_process")
 
 @pytest.fixture
 def ci(step, jira, oauth, checkout):
-    """Runs a recorded step in a checkout whose commit names MYT-1 and is the one that the CI names."""
+    """Runs a recorded step in a checkout of the recorded commit, whose message names MYT-1."""
     folder = checkout("[MYT-1] Let people pay", remote=REMOTE)
     command, environ = ["git", "rev-parse", "HEAD"], {"PATH": os.environ["PATH"], "HOME": str(folder)}
     commit = subprocess.run(command, cwd=folder, env=environ, check=True, capture_output=True).stdout.decode().strip()
@@ -32,8 +32,8 @@ def ci(step, jira, oauth, checkout):
 
 
 def test_a_push_becomes_a_build_of_its_pipeline(ci, jira, recorded_push):
-    done = ci(recorded_push)
-    assert done.code == 0, done.text
+    result = ci(recorded_push)
+    assert result.code == 0, result.text
     [build] = jira.builds()
     assert build["pipelineId"] == recorded_push.facts["id"]
     assert "MYT-1" in build["issueKeys"]
@@ -42,14 +42,14 @@ def test_a_push_becomes_a_build_of_its_pipeline(ci, jira, recorded_push):
     assert build["references"]
 
 
-def test_a_rerun_updates_the_same_build_unless_the_ci_makes_a_new_run_of_it(ci, jira, recorded_push):
+def test_a_rerun_updates_the_same_build_unless_the_ci_counts_it_as_a_new_run(ci, jira, recorded_push):
     rerun = recorded_push.other("rerun")
     assert ci(recorded_push).code == 0
     assert ci(rerun).code == 0
     assert len(jira.builds()) == (2 if rerun.new_run else 1)
 
 
-def test_a_matrix_of_jobs_does_not_overwrite_itself_where_pipeline_names_the_job(ci, jira, recorded_push):
+def test_jobs_of_a_matrix_are_separate_builds_if_pipeline_names_the_job(ci, jira, recorded_push):
     for job in ("3.11", "3.12"):
         assert ci(recorded_push, pipeline=f"{recorded_push.facts['id']}/{job}").code == 0
     assert {build["pipelineId"] for build in jira.builds()} == {
@@ -57,44 +57,44 @@ def test_a_matrix_of_jobs_does_not_overwrite_itself_where_pipeline_names_the_job
     }
 
 
-def test_a_deployment_is_of_the_environment_that_is_named(ci, jira, recorded_push):
+def test_a_deployment_is_to_the_environment_that_is_named(ci, jira, recorded_push):
     deployment = recorded_push.other("deployment")
-    given = {"environment_name": "blue", "issuekeys": "MYT-1"}
+    settings = {"environment_name": "blue", "issuekeys": "MYT-1"}
     orderless = recorded_push.reader in ("circleci", "cloudbuild")
     if orderless:
-        assert "RUN_NUMBER is not set" in ci(deployment, **given).err
-        given["run_number"] = 57
-    done = ci(deployment, **given)
-    assert done.code == 0, done.text
-    [made] = jira.deployments()
-    assert made["pipeline"]["id"] == deployment.facts["id"]
-    assert made["environment"]["displayName"] == "blue"
-    # GitLab alone says what blue is for.
-    assert made["environment"]["type"] == deployment.facts.get("environment_type", "unmapped")
+        assert "RUN_NUMBER is not set" in ci(deployment, **settings).err
+        settings["run_number"] = 57
+    result = ci(deployment, **settings)
+    assert result.code == 0, result.text
+    [reported] = jira.deployments()
+    assert reported["pipeline"]["id"] == deployment.facts["id"]
+    assert reported["environment"]["displayName"] == "blue"
+    # Only GitLab has a variable for the type.
+    assert reported["environment"]["type"] == deployment.facts.get("environment_type", "unmapped")
     if orderless:
-        assert made["deploymentSequenceNumber"] == 57
+        assert reported["deploymentSequenceNumber"] == 57
 
 
-def test_a_failure_is_shown_as_one_where_the_ci_says_so_and_state_says_it_elsewhere(ci, jira, recorded_push):
+def test_a_failure_is_shown_by_the_status_of_the_ci_or_else_by_state(ci, jira, recorded_push):
     failure = recorded_push.other("failure")
-    done = ci(failure, **({} if failure.shown_as else {"state": "failed"}))
-    assert done.code == 0, done.text
+    result = ci(failure, **({} if failure.shown_as else {"state": "failed"}))
+    assert result.code == 0, result.text
     assert [build["state"] for build in jira.builds()] == ["failed"]
 
 
-def test_success_is_not_assumed_where_the_ci_says_nothing(ci, jira, recorded_push):
+def test_success_is_not_assumed_if_the_ci_publishes_no_status(ci, jira, recorded_push):
     if recorded_push.shown_as is not None:
         return
-    done = ci(recorded_push, state=None)
-    assert done.code == 2
-    assert "STATE is not set" in done.err
+    result = ci(recorded_push, state=None)
+    assert result.code == 2
+    assert "STATE is not set" in result.err
     assert jira.builds() == []
 
 
-def test_a_pull_request_is_of_the_issues_in_its_title_and_its_branch(ci, jira, recorded_push):
+def test_a_pull_request_updates_the_issues_in_its_title_and_branch(ci, jira, recorded_push):
     pull_request = recorded_push.other("pull_request")
-    done = ci(pull_request)
-    assert done.code == 0, done.text
+    result = ci(pull_request)
+    assert result.code == 0, result.text
     [build] = jira.builds()
-    told = str(pull_request.facts)
-    assert {"MYT-2", "MYT-3"} & set(build["issueKeys"]) == {key for key in ("MYT-2", "MYT-3") if key in told}
+    facts = str(pull_request.facts)
+    assert {"MYT-2", "MYT-3"} & set(build["issueKeys"]) == {key for key in ("MYT-2", "MYT-3") if key in facts}

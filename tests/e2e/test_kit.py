@@ -1,4 +1,4 @@
-"""The author's kit: what authors of plugins test with, and that it finds what it is there to find."""
+"""The kit that authors of plugins test with: it works, and its contract tests find what is wrong with a plugin."""
 
 from __future__ import annotations
 
@@ -63,22 +63,22 @@ class TestHttpDelivery(DeliveryContract):
 
 class TestTheStep:
     def test_it_reports_to_the_local_jira_at_once(self, jira_ci):
-        done = jira_ci.report(PROJECT="MYT")
-        assert done.code == 0, done.text
-        [build] = done.builds
+        result = jira_ci.report(PROJECT="MYT")
+        assert result.code == 0, result.text
+        [build] = result.builds
         assert (build["issueKeys"], build["state"], build["buildNumber"]) == (["MYT-1"], "successful", 42)
-        assert done.deployments == []
+        assert result.deployments == []
 
-    def test_settings_are_its_keywords_and_none_is_not_set(self, jira_ci):
-        done = jira_ci.report(ENVIRONMENT_NAME="prod", STATE="failed")
-        assert [deployment["state"] for deployment in done.deployments] == ["failed"]
+    def test_keyword_arguments_are_settings_and_none_means_not_set(self, jira_ci):
+        result = jira_ci.report(ENVIRONMENT_NAME="prod", STATE="failed")
+        assert [deployment["state"] for deployment in result.deployments] == ["failed"]
         assert "CLIENT_SECRET is not set" in jira_ci.report(CLIENT_SECRET=None).err
 
-    def test_another_run_is_another_environment(self, jira_ci):
+    def test_another_run_is_chosen_by_its_variables(self, jira_ci):
         no_harness = dict.fromkeys(["HARNESS_PIPELINE_ID", "DRONE", "DRONE_BUILD_NUMBER"], "")
         jira_ci.environ |= RECORDED["GitLab"] | {"CI_COMMIT_MESSAGE": "MYT-5"} | no_harness
-        told = jira_ci.report("--dry-run", "--format", "json").json
-        assert (told["pipeline"]["ci"], [found["key"] for found in told["keys"]]) == ("GitLab", ["MYT-5"])
+        output = jira_ci.report("--dry-run", "--format", "json").json
+        assert (output["pipeline"]["ci"], [found["key"] for found in output["keys"]]) == ("GitLab", ["MYT-5"])
 
     def test_other_commands_run_as_well(self, jira_ci):
         assert "contract version" in jira_ci.run("plugins").err
@@ -94,19 +94,19 @@ class TestTheSandbox:
         assert jira_ci_sandbox.client_secret not in repr(jira_ci_sandbox)
         assert jira_ci_sandbox.connect_key not in repr(jira_ci_sandbox)
 
-    def test_it_answers_as_it_is_told(self, jira_ci, jira_ci_sandbox):
+    def test_it_refuses_reports_on_request(self, jira_ci, jira_ci_sandbox):
         jira_ci_sandbox.answer(403, {"message": "not you"})
-        done = jira_ci.report()
-        assert done.code == 1
-        assert "not you" in done.err
-        assert done.builds == []
+        result = jira_ci.report()
+        assert result.code == 1
+        assert "not you" in result.err
+        assert result.builds == []
         assert jira_ci.report().code == 0
 
-    def test_its_tokens_expire_when_they_are_told_to(self, jira_ci_sandbox):
+    def test_its_tokens_expire_on_request(self, jira_ci_sandbox):
         assert jira_ci_sandbox.token() != jira_ci_sandbox.token()
         jira_ci_sandbox.expire_tokens()
 
-    def test_one_that_cannot_start_says_why_and_what_to_do(self, monkeypatch, tmp_path):
+    def test_a_failure_to_start_says_why_and_what_to_do(self, monkeypatch, tmp_path):
         from jira_ci_core.testing.sandbox import running_sandbox
 
         (tmp_path / "jira_ci_sandbox.py").write_text("raise SystemExit('no such luck')")
@@ -119,20 +119,20 @@ class TestTheSandbox:
 
 
 class TestOnePlugin:
-    def test_it_is_held_without_any_other(self, jira_ci_plugins):
+    def test_it_is_loaded_without_any_other(self, jira_ci_plugins):
         from jira_ci_core.builtin import states
 
-        held = jira_ci_plugins(states)
-        assert [plugin.name for plugin in held.installed] == ["under-test"]
-        assert held.map_state(status="ok", kind=None, pipeline=None, settings=None) is State.SUCCESSFUL
+        plugins = jira_ci_plugins(states)
+        assert [plugin.name for plugin in plugins.installed] == ["under-test"]
+        assert plugins.map_state(status="ok", kind=None, pipeline=None, settings=None) is State.SUCCESSFUL
 
-    def test_it_is_given_its_settings(self, jira_ci_plugins):
+    def test_it_gets_its_settings(self, jira_ci_plugins):
         [offer] = jira_ci_plugins(OAuth, client_id="an-id").authenticate(
             site=Site(url="https://acme.atlassian.net"), settings=None
         )
         assert offer.missing == ("CLIENT_SECRET",)
 
-    def test_what_core_would_not_take_in_is_raised(self, jira_ci_plugins):
+    def test_a_plugin_that_core_would_refuse_raises_an_error(self, jira_ci_plugins):
         class Odd:
             def jira_ci_map_state(self):
                 pass
@@ -148,7 +148,7 @@ def test_a_recorded_run_of_each_ci_is_a_fixture(jira_ci_pipeline):
 
 
 @pytest.mark.parametrize(("jira_ci_pipeline", "number"), [("Jenkins", "42")], indirect=["jira_ci_pipeline"])
-def test_a_test_may_choose_its_run(jira_ci_pipeline, number):
+def test_a_test_may_choose_the_recorded_run(jira_ci_pipeline, number):
     assert (jira_ci_pipeline.ci, jira_ci_pipeline.number) == ("Jenkins", number)
 
 
@@ -271,29 +271,29 @@ class TestAReportedHookThatExpectsAReport(ReportedContract):
 
 FOUND = {
     "TestAnExtractorThatNeedsAMessage": [
-        "test_a_run_of_which_nothing_is_known_is_no_failure",
+        "test_it_accepts_a_run_without_any_facts",
         "test_it_finds_keys_or_nothing_whatever_the_run",
         "test_one_run_has_the_same_keys_every_time",
     ],
     "TestAnExtractorThatChangesItsMind": ["test_one_run_has_the_same_keys_every_time"],
-    "TestAnExtractorWithoutTheHook": ["test_core_takes_it_in"],
-    "TestAStateMapThatKnowsEveryWord": ["test_a_word_that_nobody_uses_is_left_to_others"],
+    "TestAnExtractorWithoutTheHook": ["test_core_loads_it"],
+    "TestAStateMapThatKnowsEveryWord": ["test_an_unknown_word_is_left_to_other_plugins"],
     "TestAnEnvironmentMapWithNewIds": ["test_one_name_is_one_environment"],
     "TestAReaderThatReadsEveryMachine": [
-        "test_it_leaves_other_machines_to_others",
-        "test_it_takes_whatever_its_variables_hold",
+        "test_it_accepts_any_values_of_its_variables",
+        "test_it_leaves_other_machines_to_other_readers",
     ],
     "TestAnAuthenticationThatLeaks": [
         "test_it_connects_and_signs",
         "test_its_settings_are_explained",
         "test_no_credential_shows",
-        "test_with_all_its_settings_it_is_complete",
+        "test_with_all_its_settings_the_offer_is_complete",
         "test_without_any_setting_it_offers_nothing",
     ],
     "TestAnAuthenticationThatCalls": [
         "test_it_connects_and_signs",
         "test_no_credential_shows",
-        "test_with_all_its_settings_it_is_complete",
+        "test_with_all_its_settings_the_offer_is_complete",
         "test_without_any_setting_it_offers_nothing",
     ],
     "TestADeliveryThatLosesReports": [
@@ -301,12 +301,12 @@ FOUND = {
         "test_each_report_has_an_outcome",
         "test_without_a_connection_nothing_counts_as_accepted",
     ],
-    "TestAReportedHookThatExpectsAReport": ["test_it_takes_every_end"],
+    "TestAReportedHookThatExpectsAReport": ["test_it_accepts_every_result"],
 }
 
 
-def pytest_of_an_author(folder, *arguments):
-    """Run pytest in an author's folder, as if nothing of this project were around; not measured, as that takes minutes."""
+def run_pytest(folder, *arguments):
+    """Run pytest in a folder, without this project's configuration, and without coverage, which would take minutes."""
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", folder, *arguments],
         cwd=folder,
@@ -320,43 +320,43 @@ def pytest_of_an_author(folder, *arguments):
 @pytest.mark.long
 def test_the_contracts_find_what_is_wrong_with_a_plugin(tmp_path):
     (tmp_path / "test_bad.py").write_text(BAD)
-    done = pytest_of_an_author(tmp_path, "-q", "-rf", "--tb=no", "test_bad.py")
+    process = run_pytest(tmp_path, "-q", "-rf", "--tb=no", "test_bad.py")
     failed: dict[str, set[str]] = {}
-    for name, test in re.findall(r"^FAILED test_bad.py::(\w+)::(\w+)", done.stdout, re.MULTILINE):
+    for name, test in re.findall(r"^FAILED test_bad.py::(\w+)::(\w+)", process.stdout, re.MULTILINE):
         failed.setdefault(name, set()).add(test)
     found = {name: sorted(tests - {"test_it_runs_on_every_ci"}) for name, tests in failed.items()}
-    assert found == FOUND, done.stdout
+    assert found == FOUND, process.stdout
 
 
 class TestThePytestPlugin:
-    """It costs nothing and breaks nothing where pytest runs for something else."""
+    """It slows down and breaks nothing in projects that have nothing to do with jira-ci."""
 
-    def test_it_imports_core_only_for_those_who_ask(self, tmp_path):
-        (tmp_path / "test_else.py").write_text(
+    def test_it_imports_core_only_for_tests_that_use_its_fixtures(self, tmp_path):
+        (tmp_path / "test_other.py").write_text(
             dedent(
                 """
                 import sys
 
-                def test_else():
+                def test_other():
                     assert "pytest_jira_ci" in sys.modules
                     heavy = ("jira_ci_core", "pydantic", "requests", "pluggy._hooks.jira_ci")
                     assert [name for name in heavy if name in sys.modules] == []
                 """
             )
         )
-        done = pytest_of_an_author(tmp_path, "-q", "-W", "error", "-p", "no:anyio", "-p", "no:hypothesispytest")
-        assert done.returncode == 0, done.stdout
+        process = run_pytest(tmp_path, "-q", "-W", "error", "-p", "no:anyio", "-p", "no:hypothesispytest")
+        assert process.returncode == 0, process.stdout
 
     def test_without_the_extra_it_says_what_to_install(self, tmp_path):
         (tmp_path / "hypothesis.py").write_text("raise ImportError('not here')")
         (tmp_path / "test_mine.py").write_text("def test_mine(jira_ci_plugins): pass")
-        done = pytest_of_an_author(tmp_path, "-q", "-p", "no:hypothesispytest", "-p", "no:anyio")
-        assert done.returncode == 1
-        assert "pip install 'jira-ci-core[testing]'" in done.stdout
+        process = run_pytest(tmp_path, "-q", "-p", "no:hypothesispytest", "-p", "no:anyio")
+        assert process.returncode == 1
+        assert "pip install 'jira-ci-core[testing]'" in process.stdout
 
     def test_its_names_begin_with_the_name_of_the_project(self, tmp_path):
-        done = pytest_of_an_author(tmp_path, "--fixtures", "-q")
-        ours = done.stdout.partition("fixtures defined from pytest_jira_ci")[2].partition("fixtures defined from")[0]
+        process = run_pytest(tmp_path, "--fixtures", "-q")
+        ours = process.stdout.partition("fixtures defined from pytest_jira_ci")[2].partition("fixtures defined from")[0]
         names = re.findall(r"^(\w+)", ours, re.MULTILINE)
         assert {"jira_ci", "jira_ci_sandbox", "jira_ci_plugins", "jira_ci_pipeline"} <= set(names)
         assert [name for name in names if not name.startswith("jira_ci")] == []
@@ -369,7 +369,7 @@ from jira_ci_core.cli.main import call
 assert call(["report", "--dry-run"], dict(__import__("os").environ)) == 0
 print([name for name in sys.modules if name.startswith(("jira_ci_core.testing", "jira_ci_core.scaffold", "pytest"))])
 """
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code], env=jira_ci.variables(None, {}), capture_output=True, text=True, timeout=60
     )
-    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+    assert process.stdout.splitlines()[-1] == "[]", process.stderr

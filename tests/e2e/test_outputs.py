@@ -1,4 +1,4 @@
-"""How an end is told in files and to the CI, by the installed step: as documented, without secrets, at no cost."""
+"""The result of the installed step, in files and for the CI: as documented, without secrets, without side effects."""
 
 from __future__ import annotations
 
@@ -22,44 +22,44 @@ FILES = {
     "PLUGIN_DOTENV": "dotenv",
     "PLUGIN_GITLAB_ANNOTATIONS": "annotations",
 }
-# What is known of a run where it is not Harness's.
+# The variables of each CI, without those of Harness.
 IN = {ci: {**dict.fromkeys(RECORDED["Harness"]), **RECORDED[ci]} for ci in RECORDED}
 REJECTED = {"acceptedBuilds": [], "unknownIssueKeys": [], "rejectedBuilds": []}
 
 
-TELLER = """
+RECORDER = """
 from pathlib import Path
 from jira_ci_core import hookimpl
 
 @hookimpl
 def jira_ci_reported(pipeline, reports, receipt):
-    Path("told").write_text(repr((pipeline, reports, receipt)))
+    Path("arguments").write_text(repr((pipeline, reports, receipt)))
 """
 
 
 def rejecting(*messages):
-    """An answer of Jira that refuses the build, with these words."""
+    """A response by Jira that rejects the build, with these messages."""
     key = {"pipelineId": "acme/default/shop/checkout", "buildNumber": 42}
     return {**REJECTED, "rejectedBuilds": [{"key": key, "errors": [{"message": message} for message in messages]}]}
 
 
 @pytest.fixture
 def step(step, in_process):
-    """A step in this process, in which standard output is what a test sees of it."""
+    """A step that runs in this process."""
     return step
 
 
 def written(step):
-    """What the files hold, by their names."""
+    """The content of the files, by name."""
     return {name: (step.folder / name).read_text() for name in FILES.values() if (step.folder / name).exists()}
 
 
-class TestEnds:
-    """Each end that had settings to work with is told."""
+class TestResults:
+    """Every result is written, if the step got as far as having settings."""
 
     def test_accepted(self, harness_oauth, jira):
-        done = harness_oauth(environ=FILES)
-        assert done.code == 0, done.text
+        result = harness_oauth(environ=FILES)
+        assert result.code == 0, result.text
         files = written(harness_oauth)
         assert files.keys() == set(FILES.values())
         assert files["drone"].splitlines() == [
@@ -70,7 +70,7 @@ class TestEnds:
         assert json.loads(files["card"])["data"]["reports"][0]["result"] == "accepted"
         assert "accepted" in files["summary"]
 
-    def test_refused(self, harness_oauth, jira):
+    def test_rejected(self, harness_oauth, jira):
         jira.fault("answer", status=202, body=rejecting("no such pipeline"))
         assert harness_oauth(environ=FILES).code == 1
         files = written(harness_oauth)
@@ -80,108 +80,112 @@ class TestEnds:
 
     def test_kept(self, harness_oauth, jira):
         jira.fault("answer", status=503, count=100)
-        done = harness_oauth("--format", "json", environ=FILES, outbox="box", on_failure="keep", deadline="0.3")
-        assert done.code == 0, done.text
+        result = harness_oauth("--format", "json", environ=FILES, outbox="box", on_failure="keep", deadline="0.3")
+        assert result.code == 0, result.text
         assert "JIRA_ACCEPTED=false\n" in written(harness_oauth)["dotenv"]
-        [kept] = done.json["kept"]
+        [kept] = result.json["kept"]
         assert (harness_oauth.folder / kept).is_file()
 
     def test_without_a_key(self, harness_oauth):
-        done = harness_oauth(environ={**FILES, "DRONE_COMMIT_MESSAGE": "none"})
-        assert done.code == 0, done.text
+        result = harness_oauth(environ={**FILES, "DRONE_COMMIT_MESSAGE": "none"})
+        assert result.code == 0, result.text
         files = written(harness_oauth)
         assert files["dotenv"] == "JIRA_ISSUE_KEYS=\nJIRA_STATE=\nJIRA_ACCEPTED=false\nJIRA_URLS=\n"
         assert "**` no issue key was found `**" in files["summary"]
         assert "no issue key was found" in files["annotations"]
 
-    def test_left_out_by_state_is_no_problem(self, harness_oauth):
-        done = harness_oauth(environ={**FILES, "DRONE_BUILD_STATUS": "failure"}, state="successful")
-        assert done.code == 0, done.text
+    def test_skipped_by_state_is_no_problem(self, harness_oauth):
+        result = harness_oauth(environ={**FILES, "DRONE_BUILD_STATUS": "failure"}, state="successful")
+        assert result.code == 0, result.text
         files = written(harness_oauth)
         assert "nothing was sent: ` STATE says successful" in files["summary"]
         assert json.loads(files["annotations"]) == {"Jira": []}
 
-    def test_a_dry_run_tells_nobody(self, harness_oauth):
+    def test_a_dry_run_writes_nothing(self, harness_oauth):
         assert harness_oauth("--dry-run", environ=FILES).code == 0
         assert written(harness_oauth) == {}
 
 
 @pytest.mark.parametrize("place", ["none/file", "/dev/full", "folder"])
 @pytest.mark.parametrize("policy", ["fail", "warn"])
-def test_what_cannot_be_written_is_a_warning_and_costs_nothing(harness_oauth, jira, place, policy):
+def test_a_file_that_cannot_be_written_is_only_a_warning(harness_oauth, jira, place, policy):
     (harness_oauth.folder / "folder").mkdir()
-    done = harness_oauth(environ=dict.fromkeys(FILES, place), on_plugin_error=policy)
-    assert done.code == 0, done.text
+    result = harness_oauth(environ=dict.fromkeys(FILES, place), on_plugin_error=policy)
+    assert result.code == 0, result.text
     assert len(jira.builds()) == 1
     warned = re.findall(
-        r"^warning: (\w+) could not be written: .+; check that the folder exists", done.err, re.MULTILINE
+        r"^warning: (\w+) could not be written: .+; check that the folder exists", result.err, re.MULTILINE
     )
     assert sorted(warned) == sorted(name.removeprefix("PLUGIN_") for name in FILES)
 
 
 @pytest.mark.parametrize("out", ["/dev/full", None], ids=["full", "closed"])
 @pytest.mark.parametrize("format", ["text", "json"])
-def test_neither_does_standard_output_cost_anything(harness_oauth, jira, monkeypatch, out, format):
+def test_so_is_standard_output(harness_oauth, jira, monkeypatch, out, format):
     monkeypatch.undo()  # as a process, for what Python does at its end
     environ = harness_oauth.variables({"DRONE_CARD_PATH": "/dev/stdout"}, {})
     where = f"> {out}" if out else ">&-"
-    done = subprocess.run(
+    result = subprocess.run(
         ["/bin/sh", "-c", f'"$0" -P -m jira_ci_core report --format {format} {where}', sys.executable],
         cwd=harness_oauth.folder,
         env={"PATH": "/usr/bin:/bin", **environ},
         stderr=subprocess.PIPE,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert result.returncode == 0, result.stderr
     assert len(jira.builds()) == 1
-    assert b"could not be written" in done.stderr or b"cannot be written" in done.stderr
-    assert b"Traceback" not in done.stderr
+    assert b"could not be written" in result.stderr or b"cannot be written" in result.stderr
+    assert b"Traceback" not in result.stderr
 
 
 class TestSecrets:
-    """Everything that plugins are told is without secrets, whoever wrote them there."""
+    """Everything that plugins get is without secrets, wherever those come from."""
 
     @pytest.fixture
     def all_in(self, harness_oauth, clean, secrets):
-        """Runs a step that has a credential in all that it is told, and checks what it printed and wrote."""
+        """Runs a step with a credential in its data, and checks everything that it prints and writes."""
 
         def run(ci, environ, **settings):
-            done = harness_oauth(environ={**IN[ci], **FILES, **environ}, **settings)
-            clean(done)
+            result = harness_oauth(environ={**IN[ci], **FILES, **environ}, **settings)
+            clean(result)
             files = written(harness_oauth)
             card = json.loads(files["card"])
-            texts = [done.text, *files.values(), json.dumps(card["data"], ensure_ascii=False)]
+            texts = [result.text, *files.values(), json.dumps(card["data"], ensure_ascii=False)]
             for secret in secrets:
                 assert [text for text in texts if secret in text] == []
             assert "[secret]" in files["summary"]
-            return done
+            return result
 
         return run
 
     @pytest.mark.parametrize("ci", ["Harness", "GitHub Actions", "Azure Pipelines", "TeamCity", "GitLab"])
     def test_that_jira_says(self, all_in, jira, ci):
         jira.fault("answer", status=403, body={"message": f"no {jira.client_secret} here"})
-        done = all_in(ci, {}, state="failed", issuekeys="MYT-1", run_number="42", link="https://ci.example/42")
-        assert done.code == 1
+        result = all_in(ci, {}, state="failed", issuekeys="MYT-1", run_number="42", link="https://ci.example/42")
+        assert result.code == 1
 
     @pytest.mark.parametrize("ci", ["Harness", "GitHub Actions"])
-    def test_that_stand_in_the_name_of_the_pipeline(self, all_in, jira, ci):
+    def test_that_are_in_the_name_of_the_pipeline(self, all_in, jira, ci):
         all_in(ci, {}, state="failed", issuekeys="MYT-1", pipeline=f"a {jira.client_secret} b", run_number="42")
 
-    def test_that_stand_in_anything_a_plugin_is_handed(self, harness_oauth, jira):
-        (harness_oauth.folder / "teller.py").write_text(TELLER)
+    def test_that_are_in_anything_a_plugin_gets(self, harness_oauth, jira):
+        (harness_oauth.folder / "recorder.py").write_text(RECORDER)
         jira.fault("answer", status=403, body={"message": f"no {jira.client_secret} here"})
         environ = {"DRONE_COMMIT_MESSAGE": f"MYT-1 {jira.client_secret}", "DRONE_TAG": jira.client_secret}
-        more = {"outbox": jira.client_secret, "properties": f"team={jira.client_secret}", "local_plugins": "teller.py"}
+        more = {
+            "outbox": jira.client_secret,
+            "properties": f"team={jira.client_secret}",
+            "local_plugins": "recorder.py",
+        }
         assert harness_oauth(environ=environ, **more).code == 1
-        told = (harness_oauth.folder / "told").read_text()
-        assert told.count("[secret]") == 7  # message, tag, description, label, property, Jira's answer, kept
-        assert jira.client_secret not in told
+        arguments = (harness_oauth.folder / "arguments").read_text()
+        assert arguments.count("[secret]") == 7  # message, tag, description, label, property, Jira's answer, kept
+        assert jira.client_secret not in arguments
 
-    def test_that_stand_on_the_card_on_standard_output(self, harness_oauth, jira):
+    def test_that_are_on_the_card_on_standard_output(self, harness_oauth, jira):
         jira.fault("answer", status=403, body={"message": f"no {jira.client_secret} here"})
-        done = harness_oauth(environ={"DRONE_CARD_PATH": "/dev/stdout"})
-        [encoded] = re.findall("\x1b\\]1338;(.+)\x1b\\]0m\n", done.out)
+        result = harness_oauth(environ={"DRONE_CARD_PATH": "/dev/stdout"})
+        [encoded] = re.findall("\x1b\\]1338;(.+)\x1b\\]0m\n", result.out)
         shown = base64.b64decode(encoded).decode()
         assert "[secret] here" in shown
         assert jira.client_secret not in shown
@@ -197,48 +201,48 @@ class TestAnnotations:
         ],
     )
     @pytest.mark.parametrize("more", [[], ["--format", "json"]])
-    def test_a_refusal_is_one_where_the_ci_knows_them(self, harness_oauth, jira, ci, order, more):
+    def test_a_rejection_is_one_if_the_ci_has_annotations(self, harness_oauth, jira, ci, order, more):
         evil = "::error::a\n::error::b ##vso[task.complete result=Failed;]c ##teamcity[buildStop comment='d']"
         jira.fault("answer", status=400, body={"message": evil})
-        done = harness_oauth(*more, environ=IN[ci], state="failed", issuekeys="MYT-1", run_number="42")
-        assert done.code == 1
-        ours = [line for line in done.text.splitlines() if line.startswith(order)]
+        result = harness_oauth(*more, environ=IN[ci], state="failed", issuekeys="MYT-1", run_number="42")
+        assert result.code == 1
+        ours = [line for line in result.text.splitlines() if line.startswith(order)]
         assert len(ours) == 1
-        rest = done.text.replace(ours[0], "")
+        rest = result.text.replace(ours[0], "")
         assert not re.search(r"^\s*::|##(vso|teamcity)?\[", rest, re.MULTILINE)
         assert not re.search(r"##(vso|teamcity)?\[", ours[0].removeprefix(order))
-        # Programs read nothing but JSON.
-        assert done.json["accepted"] is False if more else done.out == f"{ours[0]}\n"
+        # With --format json, standard output is JSON alone.
+        assert result.json["accepted"] is False if more else result.out == f"{ours[0]}\n"
 
-    def test_a_run_elsewhere_prints_none(self, harness_oauth, jira):
+    def test_other_cis_get_none(self, harness_oauth, jira):
         jira.fault("answer", status=400, body={"message": "no"})
         assert harness_oauth().out == ""
 
-    def test_they_can_be_switched_off(self, harness_oauth, jira):
+    def test_they_can_be_disabled(self, harness_oauth, jira):
         jira.fault("answer", status=400, body={"message": "no"})
         settings = {"state": "failed", "issuekeys": "MYT-1", "disable_plugins": "annotations,git"}
         assert harness_oauth(environ=IN["GitHub Actions"], **settings).out == ""
 
 
 class TestJson:
-    def test_it_says_what_the_outputs_say(self, harness_oauth, jira):
-        done = harness_oauth("--format", "json", environ=FILES, issuekeys="MYT-1,MYT-2")
+    def test_it_agrees_with_the_outputs(self, harness_oauth, jira):
+        result = harness_oauth("--format", "json", environ=FILES, issuekeys="MYT-1,MYT-2")
         outputs = dict(line.split("=") for line in written(harness_oauth)["dotenv"].splitlines())
         assert outputs == {
-            "JIRA_ISSUE_KEYS": ",".join(done.json["issue_keys"]),
-            "JIRA_STATE": done.json["state"],
-            "JIRA_ACCEPTED": json.dumps(done.json["accepted"]),
-            "JIRA_URLS": ",".join(done.json["urls"]),
+            "JIRA_ISSUE_KEYS": ",".join(result.json["issue_keys"]),
+            "JIRA_STATE": result.json["state"],
+            "JIRA_ACCEPTED": json.dumps(result.json["accepted"]),
+            "JIRA_URLS": ",".join(result.json["urls"]),
         }
 
-    def test_its_fields_are_those_that_the_page_describes(self, harness_oauth):
-        done = harness_oauth("--format", "json")
+    def test_its_fields_are_those_in_the_page(self, harness_oauth):
+        result = harness_oauth("--format", "json")
         rows = re.findall(r"^\| `(\w+)` \| ", PAGE.partition("## For programs")[2], re.MULTILINE)
-        assert rows == list(done.json)
+        assert rows == list(result.json)
 
 
 class TestThePage:
-    """docs/outputs.md shows what is really written."""
+    """docs/outputs.md shows what the step writes."""
 
     @pytest.fixture
     def shown(self, harness_oauth, jira, monkeypatch):

@@ -4,10 +4,10 @@ from jira_ci_core.ci.reader import (
     Match as Match,
     VariableSource as VariableSource,
     VariableTable as VariableTable,
+    branch_name as branch_name,
     commit_before as commit_before,
     read_facts as read_facts,
     reader as reader,
-    short_ref as short_ref,
 )
 from jira_ci_core.config.settings import (
     HttpsUrl as HttpsUrl,
@@ -78,6 +78,7 @@ from jira_ci_core.net.connection import (
     SignIn as SignIn,
 )
 from jira_ci_core.output.ci_files import (
+    STANDARD_OUTPUT as STANDARD_OUTPUT,
     write_output as write_output,
 )
 from jira_ci_core.output.console import (

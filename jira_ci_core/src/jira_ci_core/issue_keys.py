@@ -1,4 +1,4 @@
-"""What an issue key is, where one is found in a text, and which of those found are sent."""
+"""The form of project keys and issue keys, and how issue keys are found in a text."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 # Jira's default form of a project key is two or more characters: a letter, then letters, digits and
-# (where an administrator allows it) underscores. Everything here is ASCII on purpose.
+# (if an administrator allows it) underscores. Only ASCII counts, hence no `\d` and no `\w`.
 _PROJECT = r"[A-Za-z][A-Za-z0-9_]+"
 _NUMBER = r"[1-9][0-9]*+"
 
@@ -16,8 +16,8 @@ ISSUE_KEY = re.compile(rf"{_PROJECT}-{_NUMBER}")
 
 ANY_PROJECT = "*"
 
-# Words that look like an issue key and are none. They only matter where PROJECT is `*`: a project of that
-# name that is listed is believed.
+# Prefixes of words that look like an issue key and are none, such as UTF-8. They are excluded only if PROJECT is `*`:
+# one that PROJECT lists is a project.
 LOOK_ALIKES = frozenset(
     {
         # character sets and encodings
@@ -34,39 +34,39 @@ LOOK_ALIKES = frozenset(
 
 
 def is_project_key(text: str) -> bool:
-    """Whether this is a project key of at least two characters, in any case."""
+    """Return whether `text` is a project key of at least two characters, in any case."""
     return PROJECT_KEY.fullmatch(text) is not None
 
 
 def is_issue_key(text: str) -> bool:
-    """Whether this is an issue key, in any case."""
+    """Return whether `text` is an issue key, in any case."""
     return ISSUE_KEY.fullmatch(text) is not None
 
 
 def find_keys(text: str, projects: Iterable[str]) -> Iterator[str]:
-    """The issue keys in `text`, upper-cased, in their order, repeats included.
+    """Yield the issue keys in `text`, in upper case and in their order, repeats included.
 
-    `projects` are project keys, or `*` for any. A key of a named project is found in any case. With `*`
-    only upper-case keys of the plain form count, without the well-known look-alikes. A key inside a longer
-    ASCII word is none. Takes time linear in the length of the text.
+    `projects` are project keys, or `*` for any. Keys of a listed project are found in any case; others, with `*`, only
+    in upper case, without an underscore, and without the well-known look-alikes. A key inside a longer ASCII word is
+    none. The time is linear in the length of the text.
     """
-    named = frozenset(project.upper() for project in projects)
-    keys = (match[0].upper() for match in _pattern(named).finditer(text))
-    return keys if ANY_PROJECT not in named else (key for key in keys if _is_believed(project_of(key), named))
+    listed = frozenset(project.upper() for project in projects)
+    keys = (match[0].upper() for match in _pattern(listed).finditer(text))
+    return keys if ANY_PROJECT not in listed else (key for key in keys if _is_plausible(project_of(key), listed))
 
 
-def _is_believed(project: str, named: frozenset[str]) -> bool:
-    return project in named or project not in LOOK_ALIKES
+def _is_plausible(project: str, listed: frozenset[str]) -> bool:
+    return project in listed or project not in LOOK_ALIKES
 
 
 @lru_cache(maxsize=8)
-def _pattern(named: frozenset[str]) -> re.Pattern[str]:
-    # Longest first, so that MY_T-1 is of MY_T also where T is listed. A class for each letter in place of a flag, so
-    # that `ſ` is no S, and a class for all first letters, since the search skips to what it may begin with.
-    names = sorted(named - {ANY_PROJECT, ""}, key=lambda name: (-len(name), name))
+def _pattern(listed: frozenset[str]) -> re.Pattern[str]:
+    # Longest first, so that MY_T-1 belongs to MY_T even if T is listed too. A class for each letter, since with a flag
+    # `ſ` would match S; a class for all first letters, since the search can skip to the next of them.
+    names = sorted(listed - {ANY_PROJECT, ""}, key=lambda name: (-len(name), name))
     choices = ["(?<={}){}".format(_in_any_case(name[0]), "".join(map(_in_any_case, name[1:]))) for name in names]
     first = "".join(sorted({re.escape(letter) for name in names for letter in (name[0], name[0].lower())}))
-    if ANY_PROJECT in named:
+    if ANY_PROJECT in listed:
         choices.append("(?<=[A-Z])[A-Z0-9]++")
         first += "A-Z"
     begin = rf"[{first}](?<![A-Za-z0-9].)" if choices else ""
@@ -78,5 +78,5 @@ def _in_any_case(character: str) -> str:
 
 
 def project_of(key: str) -> str:
-    """The project key of an issue key."""
+    """Return the project key of an issue key."""
     return key.rpartition("-")[0]

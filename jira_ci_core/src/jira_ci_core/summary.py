@@ -1,4 +1,4 @@
-"""How a step ended, in the few facts that people and later steps ask for."""
+"""The result of a step in a few facts, for people and for later steps."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from jira_ci_core.problem import Problem
 
 @dataclass(frozen=True)
 class Summary:
-    """What became of all reports of a step: `Summary.of(reports, receipt)`."""
+    """The result of all reports of a step: `Summary.of(reports, receipt)`."""
 
     issue_keys: tuple[str, ...]
     """The issues that were reported, without those that Jira does not know."""
     state: State | None
-    """The state that was reported; None where nothing was."""
+    """The state that was reported; None if nothing was."""
     accepted: bool
-    """Whether Jira accepted all reports, at least one."""
+    """Whether Jira accepted all reports, and there was at least one."""
     links: Mapping[str, str]
-    """Where those issues are shown, by their keys; empty where the site's address is not known (CLOUD_ID alone)."""
+    """The addresses of those issues, by key; empty if the site's address is not known (CLOUD_ID alone)."""
     kept: tuple[str, ...]
-    """The files in the outbox with what is still to be delivered."""
+    """The files in the outbox that hold reports still to be delivered."""
     problems: tuple[Problem, ...]
-    """All that went wrong, each problem once."""
+    """Everything that went wrong, each problem once."""
 
     @classmethod
     def of(cls, reports: Sequence[Report], receipt: Receipt) -> Summary:
-        """The summary of what plugins are told in `jira_ci_reported`."""
+        """Summarise the arguments of `jira_ci_reported`."""
         outcomes = receipt.outcomes
         urls = {
             key: report.site.issue_url(key)
@@ -38,7 +38,7 @@ class Summary:
         }
         problems = [*receipt.problems, *(problem for outcome in outcomes for problem in outcome.problems)]
         if reports and receipt.unknown_issue_keys and any(outcome.result is Result.ACCEPTED for outcome in outcomes):
-            problems.append(unknown_keys(receipt.unknown_issue_keys))
+            problems.append(_unknown_keys(receipt.unknown_issue_keys))
         return cls(
             issue_keys=tuple(urls),
             state=reports[0].entity.state if reports else None,
@@ -49,8 +49,7 @@ class Summary:
         )
 
 
-def unknown_keys(keys: Sequence[str]) -> Problem:
-    """What is wrong where Jira knows some of the issues, and not these."""
+def _unknown_keys(keys: Sequence[str]) -> Problem:
     return Problem(
         f"Jira does not know {', '.join(keys)}",
         "there is no such issue at this site, or these credentials may not see it; the other issues are updated",

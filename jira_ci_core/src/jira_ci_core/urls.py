@@ -1,4 +1,4 @@
-"""Addresses: which are web addresses, which are loopback, which origin one belongs to, how to show one in a browser."""
+"""Checks and conversions of addresses: of web pages, of hosts that get credentials, of Jira sites, of git remotes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from jira_ci_core.errors import InvalidValueError
 
-# What may stand in an address (RFC 3986), percent-encoding included; letters of other scripts are encoded first.
+# The characters that an address may contain (RFC 3986), with those of percent-encoding; all others are encoded.
 _ALLOWED = "".join(map(chr, range(0x21, 0x7F))).translate(str.maketrans("", "", '"<>\\^`{|}'))
 _SCP_LIKE = re.compile(r"(?:[^@/:]+@)?(?P<host>[A-Za-z0-9.-]+):(?P<path>(?!//)[^:]+)")
 _HOST_NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*\.?")
@@ -17,9 +17,9 @@ LONGEST_URL = 2000
 
 
 def web_url(text: str) -> str:
-    """The absolute http or https address in `text`, percent-encoded where it has to be.
+    """Return the absolute http or https address in `text`, percent-encoded where necessary.
 
-    Raises ValueError where there is none, or one longer than Jira takes (2000 characters).
+    Raises ValueError if there is none, or it is longer than Jira accepts (2000 characters).
     """
     url = quote(text.strip(), safe=_ALLOWED)
     if origin(url) is None:
@@ -30,7 +30,7 @@ def web_url(text: str) -> str:
 
 
 def origin(url: str) -> str | None:
-    """Scheme, host and port of an http(s) address, in lower case and without a default port; None if it is none."""
+    """Return scheme, host and port of an http(s) address, in lower case, without a default port; None for others."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
@@ -44,9 +44,9 @@ def origin(url: str) -> str | None:
 
 
 def https_url(text: str) -> str:
-    """An address that credentials may be sent to: https, or http on loopback; a host alone means https.
+    """Return an address that credentials may be sent to: https, or http on loopback; a host alone means https.
 
-    Raises InvalidValueError where `text` is none.
+    Raises InvalidValueError if `text` is no such address.
     """
     try:
         url = web_url(text if "://" in text else f"https://{text}").rstrip("/")
@@ -65,7 +65,7 @@ def https_url(text: str) -> str:
 
 
 def site_url(text: str) -> str:
-    """The origin of the Jira site that INSTANCE names. Raises InvalidValueError where it names none."""
+    """Return the origin of the Jira site that INSTANCE names. Raises InvalidValueError if it names none."""
     text = text.strip()
     if "://" not in text:
         host = text.lower().rstrip("/").removesuffix(".atlassian.net")
@@ -81,7 +81,7 @@ def site_url(text: str) -> str:
 
 
 def is_loopback(url: str) -> bool:
-    """Whether the host of this address is this machine."""
+    """Return whether the host of an address is this machine."""
     host = urlsplit(url).hostname or ""
     if _is_ip(host):
         return ipaddress.ip_address(host).is_loopback
@@ -89,7 +89,7 @@ def is_loopback(url: str) -> bool:
 
 
 def browsable(remote: str) -> str | None:
-    """The web address of a git remote, without any credential in it; None where it has none.
+    """Return the web address of a git remote, without credentials; None if it has none.
 
     `git@host:org/repo.git` and `ssh://git@host/org/repo` become `https://host/org/repo`.
     """

@@ -1,4 +1,4 @@
-"""Ends the process where a plugin does not come back, and says which one it was."""
+"""Ends the process if a plugin hangs, and says which one."""
 
 from __future__ import annotations
 
@@ -14,46 +14,46 @@ from typing import NoReturn
 from jira_ci_core.errors import ExitCode
 
 PLUGIN_TIMEOUT = 120
-"""Seconds, where nothing else is set."""
+"""The default, in seconds."""
 
 
 class Watchdog:
-    """Watches one call after the other, or one within the other, each for the same time; several threads' as well.
+    """Limits the time of calls, which may be nested and may run in several threads.
 
-    Two things watch: a timer signal, which also interrupts a regular expression that goes round in circles, and a
-    thread, which also sees a call that no signal interrupts. Whatever a plugin does, one of them gets through, unless
-    it hangs in foreign code that keeps Python's lock to itself.
+    A timer signal and a thread watch each call. The signal also interrupts a regular expression that backtracks without
+    end; the thread also ends a call that no signal interrupts. The limit fails only for foreign code that hangs without
+    releasing Python's lock (the GIL).
     """
 
-    def __init__(self, seconds: float, tell: Callable[[str], None]) -> None:
+    def __init__(self, seconds: float, on_timeout: Callable[[str], None]) -> None:
         self.seconds = seconds
-        self._tell = tell
+        self._on_timeout = on_timeout
         self._watched: dict[int, list[tuple[object, float]]] = {}
-        """By thread: the calls that are within each other there, the innermost last."""
+        """For each thread the calls in progress, each with its deadline, the innermost last."""
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._is_disabled = False
-        self._ending = threading.Lock()
+        self._exiting = threading.Lock()
 
     def disable(self) -> None:
-        """Watch nothing from now on: whoever waits for a call has a limit of its own."""
+        """Watch no further call: the caller has a time limit of its own."""
         self._is_disabled = True
 
     @contextlib.contextmanager
-    def watching(self, what: object) -> Iterator[None]:
-        """Watch what happens inside; `what` says what it is, as a text or once it is made one."""
+    def watching(self, call: object) -> Iterator[None]:
+        """Watch the block; after a timeout, `str(call)` says what was called."""
         if self._is_disabled:
             yield
             return
         thread = threading.get_ident()
         with self._changed:
             calls = self._watched.setdefault(thread, [])
-            calls.append((what, time.monotonic() + self.seconds))
+            calls.append((call, time.monotonic() + self.seconds))
             self._changed.notify()
             if self._thread is None:
                 self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
                 self._thread.start()
-        with self._signal(calls):
+        with self._alarm(calls):
             try:
                 yield
             finally:
@@ -68,15 +68,15 @@ class Watchdog:
                 if not self._watched:
                     self._changed.wait()
                     continue
-                what, deadline = min((calls[-1] for calls in self._watched.values()), key=lambda call: call[1])
-                # Woken for nothing once in a while: waking it for the end of each call would cost every call.
-                if (left := deadline - time.monotonic()) > 0:
-                    self._changed.wait(left)
+                call, deadline = min((calls[-1] for calls in self._watched.values()), key=lambda watched: watched[1])
+                # It may have woken up for a call that has ended: a notification at each end would slow down every call.
+                if (remaining := deadline - time.monotonic()) > 0:
+                    self._changed.wait(remaining)
                     continue
-            self._end(what)
+            self._exit(call)
 
     @contextlib.contextmanager
-    def _signal(self, calls: list[tuple[object, float]]) -> Iterator[None]:
+    def _alarm(self, calls: list[tuple[object, float]]) -> Iterator[None]:
         usable = (
             hasattr(signal, "SIGALRM")
             and threading.current_thread() is threading.main_thread()
@@ -86,7 +86,7 @@ class Watchdog:
         if not usable:
             yield
             return
-        signal.signal(signal.SIGALRM, self._rung)
+        signal.signal(signal.SIGALRM, self._on_alarm)
         signal.setitimer(signal.ITIMER_REAL, self.seconds)
         try:
             yield
@@ -94,19 +94,19 @@ class Watchdog:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
-    def _rung(self, number: int, frame: FrameType | None) -> None:
-        self._end(self._watched[threading.get_ident()][-1][0])
+    def _on_alarm(self, number: int, frame: FrameType | None) -> None:
+        self._exit(self._watched[threading.get_ident()][-1][0])
 
-    def _end(self, what: object) -> NoReturn:
-        self._ending.acquire()  # whoever of the two comes second waits for the end
-        self._tell(str(what))
+    def _exit(self, call: object) -> NoReturn:
+        self._exiting.acquire()  # never released: only the first of signal and thread reports
+        self._on_timeout(str(call))
         os._exit(ExitCode.PLUGIN)
 
 
-def tell_of_hang(what: str) -> None:
-    """Write by itself: whoever hangs may hold the locks of the log and of standard error."""
+def report_hang(call: str) -> None:
+    """Write the error past the log and `sys.stderr`: the plugin that hangs may hold their locks."""
     text = (
-        f"error: {what} does not come back\n"
+        f"error: {call} does not come back\n"
         "  why: it took longer than PLUGIN_TIMEOUT allows\n"
         "  do:  tell its authors, leave it out with DISABLE_PLUGINS, or allow it more with PLUGIN_TIMEOUT\n"
     )

@@ -1,7 +1,7 @@
-"""The fixtures of `jira_ci_core.testing`, for pytest.
+"""The pytest plugin with the fixtures of `jira_ci_core.testing`.
 
-pytest imports this wherever jira-ci-core is installed, whatever is tested there. So it is no part of `jira_ci_core`,
-whose import takes a while, and imports that only for the tests that ask for one of its fixtures.
+pytest imports it wherever jira-ci-core is installed, whatever is tested there. So it is a package of its own, which
+imports `jira_ci_core` only for tests that use one of its fixtures.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PIPELINE = "jira_ci_pipeline"
 
 @pytest.fixture(scope="session")
 def jira_ci_running_sandbox() -> Iterator[Sandbox]:
-    """The local Jira that all tests of this session share; ask for `jira_ci_sandbox`."""
+    """The local Jira that all tests share; tests use `jira_ci_sandbox`."""
     from jira_ci_core.testing.sandbox import running_sandbox
 
     with running_sandbox() as sandbox:
@@ -32,27 +32,27 @@ def jira_ci_running_sandbox() -> Iterator[Sandbox]:
 
 @pytest.fixture
 def jira_ci_sandbox(jira_ci_running_sandbox: Sandbox) -> Sandbox:
-    """A local Jira with nothing in it, that knows the projects MYT and DEMO; a process of its own."""
+    """An empty local Jira with the projects MYT and DEMO, in a process of its own."""
     jira_ci_running_sandbox.reset()
     return jira_ci_running_sandbox
 
 
 @pytest.fixture
 def jira_ci(tmp_path: Path, jira_ci_sandbox: Sandbox) -> JiraCi:
-    """The step of a Harness run whose commit names MYT-1, in an empty folder, signed in at the local Jira."""
+    """A step of a Harness run whose commit names MYT-1, in an empty folder, with credentials for the local Jira."""
     from jira_ci_core.testing import RECORDED, JiraCi
 
     folder = tmp_path / "step"
     folder.mkdir()
     settings = {f"PLUGIN_{name}": value for name, value in jira_ci_sandbox.settings.items()}
-    # A repository that happens to lie above the temporary folder is none of this step's business.
-    outside = {"GIT_CEILING_DIRECTORIES": str(tmp_path)}
-    return JiraCi(folder, {**outside, **RECORDED["Harness"], **settings}, jira_ci_sandbox)
+    # Otherwise git would find a repository that the temporary folder happens to be in.
+    ceiling = {"GIT_CEILING_DIRECTORIES": str(tmp_path)}
+    return JiraCi(folder, {**ceiling, **RECORDED["Harness"], **settings}, jira_ci_sandbox)
 
 
 @pytest.fixture
 def jira_ci_plugins() -> Callable[..., Plugins]:
-    """Makes the plugins of a run that has just one: `jira_ci_plugins(MyPlugin, my_setting="x")`."""
+    """Loads and starts a plugin without any other: `jira_ci_plugins(MyPlugin, my_setting="x")`."""
     from jira_ci_core.testing import load_plugin
 
     return load_plugin
@@ -60,17 +60,17 @@ def jira_ci_plugins() -> Callable[..., Plugins]:
 
 @pytest.fixture
 def jira_ci_pipeline(request: pytest.FixtureRequest) -> Pipeline:
-    """A recorded run; the test runs once for each CI that core reads."""
+    """A recorded run, as core reads it; the test runs once for each CI."""
     from jira_ci_core.testing import recorded_pipeline
 
     return recorded_pipeline(request.param)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that wants a recorded run once for each CI, unless it chooses some itself."""
+    """Run a test with a recorded run once for each CI, unless it is parametrized itself."""
     if PIPELINE in metafunc.fixturenames:
-        chosen = [name for mark in metafunc.definition.iter_markers("parametrize") for name in _names(mark.args[0])]
-        if PIPELINE not in chosen:
+        marks = metafunc.definition.iter_markers("parametrize")
+        if PIPELINE not in [name for mark in marks for name in _names(mark.args[0])]:
             from jira_ci_core.testing import RECORDED
 
             metafunc.parametrize(PIPELINE, list(RECORDED), indirect=True)

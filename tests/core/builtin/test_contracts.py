@@ -25,9 +25,9 @@ from jira_ci_core.testing.recorded import recorded_runs
 
 
 def reader_contract(run):
-    """The tests of the built-in reader that the recorded run is for."""
+    """The contract tests of the built-in reader that belongs to a recorded run."""
     plugin = import_module(f"jira_ci_core.ci.{run.reader}")
-    # Drone's sign is set by Harness, too, which is asked first.
+    # Harness sets DRONE=true as well, and is asked before Drone.
     mistaken_for = ("Harness",) if run.ci == "Drone" else ()
     own = {"plugin": plugin, "environ": RECORDED[run.ci], "mistaken_for": mistaken_for}
     return type(f"Test{run.reader.title()}", (ReaderContract,), own)
@@ -84,9 +84,9 @@ def test_every_recorded_run_is_read_by_its_own_reader(run):
     assert read == {"ci": run.ci, **run.facts}
 
 
-def test_the_file_of_the_event_is_the_recorded_one():
-    [of_github] = [run for run in PUSHES if run.event]
-    assert json.loads(Path(RECORDED[of_github.ci]["GITHUB_EVENT_PATH"]).read_text()) == of_github.event
+def test_the_event_file_holds_the_recorded_event():
+    [github] = [run for run in PUSHES if run.event]
+    assert json.loads(Path(RECORDED[github.ci]["GITHUB_EVENT_PATH"]).read_text()) == github.event
 
 
 def test_every_reader_has_a_recorded_run():

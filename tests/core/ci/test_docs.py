@@ -1,4 +1,4 @@
-"""`docs/ci.md` says of each CI what its reader does."""
+"""`docs/ci.md` describes each CI as its reader reads it."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ READERS = {name: import_module(f"jira_ci_core.ci.{name}") for name in CIS}
 
 
 def names(sources):
-    """The variables of sources, without what is made of them."""
+    """The variables of sources."""
     return [source if isinstance(source, str) else source.variable for source in sources]
 
 
-def test_its_table_is_that_of_the_readers_in_their_order():
+def test_its_table_has_the_readers_in_their_order():
     rows = re.findall(r"^\| ([^|]+) \| `(\w+)` \| (.+?) \| (.+?) \| `(\w+)` \| (.+?) \|$", PAGE, re.MULTILINE)
     assert [plugin for _, plugin, *_ in rows] == list(READERS)
-    for ci, plugin, known_by, identity, number, status in rows:
-        table, read = READERS[plugin].TABLE, READERS[plugin].jira_ci_read_pipeline
-        assert ci == read.ci
-        assert known_by.replace("`", "") == " or ".join(read.known_by)
-        assert re.findall(r"`(\w+)`", identity) == names(read.identity)
+    for ci, plugin, recognised_by, identity, number, status in rows:
+        table, reader = READERS[plugin].TABLE, READERS[plugin].jira_ci_read_pipeline
+        assert ci == reader.ci
+        assert recognised_by.replace("`", "") == " or ".join(reader.recognised_by)
+        assert re.findall(r"`(\w+)`", identity) == names(reader.identity)
         assert number == names(table["number"])[0]
         assert (status == "none") == ("status" not in table)
 
 
-def test_each_ci_has_a_section_with_a_step_and_what_is_known_and_a_recipe_for_several_jobs():
+def test_each_ci_has_a_section_with_a_step_the_known_facts_and_a_recipe_for_several_jobs():
     sections = dict(re.findall(r"^## (.+?)\n(.+?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
     for module in READERS.values():
-        read = module.jira_ci_read_pipeline
-        section = sections[read.ci]
+        ci = module.jira_ci_read_pipeline.ci
+        section = sections[ci]
         assert "```" in section
         assert "jira-ci report" in section
-        assert re.search("Known|is known", section), read.ci
-        assert "PIPELINE" in section or "stage name" in section or "--pipeline" in section, read.ci
+        assert re.search("Known|is known", section), ci
+        assert "PIPELINE" in section or "stage name" in section or "--pipeline" in section, ci
         if "status" not in module.TABLE:
-            assert re.search(r"JIRA_CI_STATE|--state", section), read.ci
+            assert re.search(r"JIRA_CI_STATE|--state", section), ci
 
 
 def test_the_reader_of_its_last_section_works():

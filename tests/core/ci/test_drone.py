@@ -1,4 +1,4 @@
-"""What a Drone step's variables say of its run."""
+"""Reading a Drone run from its variables."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ PULL_REQUEST = {
 
 
 @pytest.mark.parametrize("flag", ["true", "TRUE", "True"])
-def test_a_run_is_known_by_its_flag_in_any_case(flag):
+def test_a_run_is_recognised_by_its_flag_in_any_case(flag):
     assert read({"DRONE": flag}).ci == "Drone"
 
 
 @pytest.mark.parametrize("environ", [{}, {"DRONE": ""}, {"DRONE": "false"}, {"DRONE_BUILD_NUMBER": ""}])
-def test_without_a_sign_it_is_none(environ):
+def test_without_flag_and_number_it_is_not_recognised(environ):
     assert read(environ) is None
 
 
-def test_the_number_of_a_run_is_sign_enough_for_those_who_run_the_image_by_hand():
+def test_a_run_is_recognised_by_its_number_if_the_image_is_run_by_hand():
     assert read({"DRONE_BUILD_NUMBER": "1"}).origins["ci"] == "DRONE_BUILD_NUMBER"
 
 
-def test_a_push_says():
+def test_the_facts_of_a_push():
     run = read(RUN)
     assert run.model_dump(exclude={"origins"}, exclude_none=True) == {
         "ci": "Drone",
@@ -76,21 +76,21 @@ def test_each_fact_keeps_its_origin_and_no_other_has_one():
     assert "target_branch" not in run.origins
 
 
-def test_on_a_pull_request_the_branch_is_its_source():
+def test_in_a_pull_request_the_branch_is_its_source():
     run = read(RUN | PULL_REQUEST)
     assert (run.branch, run.target_branch) == ("feature/myt-3", "main")
     assert (run.pull_request, run.pull_request_title) == ("7", "MYT-2: let people pay")
     assert (run.origins["branch"], run.origins["target_branch"]) == ("DRONE_SOURCE_BRANCH", "DRONE_TARGET_BRANCH")
 
 
-def test_on_a_pull_request_without_a_source_the_target_is_not_taken_for_it():
+def test_in_a_pull_request_without_a_source_branch_the_target_is_not_used():
     run = read(RUN | PULL_REQUEST | {"DRONE_SOURCE_BRANCH": "", "DRONE_TARGET_BRANCH": ""})
     assert (run.branch, run.target_branch) == (None, "main")
     assert run.origins["target_branch"] == "DRONE_COMMIT_BRANCH"
 
 
 @pytest.mark.parametrize("number", ["", "null", "<+codebase.prNumber>"])
-def test_only_its_number_says_that_it_is_a_pull_request(number):
+def test_a_run_is_a_pull_request_only_if_it_has_a_number(number):
     run = read(RUN | PULL_REQUEST | {"DRONE_PULL_REQUEST": number})
     assert (run.branch, run.target_branch, run.pull_request, run.pull_request_title) == ("main", None, None, None)
 
@@ -105,25 +105,25 @@ def test_only_its_number_says_that_it_is_a_pull_request(number):
         ({"DRONE_COMMIT_BRANCH": "", "DRONE_BRANCH": "y"}, None, "y", None),
     ],
 )
-def test_a_tag_may_stand_in_the_place_of_a_branch(environ, tag, branch, origin):
+def test_a_tag_may_come_in_place_of_a_branch(environ, tag, branch, origin):
     run = read(RUN | environ)
     assert (run.tag, run.branch, run.origins.get("tag")) == (tag, branch, origin)
 
 
 @pytest.mark.parametrize("before", ["", "0" * 40, "8a7b6c5d", "8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f0a9b", "null"])
-def test_the_commit_before_may_be_unknown(before):
+def test_the_previous_commit_may_be_unknown(before):
     run = read(RUN | {"DRONE_COMMIT_BEFORE": before})
     assert run.commit_before is None
     assert "commit_before" not in run.origins
 
 
-def test_what_it_deploys_to_and_its_version_are_told():
+def test_environment_and_version_are_read():
     run = read(RUN | {"DRONE_DEPLOY_TO": "prod", "DRONE_SEMVER": "1.2.3"})
     assert (run.environment, run.version) == ("prod", "1.2.3")
 
 
 @pytest.mark.parametrize("status", ["", "null", "<+x>"])
-def test_its_status_may_be_empty_at_the_start(status):
+def test_the_status_may_be_empty_at_the_start(status):
     run = read(RUN | {"DRONE_BUILD_STATUS": status})
     assert run.status is None
     assert run.publishes_status
@@ -138,7 +138,7 @@ def test_its_status_may_be_empty_at_the_start(status):
         ({"DRONE_REPO": "", "DRONE_STAGE_NAME": ""}, None),
     ],
 )
-def test_its_identity_is_made_of_what_is_set(environ, id):
+def test_the_identity_consists_of_the_parts_that_are_set(environ, id):
     run = read(RUN | environ)
     assert run.id == id
     assert ("id" in run.origins) == (id is not None)

@@ -1,4 +1,4 @@
-"""What a Harness step's variables say of its run."""
+"""Reading a Harness run from its variables."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ RUN = {
 
 
 @pytest.mark.parametrize("pipeline", ["", None, "null", "<+pipeline.identifier>"])
-def test_without_its_pipeline_it_is_none(pipeline):
+def test_without_the_pipelines_id_it_is_not_recognised(pipeline):
     assert read({**RUN, "HARNESS_PIPELINE_ID": pipeline} if pipeline is not None else {"DRONE": "true"}) is None
 
 
-def test_a_push_says():
+def test_the_facts_of_a_push():
     assert read(RUN).model_dump(exclude={"origins"}, exclude_none=True) == {
         "ci": "Harness",
         "number": "42",
@@ -74,11 +74,11 @@ def test_a_fact_comes_from_the_first_variable_that_is_set(field, variables, unse
     assert getattr(read(environ), field) is None
 
 
-def test_what_it_deploys_to_is_not_told_by_harness():
+def test_harness_has_no_variable_for_an_environment():
     assert read(RUN | {"DRONE_DEPLOY_TO": "prod"}).environment is None
 
 
-def test_on_a_pull_request_the_branch_is_its_source():
+def test_in_a_pull_request_the_branch_is_its_source():
     run = read(
         RUN
         | {
@@ -91,22 +91,22 @@ def test_on_a_pull_request_the_branch_is_its_source():
     assert (run.branch, run.target_branch, run.pull_request_title) == ("myt-3", "main", "MYT-2")
 
 
-def test_on_a_tag_the_branch_is_none():
+def test_for_a_tag_there_is_no_branch():
     run = read(RUN | {"DRONE_COMMIT_BRANCH": "refs/tags/v1"})
     assert (run.branch, run.tag) == (None, "v1")
 
 
 @pytest.mark.parametrize("unset", ["", "null", "<+org.identifier>"])
-def test_its_identity_is_made_of_what_is_set(unset):
+def test_the_identity_consists_of_the_parts_that_are_set(unset):
     run = read(RUN | {"HARNESS_ORG_ID": unset})
     assert run.id == "acme/shop/checkout"
     assert run.origins["id"] == "HARNESS_ACCOUNT_ID, HARNESS_PROJECT_ID, HARNESS_PIPELINE_ID"
 
 
-def test_an_account_does_not_change_its_runs_identity_from_stage_to_stage():
+def test_the_identity_is_the_same_in_every_stage():
     assert read(RUN).id == read(RUN | {"HARNESS_STAGE_ID": "deploy", "DRONE_STAGE_NAME": "x"}).id
 
 
-def test_it_is_asked_before_drone_which_it_looks_like(started):
+def test_it_is_looked_for_before_drone_whose_variables_it_sets(started):
     assert started().read_pipeline(environ=RUN).ci == "Harness"
     assert started(disable_plugins="harness").read_pipeline(environ=RUN).ci == "Drone"

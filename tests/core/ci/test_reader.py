@@ -1,10 +1,10 @@
-"""Reading what a CI's variables say."""
+"""Reading a run from a CI's variables, by a table."""
 
 from __future__ import annotations
 
 import pytest
 
-from jira_ci_core import Match, commit_before, read_facts, reader, short_ref
+from jira_ci_core import Match, branch_name, commit_before, read_facts, reader
 
 TABLE = {"number": ("BUILD_ID", "BUILD_NUMBER"), "branch": ("BRANCH",)}
 
@@ -18,7 +18,7 @@ def test_the_first_variable_that_is_set_wins_and_is_named():
 
 
 @pytest.mark.parametrize("empty", ["", " ", "null", "<+pipeline.executionId>", "<+a.<+b>>"])
-def test_what_is_not_set_is_passed_over(empty):
+def test_a_variable_that_is_not_set_is_skipped(empty):
     facts, origins = read_facts({"BUILD_ID": empty, "BUILD_NUMBER": "2", "BRANCH": empty}, TABLE)
     assert facts == {"number": "2"}
     assert origins == {"number": "BUILD_NUMBER"}
@@ -44,7 +44,7 @@ def test_a_text_that_only_mentions_an_expression_is_kept():
         ("ABCDEF0", "abcdef0123", None),
     ],
 )
-def test_the_commit_before_is_known_only_where_it_is_another_one(before, sha, known):
+def test_the_previous_commit_is_known_only_if_it_is_another_one(before, sha, known):
     assert commit_before(before, sha) == known
 
 
@@ -59,8 +59,8 @@ def test_the_commit_before_is_known_only_where_it_is_another_one(before, sha, kn
         (None, None),
     ],
 )
-def test_a_branch_is_shown_without_its_prefix_and_no_other_ref_is_one(ref, branch):
-    assert short_ref(ref) == branch
+def test_a_branch_loses_its_prefix_and_no_other_ref_is_a_branch(ref, branch):
+    assert branch_name(ref) == branch
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_branch_is_shown_without_its_prefix_and_no_other_ref_is_one(ref, branc
         (Match("C", "(.*)"), None, None),
     ],
 )
-def test_a_source_is_a_variable_or_several_or_a_part_of_one(source, fact, origin):
+def test_a_source_is_a_variable_or_several_or_a_match(source, fact, origin):
     environ = {"A": "1", "B": "2", "C": "", "D": "tag/V1"}
     assert read_facts(environ, {"branch": (source,)}) == (
         {"branch": fact} if fact else {},
@@ -89,13 +89,13 @@ def test_a_source_is_a_variable_or_several_or_a_part_of_one(source, fact, origin
 ACME = reader(
     "Acme CI",
     {"number": ("ACME_RUN",), "status": ("ACME_STATUS",), "branch": ("ACME_BRANCH",), "tag": ("ACME_TAG",)},
-    known_by=("ACME=yes", "ACME_RUN and ACME_SITE"),
+    recognised_by=("ACME=yes", "ACME_RUN and ACME_SITE"),
     identity=("ACME_SITE", "ACME_JOB"),
 )
 
 
 @pytest.mark.parametrize(
-    ("environ", "sign"),
+    ("environ", "variables"),
     [
         ({"ACME": "YES"}, "ACME"),
         ({"ACME_RUN": "1", "ACME_SITE": "x"}, "ACME_RUN, ACME_SITE"),
@@ -104,19 +104,19 @@ ACME = reader(
         ({}, None),
     ],
 )
-def test_one_sign_of_a_ci_is_enough_and_all_of_its_parts_are_needed(environ, sign):
+def test_a_ci_is_recognised_by_any_condition_of_which_all_parts_hold(environ, variables):
     run = ACME(environ)
-    assert (run and run.origins["ci"]) == sign
+    assert (run and run.origins["ci"]) == variables
 
 
-def test_a_reader_made_from_a_table_is_a_hook_of_a_plugin(install, started):
+def test_a_plugin_may_use_a_reader_as_its_hook(install, started):
     install(
         "acme",
         """
         from jira_ci_core import hookimpl, reader
 
         jira_ci_read_pipeline = hookimpl(
-            reader("Acme CI", {"number": ("ACME_RUN",)}, known_by=("ACME_RUN",), identity=("ACME_RUN",))
+            reader("Acme CI", {"number": ("ACME_RUN",)}, recognised_by=("ACME_RUN",), identity=("ACME_RUN",))
         )
         """,
     )
@@ -124,7 +124,7 @@ def test_a_reader_made_from_a_table_is_a_hook_of_a_plugin(install, started):
     assert (run.ci, run.number, run.id, run.publishes_status) == ("Acme CI", "7", "7", False)
 
 
-def test_its_identity_is_made_of_what_is_set():
+def test_the_identity_consists_of_the_parts_that_are_set():
     assert ACME({"ACME": "yes", "ACME_SITE": "a", "ACME_JOB": "b"}).id == "a/b"
     assert ACME({"ACME": "yes", "ACME_SITE": "", "ACME_JOB": "b"}).id == "b"
     assert ACME({"ACME": "yes"}).id is None
@@ -141,6 +141,6 @@ def test_its_identity_is_made_of_what_is_set():
         ({"ACME_BRANCH": "refs/pull/7/merge"}, None, None),
     ],
 )
-def test_a_tag_in_the_place_of_a_branch_is_no_branch(environ, branch, tag):
+def test_a_tag_in_place_of_a_branch_is_a_tag(environ, branch, tag):
     run = ACME({"ACME": "yes", **environ})
     assert (run.branch, run.tag) == (branch, tag)

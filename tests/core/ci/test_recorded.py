@@ -1,4 +1,4 @@
-"""Every CI, by what its documentation says that a step is told: the kit of authors has a file for each."""
+"""Every CI, by the variables in its documentation: the recorded runs of the testing kit."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ KINDS = {"push", "pull_request", "tag", "deployment", "rerun", "failure"}
 @pytest.fixture(scope="module")
 def plugins():
     """All plugins, started."""
-    made = choose_plugins(Sources({}))
-    assert not made.start(Sources({}))
-    return made
+    chosen = choose_plugins(Sources({}))
+    assert not chosen.start(Sources({}))
+    return chosen
 
 
 @pytest.fixture
 def read(plugins, recorded, tmp_path):
-    """What the first reader that answers makes of the recorded run."""
+    """The recorded run, as the first reader that recognises it reads it."""
     return plugins.read_pipeline(environ=recorded.variables(tmp_path))
 
 
-def test_each_reader_has_runs_of_every_kind_recorded_from_a_page_that_is_named():
+def test_each_reader_has_recorded_runs_of_every_kind_and_names_their_source():
     assert {file.stem for file in ENVIRONMENTS.glob("*.toml")} == set(READERS)
     for reader in READERS:
         text = (ENVIRONMENTS / f"{reader}.toml").read_text()
@@ -48,14 +48,14 @@ def test_each_reader_has_runs_of_every_kind_recorded_from_a_page_that_is_named()
         assert {kind for kind in KINDS if f"[runs.{kind}]" in text} == KINDS, reader
 
 
-def test_a_run_says(read, recorded):
-    said = read.model_dump(mode="json", exclude={"origins"}, exclude_none=True)
-    assert said == {"ci": recorded.ci, **recorded.facts}
+def test_a_run_has_the_recorded_facts(read, recorded):
+    facts = read.model_dump(mode="json", exclude={"origins"}, exclude_none=True)
+    assert facts == {"ci": recorded.ci, **recorded.facts}
 
 
-def test_a_run_is_known_by_its_own_reader_although_all_are_asked(read, recorded, plugins):
+def test_a_run_is_recognised_by_its_own_reader_although_all_are_called(read, recorded, plugins):
     assert plugins.answered["read_pipeline"] == recorded.reader
-    assert read.origins["ci"] == recorded.known_by
+    assert read.origins["ci"] == recorded.recognised_by
 
 
 def test_each_fact_names_the_variable_it_came_from(read, recorded):
@@ -70,18 +70,18 @@ def test_no_fact_holds_a_password(read):
     assert "s3cr3t" not in read.model_dump_json()
 
 
-def test_a_status_is_shown_as(read, recorded, plugins, settings_of):
+def test_a_status_maps_to_the_recorded_state(read, recorded, plugins, settings_of):
     settings = settings_of()
     if recorded.shown_as is None:
         assert (read.status, read.publishes_status) == (None, False)
         return
     assert read.publishes_status
     state = read.status and plugins.map_state(status=read.status, kind=Kind.BUILD, pipeline=read, settings=settings)
-    # Nothing yet: it has just begun.
+    # An empty status: the run has just begun.
     assert (state or "in_progress") == recorded.shown_as
 
 
-def test_jira_is_told_which_run_it_is(read, recorded, settings_of):
+def test_a_run_has_an_identity_for_jira(read, recorded, settings_of):
     settings = settings_of()
     assert pipeline_identity(read, settings).id == recorded.facts["id"]
     assert link(read, settings).startswith(read.url[:20])
@@ -91,12 +91,12 @@ def test_jira_is_told_which_run_it_is(read, recorded, settings_of):
         assert number == run_number(read, settings, Kind.DEPLOYMENT) == int(recorded.facts["number"])
 
 
-def test_a_rerun_is_the_same_build_unless_the_ci_makes_a_new_run_of_it(plugins, recorded_push, tmp_path, settings_of):
+def test_a_rerun_is_the_same_build_unless_the_ci_counts_it_as_a_new_run(plugins, recorded_push, tmp_path, settings_of):
     rerun = recorded_push.other("rerun")
-    first, again = (plugins.read_pipeline(environ=run.variables(tmp_path)) for run in (recorded_push, rerun))
+    first, second = (plugins.read_pipeline(environ=run.variables(tmp_path)) for run in (recorded_push, rerun))
     settings = settings_of()
-    assert first.id == again.id
-    same = run_number(first, settings, Kind.BUILD) == run_number(again, settings, Kind.BUILD)
+    assert first.id == second.id
+    same = run_number(first, settings, Kind.BUILD) == run_number(second, settings, Kind.BUILD)
     assert same is not rerun.new_run
 
 
@@ -111,7 +111,7 @@ def test_a_run_without_a_number_has_a_stable_one_as_a_build_and_needs_one_as_a_d
 
 
 @pytest.mark.parametrize("content", [None, b"", b"[", b"\xff", b"[]", b'{"pull_request": 1}', b"[" * 100_000])
-def test_an_event_that_says_nothing_takes_nothing_away(tmp_path, content):
+def test_an_unusable_event_file_does_not_affect_other_facts(tmp_path, content):
     file = tmp_path / "event.json"
     if content is not None:
         file.write_bytes(content)
@@ -119,8 +119,8 @@ def test_an_event_that_says_nothing_takes_nothing_away(tmp_path, content):
     assert module("github").jira_ci_read_pipeline(environ).branch == "main"
 
 
-def test_the_signs_of_a_ci_that_imitates_another_are_asked_first(plugins):
-    signs = {
+def test_a_ci_that_imitates_another_is_looked_for_first(plugins):
+    environ = {
         "HARNESS_PIPELINE_ID": "p",
         "CI": "woodpecker",
         "DRONE": "true",
@@ -129,17 +129,17 @@ def test_the_signs_of_a_ci_that_imitates_another_are_asked_first(plugins):
         "PROJECT_ID": "p",
     }
     for ci in ("HARNESS_PIPELINE_ID", "CI", "DRONE", "JENKINS_URL", "BUILD_ID"):
-        assert plugins.read_pipeline(environ=signs).origins["ci"].startswith(ci)
-        del signs[ci]
+        assert plugins.read_pipeline(environ=environ).origins["ci"].startswith(ci)
+        del environ[ci]
 
 
 def variables_of(reader):
-    """All variables that a reader asks for."""
+    """All variables that a reader uses."""
     function = module(reader).jira_ci_read_pipeline
-    signs = re.findall(r"\w+", " ".join(function.known_by))
+    conditions = re.findall(r"\w+", " ".join(function.recognised_by))
     sources = [source for sources in module(reader).TABLE.values() for source in sources]
     texts = [part for source in sources for part in ([source] if isinstance(source, str) else source[::2])]
-    return sorted({name for text in [*signs, *texts] for name in re.findall("[A-Z_]{4,}", text)})
+    return sorted({name for text in [*conditions, *texts] for name in re.findall("[A-Z_]{4,}", text)})
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
@@ -155,14 +155,14 @@ EVENTS = st.recursive(
 
 @pytest.mark.parametrize("reader", READERS)
 @given(data=st.data())
-def test_whatever_the_variables_hold_a_reader_answers_with_facts_that_have_an_origin(reader, data):
+def test_whatever_the_variables_hold_a_reader_returns_facts_with_origins(reader, data):
     names = variables_of(reader)
-    sign = {
+    recognised = {
         name: word or "set"
-        for condition in module(reader).jira_ci_read_pipeline.known_by[:1]
+        for condition in module(reader).jira_ci_read_pipeline.recognised_by[:1]
         for name, _, word in (part.partition("=") for part in condition.split(" and "))
     }
-    environ = data.draw(st.dictionaries(st.sampled_from(names), AWKWARD | TEXT)) | sign
+    environ = data.draw(st.dictionaries(st.sampled_from(names), AWKWARD | TEXT)) | recognised
     run = module(reader).jira_ci_read_pipeline(environ)
     assert isinstance(run, Pipeline)
     assert set(run.origins) == {name for name, value in run if value is not None} - {"origins", "publishes_status"}
@@ -172,14 +172,14 @@ def test_whatever_the_variables_hold_a_reader_answers_with_facts_that_have_an_or
 
 
 @given(environ=st.dictionaries(TEXT.filter(bool), AWKWARD | TEXT))
-def test_any_environment_whatsoever_makes_no_reader_raise(environ):
+def test_no_reader_raises_in_any_environment(environ):
     for reader in READERS:
         run = module(reader).jira_ci_read_pipeline(environ)
         assert run is None or run.origins["ci"] in environ
 
 
 @given(content=st.binary() | EVENTS.map(lambda event: json.dumps(event).encode()))
-def test_whatever_the_file_of_the_event_holds_github_answers(tmp_path, content):
+def test_github_reads_a_run_whatever_the_event_file_holds(tmp_path, content):
     file = tmp_path / "event.json"
     file.write_bytes(content)
     run = module("github").jira_ci_read_pipeline({"GITHUB_ACTIONS": "true", "GITHUB_EVENT_PATH": str(file)})

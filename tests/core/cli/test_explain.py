@@ -10,7 +10,7 @@ MESSAGE = "[MYT-1] Let people pay\n\nWith a card."
 def test_every_fact_of_a_run_is_shown_with_the_variable_it_came_from(jira_ci, recorded, tmp_path):
     done = jira_ci("explain", "--format", "json", environ=recorded.variables(tmp_path))
     assert done.code == 0, done.err
-    assert (done.json["ci"], done.json["recognised_by"]) == (recorded.ci, recorded.known_by)
+    assert (done.json["ci"], done.json["recognised_by"]) == (recorded.ci, recorded.recognised_by)
     assert done.json["plugin"] == recorded.reader
     facts = {name: fact["value"] for name, fact in done.json["facts"].items()}
     assert facts == {name: value for name, value in recorded.facts.items() if name != "publishes_status"}

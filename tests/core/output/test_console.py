@@ -1,4 +1,4 @@
-"""What people see: one line at a time, without secrets and without what a terminal or a CI would obey."""
+"""What is printed: one line at a time, without secrets and without commands to a terminal or a CI."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def shown(console):
 
 
 @given(st.text(st.characters(codec="utf-8")))
-def test_a_line_is_one_line_that_nobody_obeys(text):
+def test_an_escaped_text_is_one_line_without_a_command(text):
     line = escape_untrusted(text)
     assert "\n" not in line
     assert "\r" not in line
@@ -43,7 +43,7 @@ def test_a_line_is_one_line_that_nobody_obeys(text):
 
 
 @given(st.text(st.characters(codec="utf-8")))
-def test_a_harmless_line_stays_as_it_is(text):
+def test_escaping_twice_is_escaping_once(text):
     assert escape_untrusted(escape_untrusted(text)) == escape_untrusted(text)
 
 
@@ -66,12 +66,12 @@ def test_a_harmless_line_stays_as_it_is(text):
         ("zażółć 修复 🎉", "zażółć 修复 🎉"),
     ],
 )
-def test_a_line_is_shown_as(text, line):
+def test_an_escaped_text_is(text, line):
     assert escape_untrusted(text) == line
 
 
 @given(st.text(st.characters(codec="utf-8")))
-def test_json_is_the_same_for_those_who_read_it_and_nothing_for_those_who_obey(text):
+def test_escaped_json_parses_to_the_same_and_holds_no_command(text):
     for ensure_ascii in (True, False):
         shown = escape_untrusted_json(json.dumps({"text": [text]}, ensure_ascii=ensure_ascii, indent=1))
         assert json.loads(shown) == {"text": [text]}
@@ -81,13 +81,13 @@ def test_json_is_the_same_for_those_who_read_it_and_nothing_for_those_who_obey(t
 
 
 @pytest.mark.parametrize("text", ["##vso[task.complete]", "\x9b31m", "##[x]", "##TeamCity[x]", "a\u202eb"])
-def test_in_json_an_order_is_written_by_number(text):
+def test_in_json_a_command_is_written_by_number(text):
     shown = escape_untrusted_json(json.dumps(text, ensure_ascii=False))
     assert text not in shown
     assert json.loads(shown) == text
 
 
-def test_a_long_run_of_spaces_costs_no_time():
+def test_a_long_run_of_spaces_takes_little_time():
     began = time.perf_counter()
     escape_untrusted("x" + " " * 200_000 + "x")
     assert time.perf_counter() - began < 2
@@ -123,13 +123,13 @@ def test_a_problem_has_three_parts(console):
     assert shown(console).splitlines() == ["error: it broke", "  why: it was old", "  do:  buy another"]
 
 
-def test_what_the_terminal_cannot_show_is_written_with_backslashes():
+def test_characters_that_the_terminal_cannot_show_are_written_with_backslashes():
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     Console(Secrets(), stream).line("zażółć \udcff")
     assert stream.buffer.getvalue() == b"za\\u017c\\xf3\\u0142\\u0107 \\udcff\n"
 
 
-def test_where_nobody_reads_any_more_nothing_breaks():
+def test_a_closed_or_broken_stream_raises_nothing():
     class Gone(io.StringIO):
         def write(self, text):
             raise BrokenPipeError
@@ -140,7 +140,7 @@ def test_where_nobody_reads_any_more_nothing_breaks():
     Console(Secrets(), closed).line("hello")
 
 
-def test_where_standard_output_cannot_be_written_people_are_told_why(console):
+def test_a_failure_to_write_standard_output_is_a_warning_with_the_reason(console):
     class Full(io.StringIO):
         def write(self, text):
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -158,7 +158,7 @@ def test_where_standard_output_cannot_be_written_people_are_told_why(console):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 @pytest.mark.parametrize("format", ["text", "json"])
 @pytest.mark.parametrize("redirected", [">/dev/full", "2>/dev/full", ">/dev/full 2>&1", ">&-", "2>&-", "| true"])
-def test_the_exit_code_does_not_depend_on_who_reads(least, redirected, format):
+def test_the_exit_code_does_not_depend_on_whether_output_can_be_written(least, redirected, format):
     command = f"{sys.executable} -m jira_ci_core report --dry-run --format {format} {redirected}"
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], env=least, capture_output=True, text=True)
     assert "Traceback" not in done.stderr

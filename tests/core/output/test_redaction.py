@@ -1,4 +1,4 @@
-"""Values that must never be printed."""
+"""Secrets are masked in everything that is printed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ credentials = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min
 any_secret = st.text(st.characters(codec="utf-8"), min_size=8, max_size=40).filter(lambda text: len(text.strip()) >= 8)
 
 
-def hiding(*values):
+def secrets_of(*values):
     secrets = Secrets()
     for value in values:
         secrets.add(value)
@@ -28,7 +28,7 @@ def hiding(*values):
 @example("pässwörd", "", "")
 @example("two\nlines\tof it", "", "")
 def test_a_secret_is_masked_as_it_is_percent_encoded_and_in_json(secret, before, after):
-    secrets = hiding(secret)
+    secrets = secrets_of(secret)
     for form in (
         secret,
         quote(secret),
@@ -46,7 +46,7 @@ def test_a_secret_is_masked_as_it_is_percent_encoded_and_in_json(secret, before,
         repr(secret)[1:-1],
     ):
         assert form not in secrets.redact(form)
-        # Whatever stands around it, it cannot survive; unless the surroundings spell it once more themselves.
+        # Masked in any surroundings, except where they contain it too.
         if form not in before + after:
             assert MASK in secrets.redact(before + form + after)
 
@@ -54,9 +54,9 @@ def test_a_secret_is_masked_as_it_is_percent_encoded_and_in_json(secret, before,
 @given(credentials, st.binary(max_size=5), st.binary(max_size=5), st.sampled_from([b64encode, urlsafe_b64encode]))
 def test_a_secret_is_masked_in_base64_at_any_offset(secret, before, after, encode):
     encoded = encode(before + secret.encode() + after).decode()
-    redacted = hiding(secret).redact(encoded)
+    redacted = secrets_of(secret).redact(encoded)
     assert MASK in redacted
-    # Nothing is left that a part of the secret could be decoded from, but for what shares a character with it.
+    # No part of the secret can be decoded from the rest, except what shares a character with its neighbours.
     rest = redacted.replace(MASK, "").rstrip("=")
     assert len(rest) <= (len(before) + len(after) + 2) * 8 / 6 + 4
 
@@ -64,35 +64,35 @@ def test_a_secret_is_masked_in_base64_at_any_offset(secret, before, after, encod
 @given(credentials, credentials)
 def test_a_secret_that_holds_another_is_masked_whole(first, second):
     assume(first != second)
-    assert hiding(first, first + second).redact(f"<{first + second}>") == f"<{MASK}>"
+    assert secrets_of(first, first + second).redact(f"<{first + second}>") == f"<{MASK}>"
 
 
 @given(st.text())
 def test_a_text_without_a_secret_is_left_alone(text):
     assume("correct-horse" not in text)
     assert Secrets().redact(text) == text
-    assert hiding("correct-horse-battery").redact("staple") == "staple"
+    assert secrets_of("correct-horse-battery").redact("staple") == "staple"
 
 
-def test_a_value_too_short_to_be_a_credential_blots_out_nothing():
-    assert hiding("", "a", "abc").redact("abc of a") == "abc of a"
+def test_a_value_too_short_to_be_a_credential_is_not_masked():
+    assert secrets_of("", "a", "abc").redact("abc of a") == "abc of a"
 
 
 def test_the_password_in_an_address_is_a_secret_too():
-    secrets = hiding("http://user:hunter22@proxy.example:3128")
+    secrets = secrets_of("http://user:hunter22@proxy.example:3128")
     assert secrets.redact("user hunter22 at http://user:hunter22@proxy.example:3128") == f"user {MASK} at {MASK}"
 
 
-def test_what_stands_behind_the_host_of_an_address_is_a_secret_too():
-    secrets = hiding("https://hooks.example/services/T0000?key=hunter22")
+def test_the_path_and_query_of_an_address_are_a_secret_too():
+    secrets = secrets_of("https://hooks.example/services/T0000?key=hunter22")
     assert secrets.redact("POST /services/T0000?key=hunter22 HTTP/1.1") == f"POST {MASK} HTTP/1.1"
     assert secrets.redact("https://hooks.example answered") == "https://hooks.example answered"
 
 
 @pytest.mark.parametrize("url", ["http://[broken", "http://proxy.example", "://", "http://u:p@x"])
-def test_an_address_without_a_usable_password_is_a_secret_as_it_is(url):
-    assert hiding(url).redact(f"<{url}>") in (f"<{MASK}>", f"<{url}>")
+def test_an_address_without_a_password_raises_nothing(url):
+    assert secrets_of(url).redact(f"<{url}>") in (f"<{MASK}>", f"<{url}>")
 
 
-def test_the_white_space_around_a_secret_does_not_matter():
-    assert hiding("  hunter2222\n").redact("it is hunter2222.") == f"it is {MASK}."
+def test_white_space_around_a_secret_does_not_matter():
+    assert secrets_of("  hunter2222\n").redact("it is hunter2222.") == f"it is {MASK}."

@@ -1,4 +1,4 @@
-"""Who a run is: its pipeline, its number, its environments, and the address that Jira links to."""
+"""The identity of a run: its pipeline, its number, its environments, and the address that Jira links to."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from jira_ci_core.reporting.identity import (
 
 
 class TestThePipeline:
-    def test_pipeline_names_it_before_ci_and_the_repository_do(self, settings_of, pipeline_of):
+    def test_it_is_pipeline_then_the_id_of_the_ci_then_the_repository(self, settings_of, pipeline_of):
         run = pipeline_of(id="acme/shop/build", name="shop", repository="acme/shop", url="https://ci.example/1")
         named = pipeline_identity(run, settings_of(pipeline="mine"))
         assert (named.id, named.name) == ("mine", "mine")
@@ -30,11 +30,11 @@ class TestThePipeline:
         of_repository = pipeline_identity(run.model_copy(update={"id": None, "name": None}), settings_of())
         assert (of_repository.id, of_repository.name) == ("acme/shop", "acme/shop")
 
-    @pytest.mark.parametrize(("ci", "who"), [("Drone", "Drone"), ("none", "no CI was recognised")])
-    def test_without_any_of_them_it_is_an_error_that_names_pipeline(self, settings_of, pipeline_of, ci, who):
+    @pytest.mark.parametrize(("ci", "source"), [("Drone", "Drone"), ("none", "no CI was recognised")])
+    def test_without_any_of_them_it_is_an_error_that_names_pipeline(self, settings_of, pipeline_of, ci, source):
         with pytest.raises(SettingsError, match="PIPELINE is not set") as raised:
             pipeline_identity(pipeline_of(ci=ci, url="https://ci.example/1"), settings_of())
-        assert who in raised.value.problems[0].why
+        assert source in raised.value.problems[0].why
         assert "PIPELINE" in raised.value.problems[0].remedy
 
     def test_a_long_id_is_cut_and_stays_different_from_others(self, settings_of, pipeline_of):
@@ -46,7 +46,7 @@ class TestThePipeline:
 
 
 class TestTheNumber:
-    def test_run_number_is_believed_first(self, settings_of, pipeline_of):
+    def test_run_number_comes_first(self, settings_of, pipeline_of):
         assert run_number(pipeline_of(number="5"), settings_of(run_number="9"), Kind.BUILD) == 9
         assert run_number(pipeline_of(number="5"), settings_of(run_number="0"), Kind.DEPLOYMENT) == 0
 
@@ -62,13 +62,13 @@ class TestTheNumber:
         ],
     )
     @pytest.mark.parametrize("kind", Kind)
-    def test_digits_in_it_count(self, settings_of, pipeline_of, text, number, kind):
+    def test_it_is_made_of_the_digits(self, settings_of, pipeline_of, text, number, kind):
         assert run_number(pipeline_of(number=text), settings_of(), kind) == number
 
     @pytest.mark.parametrize(
         "text", ["release", "8a7b6c5d", "3f2504e0-4f89-11d3-9a0c-0305e82c3301", "9" * 30, "1" * 5000, "٣", "\0"]
     )
-    def test_without_a_countable_one_a_build_has_a_stable_number_and_a_deployment_has_none(
+    def test_without_an_order_a_build_has_a_stable_number_and_a_deployment_has_none(
         self, settings_of, pipeline_of, text
     ):
         run = pipeline_of(number=text)
@@ -88,10 +88,10 @@ class TestTheNumber:
             run_number(pipeline_of(), settings_of(), kind)
 
     @given(text=st.text(min_size=1))
-    def test_whatever_it_looks_like_jira_takes_it(self, settings_of, pipeline_of, text):
+    def test_jira_accepts_the_number_of_any_text(self, settings_of, pipeline_of, text):
         assert 0 <= run_number(pipeline_of(number=text), settings_of(), Kind.BUILD) < 2**63
 
-    def test_many_digits_before_a_letter_cost_no_time(self, settings_of, pipeline_of):
+    def test_many_digits_before_a_letter_take_little_time(self, settings_of, pipeline_of):
         began = time.perf_counter()
         run_number(pipeline_of(number="1" * 60 + "a"), settings_of(), Kind.BUILD)
         assert time.perf_counter() - began < 2
@@ -104,7 +104,7 @@ class TestTheLink:
         assert link(run, settings_of()) == "https://ci.example/1"
         assert link(run.model_copy(update={"url": None}), settings_of()) == "https://git.example/c"
 
-    def test_an_address_that_is_none_is_passed_over(self, settings_of, pipeline_of):
+    def test_a_text_that_is_no_web_address_is_skipped(self, settings_of, pipeline_of):
         run = pipeline_of(url="ci/run/1", commit_url="https://git.example/c")
         assert link(run, settings_of()) == "https://git.example/c"
 
@@ -120,17 +120,17 @@ class TestCommitAndBranch:
         assert commit_url(run) == "https://git.example/acme/shop/commit/abc"
         assert branch_url(run) == "https://git.example/acme/shop/tree/feature/x"
 
-    def test_bitbucket_has_others(self, pipeline_of):
+    def test_bitbucket_has_its_own(self, pipeline_of):
         run = pipeline_of(repository_url="https://bitbucket.org/acme/shop", sha="abc", branch="x")
         assert commit_url(run) == "https://bitbucket.org/acme/shop/commits/abc"
         assert branch_url(run) == "https://bitbucket.org/acme/shop/branch/x"
 
-    def test_azure_repos_has_others(self, pipeline_of):
+    def test_azure_repos_has_its_own(self, pipeline_of):
         run = pipeline_of(repository_url="https://dev.azure.com/acme/Shop/_git/shop", sha="abc", branch="feature/x")
         assert commit_url(run) == "https://dev.azure.com/acme/Shop/_git/shop/commit/abc"
         assert branch_url(run) == "https://dev.azure.com/acme/Shop/_git/shop?version=GBfeature/x"
 
-    def test_the_address_that_ci_gives_is_believed(self, pipeline_of):
+    def test_the_address_that_the_ci_gives_comes_first(self, pipeline_of):
         assert commit_url(pipeline_of(commit_url="https://x.example", repository_url="https://y.example", sha="a")) == (
             "https://x.example"
         )
@@ -147,7 +147,7 @@ class TestTheIdOfAnEnvironment:
         assert environment_id(name) == "prod eu"
 
     @given(st.text(min_size=1).filter(lambda text: text.strip()))
-    def test_making_it_twice_is_making_it_once(self, name):
+    def test_making_an_id_of_an_id_changes_nothing(self, name):
         once = environment_id(name)
         assert environment_id(once) == once or name.lower().lower() != name.lower()
         assert 1 <= len(once) <= LONGEST_ID

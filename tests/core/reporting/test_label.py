@@ -1,4 +1,4 @@
-"""The label: a tag, a version, a commit, or a text."""
+"""The label: a tag, a version, a commit, or any text."""
 
 from __future__ import annotations
 
@@ -69,6 +69,6 @@ def test_a_calendar_version_is_found_in_a_tag(tag, label):
 
 
 @given(tag=st.text(alphabet="v19.-+/a", min_size=1, max_size=200), kind=st.sampled_from(["semver", "calver"]))
-def test_a_version_is_the_end_of_the_tag_whatever_that_is(tag, kind):
+def test_a_version_is_always_the_end_of_the_tag(tag, kind):
     label = make_label(Pipeline(ci="Drone", tag=tag), kind)
     assert label is None or tag.endswith(label)

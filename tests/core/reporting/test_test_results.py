@@ -1,4 +1,4 @@
-"""Counting tests: the flavours of JUnit XML, reruns, several files, and files that somebody made to do harm."""
+"""Counting tests: the flavours of JUnit XML, reruns, several files, and malicious files."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def counted(tests):
 
 @pytest.fixture
 def count(folder):
-    """Writes files below the working directory and counts what a pattern matches there."""
+    """Writes files below the working directory, and counts the tests in those that match patterns."""
 
     def write_and_count(files, *patterns):
         for name, content in files.items():
@@ -249,7 +249,7 @@ class TestWhatIsRefused:
 
     def test_too_large_a_file_or_too_many_of_them(self, count, caplog, monkeypatch):
         monkeypatch.setattr(results, "LARGEST_FILE", len(JEST))
-        monkeypatch.setattr(results, "LARGEST_IN_ALL", 2 * len(JEST))
+        monkeypatch.setattr(results, "LARGEST_TOTAL", 2 * len(JEST))
         files = {"1.xml": JEST, "2.xml": JEST + " ", "3.xml": suite(("a", "passed")), "4.xml": JEST}
         assert counted(count(files)) == (2, 1, 1)
         assert "2.xml is not counted among the test results: it is larger" in caplog.text
@@ -277,7 +277,7 @@ class TestWhatIsRefused:
         assert count({"1.xml": JEST}) is None
         assert "1.xml is not counted among the test results: No" in caplog.text
 
-    def test_files_without_a_test_are_told_of(self, count, caplog):
+    def test_files_without_a_test_are_a_warning(self, count, caplog):
         assert count({"1.xml": "<testsuites/>"}) is None
         assert "hold no test" in caplog.text
 
@@ -307,7 +307,7 @@ CONTENT = st.one_of(
 
 
 @given(files=st.lists(CONTENT, max_size=4))
-def test_the_parts_are_the_whole_whatever_the_files_hold(files, tmp_path_factory):
+def test_the_counts_add_up_whatever_the_files_hold(files, tmp_path_factory):
     folder = tmp_path_factory.mktemp("any")
     for place, content in enumerate(files):
         (folder / f"{place}.xml").write_bytes(content.encode(errors="replace"))
@@ -317,7 +317,7 @@ def test_the_parts_are_the_whole_whatever_the_files_hold(files, tmp_path_factory
 
 
 @given(cases=CASES)
-def test_each_name_counts_once_and_as_it_ended_last(cases, tmp_path_factory):
+def test_each_test_counts_once_by_its_last_run(cases, tmp_path_factory):
     folder = tmp_path_factory.mktemp("once")
     (folder / "x.xml").write_text(suite(*cases))
     ended = Counter({"error": "failure"}.get(verdict, verdict) for verdict in dict(cases).values())

@@ -1,4 +1,4 @@
-"""`jira-ci plugins new` writes a package with nothing left to fill in but the idea."""
+"""`jira-ci plugins new` writes a complete package."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def importable(monkeypatch):
 
 
 @pytest.mark.parametrize("hook", SHORT)
-def test_a_new_plugin_is_taken_in_and_has_its_hook(jira_ci, folder, importable, hook):
-    done = jira_ci("plugins", "new", "my-idea", "--hook", hook)
-    assert done.code == 0, done.text
+def test_core_loads_a_new_plugin_with_its_hook(jira_ci, folder, importable, hook):
+    result = jira_ci("plugins", "new", "my-idea", "--hook", hook)
+    assert result.code == 0, result.text
     package = folder / "my-idea"
     assert {path.relative_to(package).as_posix() for path in package.rglob("*") if path.is_file()} == {
         "pyproject.toml",
@@ -39,8 +39,8 @@ def test_a_new_plugin_is_taken_in_and_has_its_hook(jira_ci, folder, importable, 
     importable(package / "src")
     import my_idea
 
-    held = load_plugin(my_idea.MyIdea)
-    assert [plugin.hooks for plugin in held.installed] == [(f"jira_ci_{hook}",)]
+    plugins = load_plugin(my_idea.MyIdea)
+    assert [plugin.hooks for plugin in plugins.installed] == [(f"jira_ci_{hook}",)]
 
 
 def test_the_hook_may_be_written_in_full(jira_ci, folder):
@@ -62,44 +62,44 @@ def test_it_loads_no_plugin(jira_ci, install):
     ],
 )
 def test_a_bad_name_is_refused(jira_ci, folder, name):
-    done = jira_ci("plugins", "new", "--hook", "map_state", "--", name)
-    assert done.code == 2
-    assert f"error: a plugin cannot be called {name!r}" in done.err
-    assert "  why: " in done.err
-    assert "  do:  choose a name such as acme-changelog" in done.err
+    result = jira_ci("plugins", "new", "--hook", "map_state", "--", name)
+    assert result.code == 2
+    assert f"error: a plugin cannot be called {name!r}" in result.err
+    assert "  why: " in result.err
+    assert "  do:  choose a name such as acme-changelog" in result.err
     assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("hook", ["", "extract", "jira_ci_", "jira_ci_extract"])
 def test_an_unknown_hook_is_refused_and_the_known_ones_are_named(jira_ci, folder, hook):
-    done = jira_ci("plugins", "new", "my-idea", "--hook", hook)
-    assert done.code == 2
-    assert f"error: there is no hook {hook!r}" in done.err
-    assert f"  do:  choose one of: {', '.join(SHORT)}" in done.err
+    result = jira_ci("plugins", "new", "my-idea", "--hook", hook)
+    assert result.code == 2
+    assert f"error: there is no hook {hook!r}" in result.err
+    assert f"  do:  choose one of: {', '.join(SHORT)}" in result.err
     assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("make", ["mkdir", "touch"])
-def test_what_is_there_already_is_not_touched(jira_ci, folder, make):
+def test_an_existing_file_or_folder_is_not_touched(jira_ci, folder, make):
     getattr(folder / "my-idea", make)()
-    done = jira_ci("plugins", "new", "my-idea", "--hook", "map_state")
-    assert done.code == 2
-    assert "error: my-idea is not written" in done.err
-    assert "there is a file or folder of that name here" in done.err
+    result = jira_ci("plugins", "new", "my-idea", "--hook", "map_state")
+    assert result.code == 2
+    assert "error: my-idea is not written" in result.err
+    assert "there is a file or folder of that name here" in result.err
     assert [path for path in folder.rglob("*") if path.name != "my-idea"] == []
 
 
-def test_a_folder_that_takes_nothing_is_named(jira_ci, folder, monkeypatch):
+def test_a_folder_that_cannot_be_written_is_named(jira_ci, folder, monkeypatch):
     def refuse(path, *arguments, **keywords):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("pathlib.Path.mkdir", refuse)
-    done = jira_ci("plugins", "new", "my-idea", "--hook", "map_state")
-    assert done.code == 2
-    assert "my-idea: Permission denied" in done.err
+    result = jira_ci("plugins", "new", "my-idea", "--hook", "map_state")
+    assert result.code == 2
+    assert "my-idea: Permission denied" in result.err
 
 
-def test_it_is_told_how_it_is_called(jira_ci):
+def test_help_and_usage_errors(jira_ci):
     assert "Missing option '--hook'" in jira_ci("plugins", "new", "my-idea").err
     assert "new" in jira_ci("plugins", "--help").out
     assert "--hook" in jira_ci("plugins", "new", "--help").out

@@ -1,1 +1,1 @@
-"""The plugins that ship with core, on the same hooks as anybody else's; `plugins.BUILT_IN` is their order."""
+"""The plugins that ship with core, on public names alone; `plugins/catalog.py` has their order."""

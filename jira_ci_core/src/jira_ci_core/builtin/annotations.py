@@ -1,10 +1,10 @@
-"""Shows what went wrong as GitHub Actions, Azure Pipelines, TeamCity and GitLab each show such things.
+"""Shows problems in the form that GitHub Actions, Azure Pipelines, TeamCity and GitLab have for them.
 
-Core shows all of it as text that no CI obeys. Here a command is meant to be obeyed, so it is written to standard
-output by itself: one line each, in which only the words of this module command anything.
+Everything else that core prints is escaped, so that no CI takes it for a command. These lines are commands, so they go
+to standard output directly, and all but this module's own words in them is escaped here.
 
-They are warnings, also where the step fails: TeamCity fails a build for an error, and how a step ends is for its
-exit code to say.
+All are warnings, even if the step fails: TeamCity fails a build that reports an error, but how the step ends is up to
+its exit code alone.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import re
 from collections.abc import Sequence
 
 from jira_ci_core import (
+    STANDARD_OUTPUT,
     Pipeline,
     PluginSettings,
     Problem,
@@ -32,15 +33,13 @@ LONGEST_LABEL = 255
 
 
 class Plugin:
-    """Tells of problems, and in GitLab of the issues as well."""
+    """Writes a warning for each problem; for GitLab, links to the issues as well."""
 
     CONTRACT = 1
 
     class Settings(PluginSettings):
-        """What this plugin reads."""
-
         gitlab_annotations: str | None = setting(
-            None, help="a file to write links to issues and problems to, for GitLab's artifacts:reports:annotations"
+            None, help="a file for links to issues and problems, for GitLab's artifacts:reports:annotations"
         )
 
     def __init__(self, settings: Settings) -> None:
@@ -50,45 +49,42 @@ class Plugin:
     def jira_ci_reported(
         self, pipeline: Pipeline, reports: Sequence[Report], receipt: Receipt, settings: CoreSettings
     ) -> None:
-        """Called at every end; where all is well, there is nothing to say."""
+        """Print the problems as commands of this CI, and write the file for GitLab."""
         command = COMMANDS.get(pipeline.ci)
         if command is None and not self._file:
             return
         summary = Summary.of(reports, receipt)
         if command is not None and summary.problems:
             lines = [command(problem) for problem in summary.problems]
-            write_output("\n".join(lines), "/dev/stdout", "the annotations")
+            write_output("\n".join(lines), STANDARD_OUTPUT, "the annotations")
         if self._file:
-            write_output(gitlab(summary, settings.instance), self._file, "GITLAB_ANNOTATIONS")
+            write_output(gitlab_annotations(summary, settings.instance), self._file, "GITLAB_ANNOTATIONS")
 
 
-def github(problem: Problem) -> str:
+def github_command(problem: Problem) -> str:
     """https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands
 
-    Escaped as the runner takes it apart: actions/toolkit, packages/core/src/command.ts.
+    Escaped for the runner's parser: actions/toolkit, packages/core/src/command.ts.
     """
-    title = _escaped(_GITHUB_PROPERTY, escape_untrusted(problem.what))
-    return f"::warning title={title}::{_escaped(_GITHUB, _message(problem))}"
+    title = escape_untrusted(problem.what).translate(_GITHUB_PROPERTY)
+    return f"::warning title={title}::{_message(problem).translate(_GITHUB)}"
 
 
-def azure(problem: Problem) -> str:
+def azure_command(problem: Problem) -> str:
     """https://learn.microsoft.com/azure/devops/pipelines/scripts/logging-commands"""
-    return (
-        f"##vso[task.logissue type=warning]{_escaped(_AZURE, f'{escape_untrusted(problem.what)}: {_message(problem)}')}"
-    )
+    return f"##vso[task.logissue type=warning]{_line(problem).translate(_AZURE)}"
 
 
-def teamcity(problem: Problem) -> str:
+def teamcity_command(problem: Problem) -> str:
     """https://www.jetbrains.com/help/teamcity/service-messages.html"""
-    text = f"{escape_untrusted(problem.what)}: {_message(problem)}"
-    ascii_only = re.sub("[^ -~]+", lambda match: _utf_16(match[0]), _escaped(_TEAMCITY, text))
-    return f"##teamcity[message text='{ascii_only}' status='WARNING']"
+    text = re.sub("[^ -~]+", lambda match: _utf_16(match[0]), _line(problem).translate(_TEAMCITY))
+    return f"##teamcity[message text='{text}' status='WARNING']"
 
 
-def gitlab(summary: Summary, site: str | None) -> str:
+def gitlab_annotations(summary: Summary, site: str | None) -> str:
     """https://docs.gitlab.com/ci/yaml/artifacts_reports/#artifactsreportsannotations
 
-    It knows links only: those to the issues, and for each problem one to the site.
+    GitLab shows links only: one to each issue, and one to the site for each problem.
     """
     problems = [(f"{problem.what}: {_message(problem)}", site) for problem in summary.problems]
     entries = [
@@ -99,23 +95,23 @@ def gitlab(summary: Summary, site: str | None) -> str:
     return json.dumps({"Jira": entries}) + "\n"
 
 
-COMMANDS = {"GitHub Actions": github, "Azure Pipelines": azure, "TeamCity": teamcity}
+COMMANDS = {"GitHub Actions": github_command, "Azure Pipelines": azure_command, "TeamCity": teamcity_command}
 
-_GITHUB = {"%": "%25", "\r": "%0D", "\n": "%0A"}
-_GITHUB_PROPERTY = {**_GITHUB, ":": "%3A", ",": "%2C"}
-_AZURE = {"%": "%AZP25", "\r": "%0D", "\n": "%0A", "]": "%5D", ";": "%3B"}
-_TEAMCITY = {"|": "||", "'": "|'", "[": "|[", "]": "|]", "\r": "|r", "\n": "|n"}
-
-
-def _escaped(table: dict[str, str], text: str) -> str:
-    return "".join(table.get(character, character) for character in text)
+_GITHUB = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
+_GITHUB_PROPERTY = {**_GITHUB, **str.maketrans({":": "%3A", ",": "%2C"})}
+_AZURE = str.maketrans({"%": "%AZP25", "\r": "%0D", "\n": "%0A", "]": "%5D", ";": "%3B"})
+_TEAMCITY = str.maketrans({"|": "||", "'": "|'", "[": "|[", "]": "|]", "\r": "|r", "\n": "|n"})
 
 
-def _utf_16(text: str) -> str:
-    """TeamCity takes any character by number; one beyond the first 65536 is two, as in Java."""
-    data = text.encode("utf-16-be", "surrogatepass").hex()
-    return "".join(f"|0x{data[at : at + 4]}" for at in range(0, len(data), 4))
+def _line(problem: Problem) -> str:
+    return f"{escape_untrusted(problem.what)}: {_message(problem)}"
 
 
 def _message(problem: Problem) -> str:
     return escape_untrusted(f"{problem.why}; {problem.remedy}")
+
+
+def _utf_16(text: str) -> str:
+    """Write characters by number, as TeamCity reads them: those beyond the first 65536 as two numbers, as in Java."""
+    data = text.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"|0x{data[at : at + 4]}" for at in range(0, len(data), 4))

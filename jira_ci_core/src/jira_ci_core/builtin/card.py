@@ -1,4 +1,4 @@
-"""Makes the adaptive card that Drone and Harness show beside a step: a template, and the data for it.
+"""Writes the adaptive card that Drone and Harness show for a step: a template, and its data.
 
 https://docs.drone.io/plugins/adaptive_cards/ · https://learn.microsoft.com/adaptive-cards/templating/
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jira_ci_core import (
+    STANDARD_OUTPUT,
     HttpsUrl,
     PluginSettings,
     Receipt,
@@ -24,51 +25,48 @@ from jira_ci_core import (
 )
 
 TEMPLATE = Path(__file__).with_name("card.json")
-STANDARD_OUTPUT = "/dev/stdout"
 MOST_LINKS = 5
 
 
 class Plugin:
-    """Writes the card where `DRONE_CARD_PATH` says. Drone always says so: standard output, for it to cut out again."""
+    """Writes the card to `DRONE_CARD_PATH`. Drone sets that to standard output, and cuts the card out of the log."""
 
     CONTRACT = 1
 
     class Settings(PluginSettings):
-        """What this plugin reads."""
-
         drone_card_path: str | None = setting(
             None,
-            help="where the adaptive card goes: a file, or /dev/stdout; Drone names it by itself",
+            help="where to write the adaptive card: a file, or /dev/stdout; set by Drone",
             reads=("DRONE_CARD_PATH",),
         )
         card_schema: HttpsUrl | None = setting(
-            None, help="the address of the card's template, for those who make their own; by default the card brings it"
+            None, help="the address of your own template for the card; by default the card contains its template"
         )
 
     def __init__(self, settings: Settings) -> None:
-        self._place = settings.drone_card_path
+        self._path = settings.drone_card_path
         self._schema = settings.card_schema
 
     @hookimpl(trylast=True)
     def jira_ci_reported(self, reports: Sequence[Report], receipt: Receipt) -> None:
-        """Called at every end."""
-        if not self._place:
+        """Write the card."""
+        if not self._path:
             return
-        card = json.dumps({"schema": self._schema or template_address(), "data": data_of(reports, receipt)})
-        if self._place == STANDARD_OUTPUT:
-            # As the runner looks for it in what a step prints.
+        card = json.dumps({"schema": self._schema or template_data_url(), "data": card_data(reports, receipt)})
+        if self._path == STANDARD_OUTPUT:
+            # The runner looks for this sequence in a step's output.
             card = f"\x1b]1338;{b64encode(card.encode()).decode()}\x1b]0m"
-        write_output(f"{card}\n", self._place, "DRONE_CARD_PATH")
+        write_output(f"{card}\n", self._path, "DRONE_CARD_PATH")
 
 
-def template_address() -> str:
-    """The template as an address that holds it, so that nobody has to have it on a server."""
+def template_data_url() -> str:
+    """Return the template as a `data:` URL, so that it does not have to be served from anywhere."""
     template = json.dumps(json.loads(TEMPLATE.read_bytes()), separators=(",", ":"))
     return f"data:application/json;base64,{b64encode(template.encode()).decode()}"
 
 
-def data_of(reports: Sequence[Report], receipt: Receipt) -> dict[str, Any]:
-    """What the template shows. It puts texts from outside where Markdown means nothing."""
+def card_data(reports: Sequence[Report], receipt: Receipt) -> dict[str, Any]:
+    """Return the data for the template, which shows untrusted texts only where Markdown has no meaning."""
     summary = Summary.of(reports, receipt)
     return {
         "reports": [

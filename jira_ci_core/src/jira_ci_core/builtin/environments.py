@@ -1,4 +1,4 @@
-"""Knows the type of an environment from the names that are in common use for it."""
+"""Maps the usual names of environments to their types."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ NAMES = {
 
 TYPE_OF = {name: type for type, names in NAMES.items() for name in names}
 
-# `non-prod` and `not-prod` say what an environment is not.
+# In `non-prod` and `not-prod` the name says what the environment is not.
 _NEGATIONS = {"non", "not", "no"}
 
 
 @hookimpl(trylast=True)
 def jira_ci_map_environment(name: str) -> MappedEnvironment | None:
-    """The type of `prod`, `pre-prod`, `eu-production` or `qa_2`; None where the name says none, or two."""
+    """Return the type of `prod`, `pre-prod`, `eu-production` or `qa_2`; None if the name has no type in it, or two."""
     words = [word for word in re.split(r"[^a-z]+", name.lower()) if word]
     if "pre" in words:
         at = words.index("pre")

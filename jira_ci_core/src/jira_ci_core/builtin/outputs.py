@@ -1,4 +1,4 @@
-"""Hands what became of the report to later steps, as Harness, GitHub Actions and GitLab pass values on.
+"""Writes the result as output variables of the step, for Harness, GitHub Actions and GitLab.
 
 https://developer.harness.io/docs/continuous-integration/use-ci/run-step-settings/#output-variables
 https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#setting-an-output-parameter
@@ -12,30 +12,28 @@ from collections.abc import Iterable, Sequence
 
 from jira_ci_core import PluginSettings, Receipt, Report, Summary, hookimpl, setting, write_output
 
-# What a key or an address is made of. Nothing else gets into a line: no line break, no quote, no `$`, no `#`.
+# The characters of keys and addresses. Nothing else is written: no line break, no quote, no `$`, no `#`.
 WORD = re.compile(r"[A-Za-z0-9_.:/%\[\]-]+")
 
 
 class Plugin:
-    """Adds lines `NAME=value` to the files that are named; each value is one line and needs no quotes."""
+    """Appends lines `NAME=value` to files; each value is one line and needs no quotes."""
 
     CONTRACT = 1
 
     class Settings(PluginSettings):
-        """What this plugin reads."""
-
         drone_output: str | None = setting(
-            None, help="the file that takes outputs in Harness; it names it by itself", reads=("DRONE_OUTPUT",)
+            None, help="the file for output variables in Harness; set by Harness", reads=("DRONE_OUTPUT",)
         )
         github_output: str | None = setting(
-            None, help="the file that takes outputs in GitHub Actions; it names it by itself", reads=("GITHUB_OUTPUT",)
+            None, help="the file for outputs in GitHub Actions; set by GitHub", reads=("GITHUB_OUTPUT",)
         )
         dotenv: str | None = setting(
-            None, help="a file to add outputs to that GitLab passes on (artifacts:reports:dotenv), or a shell reads"
+            None, help="a file to append outputs to, for GitLab (artifacts:reports:dotenv) or a shell"
         )
 
     def __init__(self, settings: Settings) -> None:
-        # Harness allows no comma, GitLab no space.
+        # Harness allows no comma in a value, GitLab no space.
         self._files = (
             ("DRONE_OUTPUT", settings.drone_output, " "),
             ("GITHUB_OUTPUT", settings.github_output, ","),
@@ -44,14 +42,14 @@ class Plugin:
 
     @hookimpl(trylast=True)
     def jira_ci_reported(self, reports: Sequence[Report], receipt: Receipt) -> None:
-        """The same four outputs at every end; those that say nothing are empty."""
+        """Write the same four outputs, however the step ended; those without a value are empty."""
         for name, file, separator in self._files:
             if file:
-                write_output(lines_of(Summary.of(reports, receipt), separator), file, name, append=True)
+                write_output(output_lines(Summary.of(reports, receipt), separator), file, name, append=True)
 
 
-def lines_of(summary: Summary, separator: str) -> str:
-    """The outputs, each on a line of its own."""
+def output_lines(summary: Summary, separator: str) -> str:
+    """Return the outputs, one a line."""
 
     def joined(words: Iterable[str]) -> str:
         return separator.join(word for word in words if WORD.fullmatch(word))

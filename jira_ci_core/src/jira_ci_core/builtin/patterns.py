@@ -1,4 +1,4 @@
-"""Finds issue keys by regular expressions from the settings, for those who need no code."""
+"""Finds issue keys by regular expressions from the settings."""
 
 from __future__ import annotations
 
@@ -14,49 +14,47 @@ log = logging.getLogger(__name__)
 GROUP = "key"
 
 
-def _lines(value: object) -> object:
+def _split_lines(value: object) -> object:
     return [line.strip() for line in value.splitlines() if line.strip()] if isinstance(value, str) else value
 
 
 class Plugin:
-    """Searches what every CI knows of a change. The engine is RE2, whose time is linear whatever the pattern."""
+    """Searches the same texts as `keys`. The engine is RE2, which takes linear time whatever the pattern."""
 
     CONTRACT = 1
 
     class Settings(PluginSettings):
-        """What this plugin reads."""
-
-        key_patterns: Annotated[tuple[str, ...], BeforeValidator(_lines)] = setting(
+        key_patterns: Annotated[tuple[str, ...], BeforeValidator(_split_lines)] = setting(
             (),
-            help="regular expressions (RE2) with a group named key that holds an issue key, one a line: "
+            help="regular expressions (RE2), one a line, with a group named key that matches an issue key: "
             "Ticket: (?P<key>[A-Z]+-[0-9]+)",
             project_file=True,
         )
 
     def __init__(self, settings: Settings) -> None:
-        self._patterns = [_compiled(pattern) for pattern in settings.key_patterns]
+        self._patterns = [_compile(pattern) for pattern in settings.key_patterns]
 
     @hookimpl(trylast=True)
     def jira_ci_extract_issue_keys(self, pipeline: Pipeline) -> list[FoundKey]:
-        """The keys that the patterns find; what they find that is no key is told."""
-        places = (
+        """Return the keys that the patterns match; warn of matches that are no issue key."""
+        texts = (
             ("pull request title", pipeline.pull_request_title),
             ("commit message", pipeline.message),
             ("branch", pipeline.branch),
         )
         found = []
         for pattern in self._patterns:
-            for place, text in places:
+            for source, text in texts:
                 for match in pattern.finditer(text or ""):
                     key = match.group(GROUP)
                     if key and is_issue_key(key):
-                        found.append(FoundKey(key=key, source=f"pattern in {place}"))
+                        found.append(FoundKey(key=key, source=f"pattern in {source}"))
                     elif key:
-                        log.warning("a pattern of KEY_PATTERNS found %r in the %s, which is no issue key", key, place)
+                        log.warning("a pattern of KEY_PATTERNS found %r in the %s, which is no issue key", key, source)
         return found
 
 
-def _compiled(pattern: str) -> Any:
+def _compile(pattern: str) -> Any:
     try:
         import re2
     except ImportError:

@@ -1,4 +1,4 @@
-"""Knows which of Jira's states the words mean that CI systems and people use for the state of a run."""
+"""Maps the words that CI systems and people use for the state of a run to Jira's states."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ STATE_OF = {word: state for state, words in WORDS.items() for word in words}
 
 @hookimpl(trylast=True)
 def jira_ci_map_state(status: str) -> State | None:
-    """The state of a word, whatever its case and whether its parts are joined by `_`, `-` or a space."""
+    """Return the state of a word, in any case, with its parts joined by `_`, `-`, a space or nothing."""
     word = status.strip().lower().replace("-", "_").replace(" ", "_")
     return STATE_OF.get(word) or STATE_OF.get(word.replace("_", ""))
 
 
-# For the error about a STATE that no table knows.
+# An error about an unknown STATE lists the `words` of every plugin that has them.
 vars(jira_ci_map_state).update(words=tuple(STATE_OF))

@@ -1,4 +1,4 @@
-"""Tells the people who look at a GitHub Actions run how the report ended, in Markdown.
+"""Adds the result to the summary of a GitHub Actions job, in Markdown.
 
 https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#adding-a-job-summary
 """
@@ -21,7 +21,7 @@ from jira_ci_core import (
     write_output,
 )
 
-WORDS = {
+RESULT_WORDS = {
     Result.ACCEPTED: "accepted",
     Result.REJECTED: "refused",
     Result.QUEUED: "queued",
@@ -30,16 +30,14 @@ WORDS = {
 
 
 class Plugin:
-    """Adds a section to the summary of the job."""
+    """Appends a section to the file that GitHub shows as the job's summary."""
 
     CONTRACT = 1
 
     class Settings(PluginSettings):
-        """What this plugin reads."""
-
         github_step_summary: str | None = setting(
             None,
-            help="the file that takes Markdown in GitHub Actions; it names it by itself",
+            help="the file for the job summary in GitHub Actions; set by GitHub",
             reads=("GITHUB_STEP_SUMMARY",),
         )
 
@@ -48,32 +46,33 @@ class Plugin:
 
     @hookimpl(trylast=True)
     def jira_ci_reported(self, reports: Sequence[Report], receipt: Receipt) -> None:
-        """Called at every end."""
+        """Append the section."""
         if self._file:
-            write_output(markdown_of(reports, receipt), self._file, "GITHUB_STEP_SUMMARY", append=True)
+            write_output(markdown(reports, receipt), self._file, "GITHUB_STEP_SUMMARY", append=True)
 
 
-def markdown_of(reports: Sequence[Report], receipt: Receipt) -> str:
-    """The section: what was reported, for which issues, and what went wrong."""
+def markdown(reports: Sequence[Report], receipt: Receipt) -> str:
+    """Return the section: what was reported, for which issues, and what went wrong."""
     summary = Summary.of(reports, receipt)
     lines = ["### Jira", ""]
     for report, outcome in zip(reports, receipt.outcomes, strict=False):
-        run, site = link(code(report.title), report.entity.url), code(report.site.name)
-        lines.append(f"- {run} ({report.entity.state.replace('_', ' ')}): {WORDS[outcome.result]}, {site}")
+        run, site = link(code_span(report.title), report.entity.url), code_span(report.site.name)
+        lines.append(f"- {run} ({report.entity.state.replace('_', ' ')}): {RESULT_WORDS[outcome.result]}, {site}")
     if summary.issue_keys:
-        issues = [link(code(key), summary.links.get(key)) for key in summary.issue_keys]
+        issues = [link(code_span(key), summary.links.get(key)) for key in summary.issue_keys]
         lines.append(f"- issues: {', '.join(issues)}")
     if receipt.skipped and not summary.problems:
-        lines.append(f"- nothing was sent: {code(receipt.skipped)}")
+        lines.append(f"- nothing was sent: {code_span(receipt.skipped)}")
     for problem in summary.problems:
-        lines += [f"- **{code(problem.what)}**", f"  - why: {code(problem.why)}", f"  - do: {code(problem.remedy)}"]
+        lines.append(f"- **{code_span(problem.what)}**")
+        lines += [f"  - why: {code_span(problem.why)}", f"  - do: {code_span(problem.remedy)}"]
     return "\n".join([*lines, "", ""])
 
 
-def code(text: str) -> str:
-    """What comes from outside, as a span of code: in it nothing is markup, a link, a mention or a command.
+def code_span(text: str) -> str:
+    """Return untrusted text as a code span, in which nothing is markup, a link, a mention or a command.
 
-    A span ends only at as many backticks as it begins with.
+    A span ends at as many backticks as it begins with, so it begins with more than the text has in a row.
     """
     text = escape_untrusted(text)
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
@@ -81,7 +80,7 @@ def code(text: str) -> str:
 
 
 def link(text: str, url: str | None) -> str:
-    """A link, where the address is one of the web."""
+    """Return a link, or the text alone if `url` is no web address."""
     if url is None or origin(url) is None or re.search(r"[\s<>\\]", url):
         return text
     return f"[{text}](<{url}>)"

@@ -1,1 +1,1 @@
-"""What each CI tells a step: the table engine in `reader`, and one table a CI."""
+"""Readers of CI systems: `reader` makes one from a table, and each CI has a module with its table."""

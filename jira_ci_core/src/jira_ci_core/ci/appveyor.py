@@ -11,7 +11,7 @@ TABLE: VariableTable = {
     "number": ("APPVEYOR_BUILD_NUMBER",),
     "url": ("{APPVEYOR_URL}/project/{APPVEYOR_ACCOUNT_NAME}/{APPVEYOR_PROJECT_SLUG}/builds/{APPVEYOR_BUILD_ID}",),
     "name": ("APPVEYOR_PROJECT_NAME", "APPVEYOR_PROJECT_SLUG"),
-    # The target on a pull request.
+    # In a pull request, the target branch.
     "branch": ("APPVEYOR_REPO_BRANCH",),
     "source_branch": ("APPVEYOR_PULL_REQUEST_HEAD_REPO_BRANCH",),
     "target_branch": ("APPVEYOR_REPO_BRANCH",),
@@ -19,7 +19,7 @@ TABLE: VariableTable = {
     "pull_request": ("APPVEYOR_PULL_REQUEST_NUMBER",),
     "pull_request_title": ("APPVEYOR_PULL_REQUEST_TITLE",),
     "sha": ("APPVEYOR_PULL_REQUEST_HEAD_COMMIT", "APPVEYOR_REPO_COMMIT"),
-    # First line and the rest are apart.
+    # The first line and the rest are separate variables.
     "message": (
         "{APPVEYOR_REPO_COMMIT_MESSAGE}\n\n{APPVEYOR_REPO_COMMIT_MESSAGE_EXTENDED}",
         "APPVEYOR_REPO_COMMIT_MESSAGE",
@@ -33,7 +33,7 @@ jira_ci_read_pipeline = hookimpl(trylast=True)(
     reader(
         "AppVeyor",
         TABLE,
-        known_by=("APPVEYOR=true",),
+        recognised_by=("APPVEYOR=true",),
         identity=("APPVEYOR_ACCOUNT_NAME", "APPVEYOR_PROJECT_SLUG"),
     )
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from jira_ci_core import Match, VariableTable, hookimpl, reader
 
 TABLE: VariableTable = {
-    # BUILD_BUILDNUMBER is a name (20260115.3, 1.4.0-rc), and not a number.
+    # BUILD_BUILDNUMBER is a name (20260115.3, 1.4.0-rc), not a number.
     "number": ("BUILD_BUILDID",),
     "url": ("{SYSTEM_COLLECTIONURI}{SYSTEM_TEAMPROJECT}/_build/results?buildId={BUILD_BUILDID}",),
     "status": ("AGENT_JOBSTATUS",),
@@ -18,13 +18,13 @@ TABLE: VariableTable = {
     "source_branch": ("SYSTEM_PULLREQUEST_SOURCEBRANCH",),
     "target_branch": ("SYSTEM_PULLREQUEST_TARGETBRANCH",),
     "tag": (Match("BUILD_SOURCEBRANCH", "refs/tags/(.+)"),),
-    # The first is GitHub's own number of it.
+    # The first is set for repositories at GitHub, and is GitHub's number.
     "pull_request": (
         "SYSTEM_PULLREQUEST_PULLREQUESTNUMBER",
         "SYSTEM_PULLREQUEST_PULLREQUESTID",
         Match("BUILD_SOURCEBRANCH", "refs/pull/([0-9]+)/.+"),
     ),
-    # On a pull request BUILD_SOURCEVERSION is a merge commit, and its message is none that a person wrote.
+    # In a pull request BUILD_SOURCEVERSION is a merge commit by Azure, with a generated message.
     "sha": ("SYSTEM_PULLREQUEST_SOURCECOMMITID", "BUILD_SOURCEVERSION"),
     "message": (Match("BUILD_SOURCEBRANCH", "(?!refs/pull/).*", "{BUILD_SOURCEVERSIONMESSAGE}"),),
     "repository": ("BUILD_REPOSITORY_NAME",),
@@ -39,7 +39,7 @@ jira_ci_read_pipeline = hookimpl(trylast=True)(
     reader(
         "Azure Pipelines",
         TABLE,
-        known_by=("TF_BUILD=true",),
+        recognised_by=("TF_BUILD=true",),
         identity=("SYSTEM_TEAMPROJECT", "BUILD_DEFINITIONNAME"),
     )
 )

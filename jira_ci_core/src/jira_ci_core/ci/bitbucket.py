@@ -10,10 +10,10 @@ from jira_ci_core import Match, VariableTable, hookimpl, reader
 TABLE: VariableTable = {
     "number": ("BITBUCKET_BUILD_NUMBER",),
     "url": ("{BITBUCKET_GIT_HTTP_ORIGIN}/addon/pipelines/home#!/results/{BITBUCKET_BUILD_NUMBER}",),
-    # Only in after-script.
+    # Set in after-script only.
     "status": (Match("BITBUCKET_EXIT_CODE", "0", "success"), Match("BITBUCKET_EXIT_CODE", ".+", "failed")),
     "name": ("BITBUCKET_REPO_FULL_NAME",),
-    # Not on tags; on a pull request its source.
+    # Not set for tags; in a pull request, the source branch.
     "branch": ("BITBUCKET_BRANCH",),
     "source_branch": ("BITBUCKET_BRANCH",),
     "target_branch": ("BITBUCKET_PR_DESTINATION_BRANCH",),
@@ -31,7 +31,7 @@ jira_ci_read_pipeline = hookimpl(trylast=True)(
     reader(
         "Bitbucket Pipelines",
         TABLE,
-        known_by=("BITBUCKET_BUILD_NUMBER",),
+        recognised_by=("BITBUCKET_BUILD_NUMBER",),
         identity=("BITBUCKET_REPO_FULL_NAME",),
     )
 )

@@ -10,19 +10,19 @@ from jira_ci_core import Match, VariableTable, hookimpl, reader
 TABLE: VariableTable = {
     "number": ("BUILDKITE_BUILD_NUMBER",),
     "url": ("BUILDKITE_BUILD_URL",),
-    # Only in hooks that run after the command.
+    # Set only in hooks that run after the command.
     "status": (
         Match("BUILDKITE_JOB_CANCELLED", "true", "cancelled"),
         Match("BUILDKITE_COMMAND_EXIT_STATUS", "0", "success"),
         Match("BUILDKITE_COMMAND_EXIT_STATUS", ".+", "failed"),
     ),
     "name": ("BUILDKITE_PIPELINE_NAME", "BUILDKITE_PIPELINE_SLUG"),
-    # A tag's name on a tag; on a pull request its source.
+    # For a tag, the tag's name; in a pull request, the source branch.
     "branch": ("BUILDKITE_BRANCH",),
     "source_branch": ("BUILDKITE_BRANCH",),
     "target_branch": ("BUILDKITE_PULL_REQUEST_BASE_BRANCH",),
     "tag": ("BUILDKITE_TAG",),
-    # `false` outside a pull request.
+    # `false` where there is no pull request.
     "pull_request": ("BUILDKITE_PULL_REQUEST",),
     # May be the word HEAD.
     "sha": ("BUILDKITE_COMMIT",),
@@ -37,7 +37,7 @@ jira_ci_read_pipeline = hookimpl(trylast=True)(
     reader(
         "Buildkite",
         TABLE,
-        known_by=("BUILDKITE=true",),
+        recognised_by=("BUILDKITE=true",),
         identity=("BUILDKITE_ORGANIZATION_SLUG", "BUILDKITE_PIPELINE_SLUG"),
     )
 )

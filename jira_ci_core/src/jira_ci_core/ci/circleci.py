@@ -9,16 +9,16 @@ from __future__ import annotations
 from jira_ci_core import Match, VariableTable, hookimpl, reader
 
 TABLE: VariableTable = {
-    # CIRCLE_BUILD_NUM is the job's, and another one in each rerun. The run's number is a value of the configuration
-    # alone, pipeline.number, and has to be passed in as RUN_NUMBER; in the environment there is only the run's UUID.
+    # CIRCLE_BUILD_NUM numbers jobs, and differs in each rerun. The number of the run, pipeline.number, exists only in
+    # the configuration and has to be passed as RUN_NUMBER; the environment has no more than the UUID of the run.
     "number": ("CIRCLE_PIPELINE_ID",),
     "url": ("CIRCLE_BUILD_URL",),
     "name": ("CIRCLE_JOB",),
     "branch": ("CIRCLE_BRANCH",),
-    # pull/7 where it comes from a fork.
+    # For a pull request from a fork, CIRCLE_BRANCH is pull/7.
     "source_branch": (Match("CIRCLE_BRANCH", "(?!pull/[0-9]+$)(.+)"),),
     "tag": ("CIRCLE_TAG",),
-    # A link; the number by itself is there for forks only.
+    # CIRCLE_PR_NUMBER is set for forks only; CIRCLE_PULL_REQUEST is a link.
     "pull_request": ("CIRCLE_PR_NUMBER", Match("CIRCLE_PULL_REQUEST", ".+/([0-9]+)/?")),
     "sha": ("CIRCLE_SHA1",),
     "repository": ("{CIRCLE_PROJECT_USERNAME}/{CIRCLE_PROJECT_REPONAME}",),
@@ -31,7 +31,7 @@ jira_ci_read_pipeline = hookimpl(trylast=True)(
     reader(
         "CircleCI",
         TABLE,
-        known_by=("CIRCLECI=true",),
+        recognised_by=("CIRCLECI=true",),
         identity=("CIRCLE_PROJECT_USERNAME", "CIRCLE_PROJECT_REPONAME", "CIRCLE_JOB"),
     )
 )

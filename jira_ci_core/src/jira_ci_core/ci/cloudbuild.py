@@ -1,4 +1,4 @@
-"""Reads a Google Cloud Build step, whose substitutions are variables only where the step maps them.
+"""Reads a Google Cloud Build step. Substitutions are variables only if the step maps them.
 
 https://cloud.google.com/build/docs/configuring-builds/substitute-variable-values
 """
@@ -8,14 +8,14 @@ from __future__ import annotations
 from jira_ci_core import VariableTable, hookimpl, reader
 
 TABLE: VariableTable = {
-    # A UUID: there is no number.
+    # A UUID; Cloud Build does not number its builds.
     "number": ("BUILD_ID",),
     "url": (
         "https://console.cloud.google.com/cloud-build/builds;region={LOCATION}/{BUILD_ID}?project={PROJECT_ID}",
         "https://console.cloud.google.com/cloud-build/builds/{BUILD_ID}?project={PROJECT_ID}",
     ),
     "name": ("TRIGGER_NAME",),
-    # On a pull request its source.
+    # In a pull request, the source branch.
     "branch": ("BRANCH_NAME",),
     "source_branch": ("_HEAD_BRANCH", "BRANCH_NAME"),
     "target_branch": ("_BASE_BRANCH",),
@@ -31,7 +31,7 @@ jira_ci_read_pipeline = hookimpl(trylast=True)(
     reader(
         "Google Cloud Build",
         TABLE,
-        known_by=("BUILD_ID and PROJECT_ID",),
+        recognised_by=("BUILD_ID and PROJECT_ID",),
         identity=("PROJECT_ID", "TRIGGER_NAME"),
     )
 )

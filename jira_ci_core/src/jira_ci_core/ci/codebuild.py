@@ -11,10 +11,10 @@ CONSOLE = (
     "https://{AWS_REGION}.console.aws.amazon.com/codesuite/codebuild/projects/{1}/build/{1}:{2}/?region={AWS_REGION}"
 )
 
-# CODEBUILD_BUILD_ID is project:uuid.
+# CODEBUILD_BUILD_ID is `project:uuid`.
 TABLE: VariableTable = {
     "number": ("CODEBUILD_BUILD_NUMBER",),
-    # The first only with public builds.
+    # The first is set for public builds only.
     "url": ("CODEBUILD_PUBLIC_BUILD_URL", Match("CODEBUILD_BUILD_ID", "(.+):(.+)", CONSOLE)),
     "status": (
         Match("CODEBUILD_BUILD_SUCCEEDING", "1", "success"),
@@ -26,7 +26,7 @@ TABLE: VariableTable = {
     "target_branch": ("CODEBUILD_WEBHOOK_BASE_REF",),
     "tag": (Match("CODEBUILD_WEBHOOK_TRIGGER", "tag/(.+)"),),
     "pull_request": (Match("CODEBUILD_WEBHOOK_TRIGGER", "pr/(.+)"),),
-    # Something else than a commit where the source is in S3.
+    # Not a commit if the source is in S3.
     "sha": ("CODEBUILD_RESOLVED_SOURCE_VERSION",),
     "commit_before": ("CODEBUILD_WEBHOOK_PREV_COMMIT",),
     "repository_url": ("CODEBUILD_SOURCE_REPO_URL",),
@@ -40,7 +40,7 @@ jira_ci_read_pipeline = hookimpl(trylast=True)(
     reader(
         "AWS CodeBuild",
         TABLE,
-        known_by=("CODEBUILD_BUILD_ID",),
+        recognised_by=("CODEBUILD_BUILD_ID",),
         identity=(Match("CODEBUILD_BUILD_ID", "(.+):.+"),),
     )
 )

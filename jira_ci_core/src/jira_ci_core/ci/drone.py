@@ -10,10 +10,10 @@ from jira_ci_core import VariableTable, hookimpl, reader
 TABLE: VariableTable = {
     "number": ("DRONE_BUILD_NUMBER",),
     "url": ("DRONE_BUILD_LINK",),
-    # Of this stage, so far.
+    # The status of this stage so far.
     "status": ("DRONE_BUILD_STATUS",),
     "name": ("DRONE_REPO",),
-    # On a pull request the target.
+    # In a pull request, the target branch.
     "branch": ("DRONE_COMMIT_BRANCH", "DRONE_BRANCH"),
     "source_branch": ("DRONE_SOURCE_BRANCH",),
     "target_branch": ("DRONE_TARGET_BRANCH", "DRONE_COMMIT_BRANCH", "DRONE_BRANCH"),
@@ -28,11 +28,13 @@ TABLE: VariableTable = {
     "repository_url": ("DRONE_REPO_LINK",),
     "environment": ("DRONE_DEPLOY_TO",),
     "version": ("DRONE_SEMVER",),
-    # Of this stage.
+    # The start of this stage.
     "started": ("DRONE_STAGE_STARTED",),
     "workspace": ("DRONE_WORKSPACE",),
 }
 
 jira_ci_read_pipeline = hookimpl(trylast=True)(
-    reader("Drone", TABLE, known_by=("DRONE=true", "DRONE_BUILD_NUMBER"), identity=("DRONE_REPO", "DRONE_STAGE_NAME"))
+    reader(
+        "Drone", TABLE, recognised_by=("DRONE=true", "DRONE_BUILD_NUMBER"), identity=("DRONE_REPO", "DRONE_STAGE_NAME")
+    )
 )

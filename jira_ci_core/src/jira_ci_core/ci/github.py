@@ -1,4 +1,4 @@
-"""Reads a GitHub Actions step, with the file of the event that started the run.
+"""Reads a GitHub Actions step, and the payload of the event that started the run.
 
 https://docs.github.com/en/actions/reference/workflows-and-actions/variables
 https://docs.github.com/en/webhooks/webhook-events-and-payloads
@@ -16,13 +16,13 @@ from jira_ci_core import Match, VariableTable, hookimpl, reader
 
 log = logging.getLogger(__name__)
 
-# `github.event.…` is in the file of the event; GitHub's own expressions have the same names.
+# `github.event.…` names a value in the event's payload, as expressions in a workflow do.
 TABLE: VariableTable = {
-    # The same in every attempt (GITHUB_RUN_ATTEMPT).
+    # Every attempt (GITHUB_RUN_ATTEMPT) has the same number.
     "number": ("GITHUB_RUN_NUMBER",),
     "url": ("{GITHUB_SERVER_URL}/{GITHUB_REPOSITORY}/actions/runs/{GITHUB_RUN_ID}",),
     "name": ("GITHUB_WORKFLOW",),
-    # GITHUB_REF_NAME is a tag's name on a tag, and 7/merge on a pull request.
+    # GITHUB_REF_NAME is the tag's name for a tag, and 7/merge in a pull request.
     "branch": (
         "GITHUB_HEAD_REF",
         Match("GITHUB_REF", "refs/heads/(.+)"),
@@ -37,9 +37,9 @@ TABLE: VariableTable = {
         Match("GITHUB_REF_NAME", "([0-9]+)/merge"),
     ),
     "pull_request_title": ("github.event.pull_request.title",),
-    # On a pull request GITHUB_SHA is a merge commit of GitHub's own.
+    # In a pull request GITHUB_SHA is a merge commit by GitHub.
     "sha": ("github.event.pull_request.head.sha", "GITHUB_SHA"),
-    # All zeros on a new branch.
+    # All zeros for a new branch.
     "commit_before": ("github.event.before",),
     "message": ("github.event.head_commit.message", "github.event.merge_group.head_commit.message"),
     "repository": ("GITHUB_REPOSITORY",),
@@ -50,34 +50,34 @@ TABLE: VariableTable = {
 }
 
 
-def event(environ: Mapping[str, str]) -> dict[str, str]:
-    """What the table asks of the file of the event, by the names that GitHub's own expressions have."""
+def event_values(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the values of the event's payload that the table names."""
     path = environ.get("GITHUB_EVENT_PATH")
     if not path:
         return {}
     try:
-        content = json.loads(Path(path).read_bytes())
+        payload = json.loads(Path(path).read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         log.warning(
             "the file of the event (GITHUB_EVENT_PATH) cannot be read, so title and message may be missing: %s", error
         )
         return {}
     names = [source for sources in TABLE.values() for source in sources if isinstance(source, str)]
-    return {name: _at(content, name.split(".")[2:]) for name in names if name.startswith("github.event.")}
+    return {name: _text_at(name.split(".")[2:], payload) for name in names if name.startswith("github.event.")}
 
 
-def _at(content: Any, path: list[str]) -> str:
+def _text_at(path: list[str], value: Any) -> str:
     for name in path:
-        content = content.get(name) if isinstance(content, dict) else None
-    return str(content) if isinstance(content, (str, int)) and not isinstance(content, bool) else ""
+        value = value.get(name) if isinstance(value, dict) else None
+    return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
 
 
 jira_ci_read_pipeline = hookimpl(trylast=True)(
     reader(
         "GitHub Actions",
         TABLE,
-        known_by=("GITHUB_ACTIONS=true",),
+        recognised_by=("GITHUB_ACTIONS=true",),
         identity=("GITHUB_REPOSITORY", "GITHUB_WORKFLOW"),
-        more=event,
+        extra_variables=event_values,
     )
 )

@@ -8,22 +8,22 @@ from __future__ import annotations
 from jira_ci_core import Match, VariableTable, hookimpl, reader
 
 TABLE: VariableTable = {
-    # CI_PIPELINE_ID counts over all projects of the server.
+    # CI_PIPELINE_ID counts across all projects of the server.
     "number": ("CI_PIPELINE_IID",),
     "url": ("CI_PIPELINE_URL",),
-    # `running` in the script; how it ended in after_script.
+    # `running` in script; the result in after_script.
     "status": ("CI_JOB_STATUS",),
     "name": ("CI_PIPELINE_NAME", "CI_PROJECT_PATH"),
-    # CI_COMMIT_REF_NAME is the tag's name on a tag.
+    # CI_COMMIT_REF_NAME is the tag's name for a tag.
     "branch": ("CI_COMMIT_BRANCH", "CI_COMMIT_REF_NAME"),
     "source_branch": ("CI_MERGE_REQUEST_SOURCE_BRANCH_NAME", "CI_EXTERNAL_PULL_REQUEST_SOURCE_BRANCH_NAME"),
     "target_branch": ("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "CI_EXTERNAL_PULL_REQUEST_TARGET_BRANCH_NAME"),
     "tag": ("CI_COMMIT_TAG",),
     "pull_request": ("CI_MERGE_REQUEST_IID", "CI_EXTERNAL_PULL_REQUEST_IID"),
     "pull_request_title": ("CI_MERGE_REQUEST_TITLE",),
-    # In a merged results pipeline CI_COMMIT_SHA is a merge commit of GitLab's own, as is the message.
+    # In a merged results pipeline CI_COMMIT_SHA is a merge commit by GitLab, with a generated message.
     "sha": ("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", "CI_EXTERNAL_PULL_REQUEST_SOURCE_BRANCH_SHA", "CI_COMMIT_SHA"),
-    # The second is all zeros on merge requests.
+    # CI_COMMIT_BEFORE_SHA is all zeros in merge requests.
     "commit_before": ("CI_MERGE_REQUEST_DIFF_BASE_SHA", "CI_COMMIT_BEFORE_SHA"),
     "message": (Match("CI_MERGE_REQUEST_EVENT_TYPE", "(?:detached)?", "{CI_COMMIT_MESSAGE}"),),
     "commit_url": (
@@ -32,7 +32,7 @@ TABLE: VariableTable = {
     ),
     "repository": ("CI_PROJECT_PATH",),
     "repository_url": ("CI_PROJECT_URL",),
-    # A job that stops, verifies or prepares an environment deploys nothing to it.
+    # Jobs that stop, verify or prepare an environment do not deploy to it.
     "environment": (Match("CI_ENVIRONMENT_ACTION", "(?:start)?", "{CI_ENVIRONMENT_NAME}"),),
     "environment_type": (
         Match("CI_ENVIRONMENT_TIER", "production", "production"),
@@ -47,5 +47,5 @@ TABLE: VariableTable = {
 }
 
 jira_ci_read_pipeline = hookimpl(trylast=True)(
-    reader("GitLab", TABLE, known_by=("GITLAB_CI=true",), identity=("CI_PROJECT_PATH",))
+    reader("GitLab", TABLE, recognised_by=("GITLAB_CI=true",), identity=("CI_PROJECT_PATH",))
 )

@@ -10,10 +10,10 @@ from jira_ci_core import VariableTable, hookimpl, reader
 TABLE: VariableTable = {
     "number": ("HARNESS_BUILD_ID", "CI_BUILD_NUMBER", "DRONE_BUILD_NUMBER"),
     "url": ("CI_BUILD_LINK", "DRONE_BUILD_LINK"),
-    # Of this stage, so far.
+    # The status of this stage so far.
     "status": ("DRONE_BUILD_STATUS", "CI_BUILD_STATUS"),
     "name": ("HARNESS_PIPELINE_ID",),
-    # On a pull request the target, on a tag refs/tags/x.
+    # In a pull request, the target branch; for a tag, refs/tags/x.
     "branch": ("DRONE_COMMIT_BRANCH", "DRONE_BRANCH", "CI_COMMIT_BRANCH"),
     "source_branch": ("DRONE_SOURCE_BRANCH",),
     "target_branch": ("DRONE_TARGET_BRANCH", "DRONE_COMMIT_BRANCH", "DRONE_BRANCH"),
@@ -34,8 +34,8 @@ jira_ci_read_pipeline = hookimpl(trylast=True)(
     reader(
         "Harness",
         TABLE,
-        # DRONE=true is set there too.
-        known_by=("HARNESS_PIPELINE_ID",),
+        # Harness sets DRONE=true as well.
+        recognised_by=("HARNESS_PIPELINE_ID",),
         identity=("HARNESS_ACCOUNT_ID", "HARNESS_ORG_ID", "HARNESS_PROJECT_ID", "HARNESS_PIPELINE_ID"),
     )
 )

@@ -1,4 +1,4 @@
-"""Reads a Jenkins build, of a multibranch pipeline or any other job.
+"""Reads a Jenkins build, of a multibranch pipeline or of any other job.
 
 https://www.jenkins.io/doc/book/pipeline/jenkinsfile/#using-environment-variables
 https://plugins.jenkins.io/git/#plugin-content-environment-variables
@@ -13,7 +13,7 @@ TABLE: VariableTable = {
     "number": ("BUILD_NUMBER",),
     "url": ("BUILD_URL",),
     "name": ("JOB_NAME",),
-    # The tag's name on a tag, PR-7 on a pull request. The last two are of the git plugin.
+    # BRANCH_NAME is the tag's name for a tag, and PR-7 in a pull request. The git plugin sets the other two.
     "branch": ("BRANCH_NAME", "GIT_LOCAL_BRANCH", Match("GIT_BRANCH", "(?!detached$)(?:origin/)?(.+)")),
     "source_branch": ("CHANGE_BRANCH",),
     "target_branch": ("CHANGE_TARGET",),
@@ -21,7 +21,7 @@ TABLE: VariableTable = {
     "pull_request": ("CHANGE_ID",),
     "pull_request_title": ("CHANGE_TITLE",),
     "sha": ("GIT_COMMIT",),
-    # Missing, or the word null, in a job's first build.
+    # In a job's first build they are not set, or `null`.
     "commit_before": ("GIT_PREVIOUS_SUCCESSFUL_COMMIT", "GIT_PREVIOUS_COMMIT"),
     "repository_url": ("GIT_URL", "GIT_URL_1"),
     "version": ("TAG_NAME",),
@@ -29,6 +29,6 @@ TABLE: VariableTable = {
 }
 
 jira_ci_read_pipeline = hookimpl(trylast=True)(
-    # A job of a multibranch pipeline has its branch in its name, and numbers of its own.
-    reader("Jenkins", TABLE, known_by=("JENKINS_URL",), identity=("JOB_NAME",))
+    # In a multibranch pipeline each branch is a job, with its own name and numbers.
+    reader("Jenkins", TABLE, recognised_by=("JENKINS_URL",), identity=("JOB_NAME",))
 )

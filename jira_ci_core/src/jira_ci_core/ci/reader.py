@@ -1,4 +1,4 @@
-"""Reading what a CI's variables say, from a table that can be checked against the vendor's page."""
+"""Reads a pipeline run from a CI's variables, by a table that can be checked against the vendor's page."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from jira_ci_core.urls import browsable
 
 
 class Match(NamedTuple):
-    """A fact that a variable gives when all of it matches a pattern (case makes no difference).
+    """A fact taken from a variable whose whole value matches a pattern, in any case.
 
-    `Match("CODEBUILD_WEBHOOK_TRIGGER", "tag/(.+)")` is what the group matches, and
-    `Match("BITBUCKET_EXIT_CODE", "0", "success")` the word in third place. That may name groups and other variables in
-    braces: `{1}`, `{CI_ENVIRONMENT_NAME}`. A variable that is not set is matched as an empty one.
+    `Match("CODEBUILD_WEBHOOK_TRIGGER", "tag/(.+)")` gives what the group matches, and
+    `Match("BITBUCKET_EXIT_CODE", "0", "success")` gives its third part, which may name groups and other variables in
+    braces: `{1}`, `{CI_ENVIRONMENT_NAME}`. A variable that is not set is matched as an empty text.
     """
 
     variable: str
@@ -25,25 +25,25 @@ class Match(NamedTuple):
 
 
 VariableSource = str | Match
-"""Where a fact may come from: a variable, several in braces (`{SERVER}/{PROJECT}`, all must be set), or a When."""
+"""A source of a fact: a variable, a Match, or a text with variables in braces, all of them set (`{SERVER}/{PATH}`)."""
 
 VariableTable = Mapping[str, tuple[VariableSource, ...]]
-"""Field of `Pipeline` to its sources; the first that says something wins.
+"""The sources of each field of `Pipeline`; the first that gives a fact wins.
 
-`source_branch` is one more field: on a pull request it is the branch, and outside of one it is nothing.
+There is one more field, `source_branch`: in a pull request its value is the branch, elsewhere it is not used.
 """
 
 
 def read_facts(environ: Mapping[str, str], table: VariableTable) -> tuple[dict[str, str], dict[str, str]]:
-    """The facts of a table, and for each the variable (or variables) it came from.
+    """Return the facts of a table, and for each the variable (or variables) it came from.
 
-    Empty, `null` and an expression that Harness did not resolve are not set.
+    A variable counts as not set where it is empty, `null`, or an expression that Harness left unresolved.
     """
     facts: dict[str, str] = {}
     origins: dict[str, str] = {}
     for field, sources in table.items():
         for source in sources:
-            fact, variables = _look_up(environ, source)
+            fact, variables = _read(environ, source)
             if fact:
                 facts[field], origins[field] = fact, ", ".join(variables)
                 break
@@ -54,41 +54,41 @@ def reader(
     ci: str,
     table: VariableTable,
     *,
-    known_by: tuple[str, ...],
+    recognised_by: tuple[str, ...],
     identity: tuple[VariableSource, ...],
-    more: Callable[[Mapping[str, str]], Mapping[str, str]] | None = None,
+    extra_variables: Callable[[Mapping[str, str]], Mapping[str, str]] | None = None,
 ) -> Callable[[Mapping[str, str]], Pipeline | None]:
-    """A function for the hook `read_pipeline`, made from a table.
+    """Make a function for the hook `read_pipeline` from a table.
 
-    `known_by` are the signs of this CI, of which one is enough: `ACME_BUILD` (it is set), `ACME=true` (it has that
-    value, in any case), `ACME_BUILD and ACME_PROJECT` (both). `identity` names the pipeline, its parts that are set
-    joined by slashes; it must never change. `more` adds variables from elsewhere, such as a file. A CI whose table
-    has no `status` does not publish one.
+    The CI is recognised where any of the conditions in `recognised_by` holds: `ACME_BUILD` (it is set), `ACME=true` (it
+    has that value, in any case), `ACME_BUILD and ACME_PROJECT` (both hold). `identity` names the pipeline: its parts
+    that are set, joined by slashes. It must never change, or Jira shows one pipeline as two. `extra_variables` adds
+    variables from elsewhere, such as a file. A CI whose table has no `status` does not publish one.
     """
-    parts = {str(place): (source,) for place, source in enumerate(identity)}
+    identity_table = {str(place): (source,) for place, source in enumerate(identity)}
 
     def jira_ci_read_pipeline(environ: Mapping[str, str]) -> Pipeline | None:
-        sign = _sign(environ, known_by)
-        if not sign:
+        recognised = _recognise(environ, recognised_by)
+        if not recognised:
             return None
-        environ = {**environ, **more(environ)} if more else environ
+        environ = {**environ, **extra_variables(environ)} if extra_variables else environ
         facts, origins = read_facts(environ, table)
-        _settle(facts, origins)
-        names, variables = read_facts(environ, parts)
-        if names:
-            facts["id"], origins["id"] = "/".join(names.values()), ", ".join(variables.values())
-        known = {field: origin for field, origin in origins.items() if field in facts}
+        _normalise(facts, origins)
+        parts, variables = read_facts(environ, identity_table)
+        if parts:
+            facts["id"], origins["id"] = "/".join(parts.values()), ", ".join(variables.values())
+        kept = {field: origin for field, origin in origins.items() if field in facts}
         return Pipeline.model_validate(
-            {**facts, "ci": ci, "publishes_status": "status" in table, "origins": {"ci": sign, **known}}
+            {**facts, "ci": ci, "publishes_status": "status" in table, "origins": {"ci": recognised, **kept}}
         )
 
-    # For `jira-ci explain`, and for whoever checks the documentation.
-    vars(jira_ci_read_pipeline).update(ci=ci, known_by=known_by, identity=identity)
+    # `jira-ci explain` shows them, and the tests hold docs/ci.md against them.
+    vars(jira_ci_read_pipeline).update(ci=ci, recognised_by=recognised_by, identity=identity)
     return jira_ci_read_pipeline
 
 
 def commit_before(before: str | None, sha: str | None) -> str | None:
-    """The commit of the previous run; zeros, `null` and the commit itself mean that it is not known."""
+    """Return the commit of the previous run; None for zeros, `null` and the commit itself, which mean "not known"."""
     if before is None or before.strip("0") == "" or before == "null":
         return None
     # Either of the two may be shortened.
@@ -96,23 +96,25 @@ def commit_before(before: str | None, sha: str | None) -> str | None:
     return None if sha and before[:length].lower() == sha[:length].lower() else before
 
 
-def short_ref(ref: str | None) -> str | None:
-    """A branch without `refs/heads/`; None for a tag or any other ref."""
+def branch_name(ref: str | None) -> str | None:
+    """Return a branch without `refs/heads/`; None for a tag or any other ref."""
     if ref is None or not ref.startswith("refs/"):
         return ref
     return ref.removeprefix("refs/heads/") if ref.startswith("refs/heads/") else None
 
 
-def _settle(facts: dict[str, str], origins: dict[str, str]) -> None:
-    """Apply what holds for every CI, since each of these rules was needed for several.
+def _normalise(facts: dict[str, str], origins: dict[str, str]) -> None:
+    """Apply the rules that hold for every CI; each was needed for several.
 
-    Outside a pull request (none, or the word `false`) there is no source branch, no target and no title; inside,
-    the branch is the source branch or not known. A tag in the place of a branch is a tag and no branch. What is no
-    hexadecimal commit (`HEAD`) is none. Without an environment there is no type of one. No address holds a user or
-    a password.
+    - In a pull request the branch is its source branch, or not known. Elsewhere (no number, or `false`) there is no
+      target branch and no title.
+    - A tag in place of a branch is a tag.
+    - A commit is hexadecimal (`HEAD` is none).
+    - The type of an environment needs an environment.
+    - An address holds no user and no password.
     """
 
-    def put(field: str, fact: str | None) -> None:
+    def replace(field: str, fact: str | None) -> None:
         if fact:
             facts[field] = fact
         else:
@@ -122,59 +124,62 @@ def _settle(facts: dict[str, str], origins: dict[str, str]) -> None:
         del facts["pull_request"]
     source, origin = facts.pop("source_branch", None), origins.pop("source_branch", "")
     if "pull_request" in facts:
-        put("branch", source)
+        replace("branch", source)
         origins["branch"] = origin
     else:
-        put("target_branch", None)
-        put("pull_request_title", None)
+        replace("target_branch", None)
+        replace("pull_request_title", None)
     branch = facts.get("branch", "")
     if branch.startswith("refs/tags/") and "tag" not in facts:
-        put("tag", branch.removeprefix("refs/tags/"))
+        replace("tag", branch.removeprefix("refs/tags/"))
         origins["tag"] = origins["branch"]
-    put("branch", None if branch == facts.get("tag") else short_ref(branch))
-    put("target_branch", short_ref(facts.get("target_branch")))
+    replace("branch", None if branch == facts.get("tag") else branch_name(branch))
+    replace("target_branch", branch_name(facts.get("target_branch")))
     if not re.fullmatch("[0-9A-Fa-f]{4,64}", facts.get("sha", "")):
-        put("sha", None)
+        replace("sha", None)
     if "environment" not in facts:
-        put("environment_type", None)
-    put("commit_before", commit_before(facts.get("commit_before"), facts.get("sha")))
+        replace("environment_type", None)
+    replace("commit_before", commit_before(facts.get("commit_before"), facts.get("sha")))
     for field in ("url", "commit_url"):
-        put(field, re.sub("(?<=://)[^/?#]*@", "", facts.get(field, "")))
-    put("repository_url", browsable(facts.get("repository_url", "")))
+        replace(field, re.sub("(?<=://)[^/?#]*@", "", facts.get(field, "")))
+    replace("repository_url", browsable(facts.get("repository_url", "")))
     if "repository_url" in facts and "repository" not in facts:
         facts["repository"] = facts["repository_url"].split("/", 3)[3]
         origins["repository"] = origins["repository_url"]
 
 
-def _sign(environ: Mapping[str, str], known_by: tuple[str, ...]) -> str:
-    """The variables that say which CI this is; empty where they do not."""
-    for condition in known_by:
-        signs = [sign.partition("=") for sign in condition.split(" and ")]
-        if all(_value(environ, name).lower() == word if word else _value(environ, name) for name, _, word in signs):
-            return ", ".join(name for name, _, _ in signs)
+def _recognise(environ: Mapping[str, str], conditions: tuple[str, ...]) -> str:
+    """Return the variables of the first condition that holds; an empty text where none does."""
+    for condition in conditions:
+        parts = [part.partition("=") for part in condition.split(" and ")]
+        if all(_value(environ, name).lower() == value if value else _value(environ, name) for name, _, value in parts):
+            return ", ".join(name for name, _, _ in parts)
     return ""
 
 
-def _look_up(environ: Mapping[str, str], source: VariableSource) -> tuple[str, tuple[str, ...]]:
-    """What a source says, and the variables that it takes that from."""
+def _read(environ: Mapping[str, str], source: VariableSource) -> tuple[str, tuple[str, ...]]:
+    """Return the fact that a source gives, and the variables that it was made from."""
     if isinstance(source, str):
-        return _filled_in(source, environ, {}) if "{" in source else (_value(environ, source), (source,))
+        return _substitute(source, environ, {}) if "{" in source else (_value(environ, source), (source,))
     match = re.fullmatch(source.pattern, _value(environ, source.variable), re.IGNORECASE | re.DOTALL)
     if match is None:
         return "", ()
     groups = {str(place): (group or "").strip() for place, group in enumerate(match.groups(), 1)}
-    fact, variables = _filled_in(source.fact, environ, groups)
+    fact, variables = _substitute(source.fact, environ, groups)
     return fact, variables if variables and not match.groups() else (source.variable, *variables)
 
 
-def _filled_in(text: str, environ: Mapping[str, str], groups: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
-    names = dict.fromkeys(re.findall(r"{(\w+)}", text))
+def _substitute(template: str, environ: Mapping[str, str], groups: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    """Return the template with groups and variables in it, and those variables; nothing where one of them is empty."""
+    names = dict.fromkeys(re.findall(r"{(\w+)}", template))
     values = {name: groups[name] if name in groups else _value(environ, name) for name in names}
     if not all(values.values()):
         return "", ()
-    return re.sub(r"{(\w+)}", lambda name: values[name[1]], text), tuple(name for name in names if name not in groups)
+    variables = tuple(name for name in names if name not in groups)
+    return re.sub(r"{(\w+)}", lambda name: values[name[1]], template), variables
 
 
 def _value(environ: Mapping[str, str], variable: str) -> str:
+    """Return what a variable holds; an empty text where it counts as not set."""
     value = environ.get(variable, "").strip()
     return "" if value == "null" or (value[:2] == "<+" and UNRESOLVED.fullmatch(value)) else value

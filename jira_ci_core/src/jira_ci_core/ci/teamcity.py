@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from jira_ci_core import VariableTable, hookimpl, reader
 
-# Branch, message and repository are parameters of the server's: they come from the checkout.
+# Branch, message and repository are server parameters and not variables: they come from the checkout.
 TABLE: VariableTable = {
-    # As the build configuration writes it: 42, 1.4.42, release.
+    # In the build configuration's own format: 42, 1.4.42, release.
     "number": ("BUILD_NUMBER",),
     "url": ("BUILD_URL",),
     "name": ("TEAMCITY_BUILDCONF_NAME",),
@@ -20,7 +20,7 @@ jira_ci_read_pipeline = hookimpl(trylast=True)(
     reader(
         "TeamCity",
         TABLE,
-        known_by=("TEAMCITY_VERSION",),
+        recognised_by=("TEAMCITY_VERSION",),
         identity=("TEAMCITY_PROJECT_NAME", "TEAMCITY_BUILDCONF_NAME"),
     )
 )

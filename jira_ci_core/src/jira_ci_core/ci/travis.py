@@ -12,14 +12,14 @@ TABLE: VariableTable = {
     "url": ("TRAVIS_BUILD_WEB_URL",),
     "status": (Match("TRAVIS_TEST_RESULT", "0", "success"), Match("TRAVIS_TEST_RESULT", ".+", "failed")),
     "name": ("TRAVIS_REPO_SLUG",),
-    # A tag's name on a tag, the target on a pull request.
+    # For a tag, the tag's name; in a pull request, the target branch.
     "branch": ("TRAVIS_BRANCH",),
     "source_branch": ("TRAVIS_PULL_REQUEST_BRANCH",),
     "target_branch": ("TRAVIS_BRANCH",),
     "tag": ("TRAVIS_TAG",),
-    # `false` outside a pull request.
+    # `false` where there is no pull request.
     "pull_request": ("TRAVIS_PULL_REQUEST",),
-    # On a pull request TRAVIS_COMMIT is a merge commit, and its message is none that a person wrote.
+    # In a pull request TRAVIS_COMMIT is a merge commit by GitHub, with a generated message.
     "sha": ("TRAVIS_PULL_REQUEST_SHA", "TRAVIS_COMMIT"),
     "commit_before": (Match("TRAVIS_COMMIT_RANGE", r"([0-9a-f]+)\.{2,3}.*"),),
     "message": (Match("TRAVIS_PULL_REQUEST", "(?:false)?", "{TRAVIS_COMMIT_MESSAGE}"),),
@@ -29,5 +29,5 @@ TABLE: VariableTable = {
 }
 
 jira_ci_read_pipeline = hookimpl(trylast=True)(
-    reader("Travis CI", TABLE, known_by=("TRAVIS=true",), identity=("TRAVIS_REPO_SLUG",))
+    reader("Travis CI", TABLE, recognised_by=("TRAVIS=true",), identity=("TRAVIS_REPO_SLUG",))
 )

@@ -10,7 +10,7 @@ from jira_ci_core.config.sources import Sources, without_secrets
 from jira_ci_core.models import Pipeline
 from jira_ci_core.plugins.loader import CORE_SETTINGS, all_settings
 from jira_ci_core.plugins.manager import Plugins
-from jira_ci_core.reporting.identity import countable
+from jira_ci_core.reporting.identity import ordered_number
 from jira_ci_core.reporting.run import read_pipeline
 
 FACTS = tuple(name for name in Pipeline.model_fields if name not in ("ci", "publishes_status", "origins"))
@@ -28,7 +28,7 @@ class Explanation:
     reader: str | None
     """The plugin that recognised the CI; None where none did."""
     signs: dict[str, str]
-    """What was looked for: the name of each CI, and the variables that it is known by."""
+    """What was looked for: the name of each CI, and the variables that it is recognised by."""
     settings: dict[str, tuple[str, str]]
     """Setting to its value and where it is set."""
 
@@ -41,7 +41,7 @@ class Explanation:
     def hints(self) -> tuple[str, ...]:
         """What has to be set that nobody says."""
         it = self.pipeline
-        orderless = it.number and countable(it.number) is None
+        orderless = it.number and ordered_number(it.number) is None
         hints = (
             (not it.number, "RUN_NUMBER", "to a number that grows from run to run"),
             (orderless, "RUN_NUMBER", f"for deployments, which need an order: {it.number} has none"),
@@ -109,8 +109,8 @@ def as_json(explanation: Explanation) -> str:
 
 
 def _signs(plugins: Plugins) -> dict[str, str]:
-    """The name of each CI, and the variables that it is known by."""
-    names, signs = plugins.attributes("read_pipeline", "ci"), plugins.attributes("read_pipeline", "known_by")
+    """The name of each CI, and the variables that it is recognised by."""
+    names, signs = plugins.attributes("read_pipeline", "ci"), plugins.attributes("read_pipeline", "recognised_by")
     return {ci: " or ".join(known_by) for ci, known_by in zip(names, signs, strict=True)}
 
 

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from jira_ci_core.config.environ import CA_BUNDLES, HTTP_PROXIES, HTTPS_PROXIES, PREFIXES, UNRESOLVED, is_set, words
 from jira_ci_core.urls import https_url, origin, site_url
-from jira_ci_core.watchdog import PLUGIN_TIMEOUT, Watchdog, tell_of_hang
+from jira_ci_core.watchdog import PLUGIN_TIMEOUT, Watchdog, report_hang
 
 if TYPE_CHECKING:
     import ssl
@@ -175,7 +175,7 @@ def _origins(setting: Callable[[str], str]) -> list[str]:
             raise ValueError(f"{name} is no whole address")
         return _safe_origin(text) if text else ""
 
-    watchdog = Watchdog(float(setting("plugin_timeout") or PLUGIN_TIMEOUT), tell_of_hang)
+    watchdog = Watchdog(float(setting("plugin_timeout") or PLUGIN_TIMEOUT), report_hang)
     answers = []
     for name, target in _entry_points():
         if name not in disabled and name in (chosen or [name]) and name in (kind or [name]):

@@ -1,1 +1,1 @@
-"""What is printed, without secrets, and files that a CI reads."""
+"""Printing without secrets, and files that a CI reads."""

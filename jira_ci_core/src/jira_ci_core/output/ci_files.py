@@ -1,4 +1,4 @@
-"""Handing a text to the CI: in the file that it names for that, or on standard output."""
+"""Writes text for the CI to read: to a file that it names, or to standard output."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from jira_ci_core.output.console import write_line
 log = logging.getLogger(__name__)
 
 STANDARD_OUTPUT = "/dev/stdout"
+"""The path that stands for standard output."""
 
 
-def write_output(text: str, place: str, what: str, *, append: bool = False) -> None:
-    """Write whole lines to a file, or to standard output where `place` is /dev/stdout; nothing in them is masked here.
+def write_output(text: str, path: str, name: str, *, append: bool = False) -> None:
+    """Write whole lines to a file, or to standard output if `path` is /dev/stdout. Secrets in them are not masked here.
 
-    `append` keeps what the file holds. Where it cannot be written, a warning names `what` (a setting, in most cases),
-    and that is all: who is told of an end never changes it. With `--format json`, where standard output is for JSON,
-    it is standard error instead.
+    `append` keeps what the file holds. A failure is a warning that uses `name` (mostly a setting's), and never changes
+    how the step ends. With `--format json` standard output is for JSON alone: standard error takes its place.
     """
-    why = write_line(sys.stdout, text.removesuffix("\n")) if place == STANDARD_OUTPUT else _write(text, place, append)
+    why = write_line(sys.stdout, text.removesuffix("\n")) if path == STANDARD_OUTPUT else _write(text, path, append)
     if why:
         log.warning(
             "%s could not be written: %s: %s; check that the folder exists, that this step may write there, "
             "and that there is room",
-            what,
-            place,
+            name,
+            path,
             why,
         )
 
 
-def _write(text: str, place: str, append: bool) -> str:
-    """Write, and answer why that failed."""
+def _write(text: str, path: str, append: bool) -> str:
+    """Write to a file; return why that failed, or an empty text."""
     try:
-        with Path(place).open("a+b" if append else "wb") as file:
+        with Path(path).open("a+b" if append else "wb") as file:
             if append and file.seekable() and file.tell():
                 file.seek(-1, os.SEEK_END)
-                # Whoever wrote before left a line open, and ours would be part of it.
+                # Another step may have left its last line open.
                 text = text if file.read(1) == b"\n" else f"\n{text}"
             file.write(text.encode(errors="replace"))
     except (OSError, ValueError) as error:

@@ -36,7 +36,7 @@ from jira_ci_core.plugins.validation import (
     unknown_hook,
 )
 from jira_ci_core.problem import Problem
-from jira_ci_core.watchdog import Watchdog, tell_of_hang
+from jira_ci_core.watchdog import Watchdog, report_hang
 
 if TYPE_CHECKING:
     import click
@@ -62,7 +62,7 @@ class Plugins:
         self.fail = choice.on_plugin_error == "fail"
         """Whether a failing plugin ends the step."""
         self._timeout = choice.plugin_timeout
-        self._watchdog = Watchdog(self._timeout, tell_of_hang)
+        self._watchdog = Watchdog(self._timeout, report_hang)
         self._pluggy = pluggy.PluginManager(PROJECT_NAME)
         self._pluggy.add_hookspecs(hookspecs)
         self._answers: list[tuple[str, object]] | None = [] if choice.trace_hooks else None

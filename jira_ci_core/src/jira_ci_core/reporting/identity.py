@@ -1,6 +1,6 @@
-"""Who a run is: its pipeline, its number, its environments, and the address that Jira links to.
+"""The identity of a run: its pipeline, its number, its environments, and the address that Jira links to.
 
-These rules are fixed from the first release: a change in any of them splits a history in Jira.
+These rules are fixed from the first release: a change in any of them would split a history in Jira.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from jira_ci_core.urls import web_url
 LONGEST_ID = 255
 _LARGEST = 2**63 - 1
 _MOST_DIGITS = len(str(_LARGEST))
-# Digits that no letter follows directly: `build-42`, `v1.2.17`, `20240115.3`. What looks like a hash or a UUID
-# has digits too, but they count nothing.
-_COUNTING = re.compile(r"(?:[^0-9]*+[0-9]++(?![A-Za-z]))++[^0-9]*+")
+# Digits that are not directly followed by a letter: `build-42`, `v1.2.17`, `20240115.3`. The digits of a hash or a UUID
+# have no order.
+_ORDERED = re.compile(r"(?:[^0-9]*+[0-9]++(?![A-Za-z]))++[^0-9]*+")
 
 
 def pipeline_identity(pipeline: Pipeline, settings: Settings) -> PipelineIdentity:
-    """Which pipeline this is, for Jira and for people.
+    """Return the pipeline's id, name and address.
 
-    Raises SettingsError where neither `PIPELINE` nor CI nor the repository says, or nothing can be linked to.
+    Raises SettingsError if neither `PIPELINE` nor the CI nor the repository gives an id, or there is no address.
     """
     id = pipeline_id(pipeline, settings)
     name = settings.pipeline or pipeline.name or pipeline.repository or id
@@ -33,13 +33,13 @@ def pipeline_identity(pipeline: Pipeline, settings: Settings) -> PipelineIdentit
 
 
 def pipeline_id(pipeline: Pipeline, settings: Settings) -> str:
-    """What Jira knows the pipeline by. Raises SettingsError where neither `PIPELINE` nor CI nor the repository says."""
+    """Return the pipeline's id. Raises SettingsError if neither `PIPELINE` nor the CI nor the repository gives one."""
     id = settings.pipeline or pipeline.id or pipeline.repository
     if not id:
         raise SettingsError(
             Problem(
                 "PIPELINE is not set",
-                f"{_who(pipeline)} does not say which pipeline this is, and there is no repository to name it after",
+                f"{_source(pipeline)} does not say which pipeline this is, and there is no repository to name it after",
                 "set PIPELINE to a name that stays the same from run to run, such as acme/shop",
             )
         )
@@ -47,9 +47,9 @@ def pipeline_id(pipeline: Pipeline, settings: Settings) -> str:
 
 
 def run_number(pipeline: Pipeline, settings: Settings, kind: Kind) -> int:
-    """The number of this run, the same in every step and every rerun of it.
+    """Return the number of this run, which is the same in every step and every rerun of it.
 
-    Raises SettingsError where there is none, or none that has an order and a deployment needs one.
+    Raises SettingsError if there is none, or, for a deployment, none that has an order.
     """
     if settings.run_number is not None:
         return settings.run_number
@@ -57,38 +57,38 @@ def run_number(pipeline: Pipeline, settings: Settings, kind: Kind) -> int:
         raise SettingsError(
             Problem(
                 "RUN_NUMBER is not set",
-                f"{_who(pipeline)} does not say the number of this run",
+                f"{_source(pipeline)} does not say the number of this run",
                 "set RUN_NUMBER to a number that grows from run to run",
             )
         )
-    counted = countable(pipeline.number)
-    if counted is not None:
-        return counted
+    number = ordered_number(pipeline.number)
+    if number is not None:
+        return number
     if kind is Kind.DEPLOYMENT:
         raise SettingsError(
             Problem(
                 "RUN_NUMBER is not set",
-                f"the number that {_who(pipeline)} gives this run ({pipeline.number}) has no order, "
+                f"the number that {_source(pipeline)} gives this run ({pipeline.number}) has no order, "
                 "and Jira shows the deployment with the highest number as the latest",
                 "set RUN_NUMBER to a number that grows from run to run",
             )
         )
-    # 52 bits: as large as a number can be that every JSON reader keeps exact.
+    # 52 bits: every JSON parser keeps an integer of that size exact.
     return int.from_bytes(hashlib.sha256(pipeline.number.encode()).digest()[:8]) >> 12
 
 
-def countable(number: str) -> int | None:
-    """The digits in a run's number, where they count something; None where it has no order."""
+def ordered_number(number: str) -> int | None:
+    """Return the digits of a run's number as an integer; None if they have no order, or are too many for Jira."""
     digits = re.sub(r"[^0-9]", "", number).lstrip("0") or "0"
-    if _COUNTING.fullmatch(number) and len(digits) <= _MOST_DIGITS and int(digits) <= _LARGEST:
+    if _ORDERED.fullmatch(number) and len(digits) <= _MOST_DIGITS and int(digits) <= _LARGEST:
         return int(digits)
     return None
 
 
 def link(pipeline: Pipeline, settings: Settings) -> str:
-    """The address that Jira links to: LINK, else the run, else the commit.
+    """Return the address that Jira links to: LINK, else the run's, else the commit's.
 
-    Raises SettingsError, naming LINK, where none of them is known.
+    Raises SettingsError if none of them is a web address.
     """
     for candidate in (settings.link, pipeline.url, commit_url(pipeline)):
         try:
@@ -99,14 +99,14 @@ def link(pipeline: Pipeline, settings: Settings) -> str:
     raise SettingsError(
         Problem(
             "LINK is not set",
-            f"{_who(pipeline)} gives no usable address of the run, and there is no commit with one",
+            f"{_source(pipeline)} gives no usable address of the run, and there is no commit with one",
             "set LINK to the address that people should get to from Jira, https://…",
         )
     )
 
 
 def commit_url(pipeline: Pipeline) -> str | None:
-    """Where the commit is shown, as far as that can be known."""
+    """Return the address of the commit; None if it is not known."""
     if pipeline.commit_url:
         return pipeline.commit_url
     if not (pipeline.repository_url and pipeline.sha):
@@ -115,7 +115,7 @@ def commit_url(pipeline: Pipeline) -> str | None:
 
 
 def branch_url(pipeline: Pipeline) -> str | None:
-    """Where the branch is shown, as far as that can be known."""
+    """Return the address of the branch; None if it is not known."""
     if not (pipeline.repository_url and pipeline.branch):
         return None
     if "/_git/" in pipeline.repository_url:
@@ -125,12 +125,12 @@ def branch_url(pipeline: Pipeline) -> str | None:
 
 
 def environment_id(name: str) -> str:
-    """A stable id made from an environment's name: case and white space make no difference."""
+    """Return a stable id made from an environment's name, regardless of case and white space."""
     return stable_id(" ".join(name.lower().split()))
 
 
 def stable_id(text: str) -> str:
-    """An id that Jira takes: the text itself, or, where that is too long, its beginning and a hash of all of it."""
+    """Return a text as an id that Jira accepts: if it is too long, its beginning and a hash of the whole."""
     if len(text) <= LONGEST_ID:
         return text
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -141,5 +141,5 @@ def _is_bitbucket(pipeline: Pipeline) -> bool:
     return (pipeline.repository_url or "").startswith(("https://bitbucket.org/", "http://bitbucket.org/"))
 
 
-def _who(pipeline: Pipeline) -> str:
+def _source(pipeline: Pipeline) -> str:
     return pipeline.ci if pipeline.is_of_ci else "this machine (no CI was recognised)"

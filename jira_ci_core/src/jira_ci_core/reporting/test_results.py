@@ -1,7 +1,7 @@
-"""Counting tests: the JUnit XML files that TEST_RESULTS names, merged, each test counted once.
+"""Counts the tests in the JUnit XML files that TEST_RESULTS names, merged, each test once.
 
-Files and patterns may come from the change under test, so that no link is followed, no document type is read, and what
-is too large is left out. Nothing of junitparser is imported unless there is something to count.
+Files and patterns may come from the change under test: links are not followed, a file with a document type is not read,
+and one that is too large is left out. junitparser is imported only if there is something to count.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from itertools import islice
@@ -26,66 +27,67 @@ log = logging.getLogger(__name__)
 
 MOST_FILES = 10_000
 LARGEST_FILE = 64 * 2**20
-LARGEST_IN_ALL = 4 * LARGEST_FILE
+LARGEST_TOTAL = 4 * LARGEST_FILE
 MOST_ELEMENTS = 500_000
-DEEPEST = 100
+DEEPEST_NESTING = 100
 _CHUNK = 2**16
-# Whoever wrote the files may have put a link or a pipe in the place of one.
-_READING = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+# In place of a file there may be a link or a pipe.
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
-class _Refused(Exception):  # noqa: N818
-    """Why a file is left out."""
+class _UnusableFileError(Exception):
+    """The reason for leaving a file out."""
 
 
-class _Run(NamedTuple):
+class _TestRun(NamedTuple):
     """One run of one test."""
 
     test: tuple[str | None, ...]
-    """Its suites, its class, its own name and its file."""
-    began: str
-    """When its suite began, as the file says it; empty where it does not."""
+    """What identifies the test: its suites, class, name and file."""
+    timestamp: str
+    """The start of its suite, as the file has it; empty if it has none."""
     verdict: str
     """`passed`, `failed` or `skipped`."""
 
 
 def count_tests(patterns: Sequence[str], folder: Path) -> CountedTests | None:
-    """The tests in all files below `folder` that match; None where no file holds any.
+    """Count the tests in all files below `folder` that match; None if there are none.
 
-    A test that is there more than once (the same suites, class, name and file) was run again, and its last run counts:
-    by the time of its suite, else by its place. A file that cannot be counted is a warning. Raises SettingsError where
-    junitparser is not installed.
+    A test with several runs (the same suites, class, name and file) counts once, by its last run: the one in the latest
+    suite, or else the last in the files. A file that cannot be counted is a warning.
+
+    Raises SettingsError if junitparser is not installed.
     """
     require_junitparser()
-    runs: list[_Run] = []
-    left = LARGEST_IN_ALL
+    runs: list[_TestRun] = []
+    remaining = LARGEST_TOTAL
     files = 0
     for path in _files(patterns, folder):
         try:
-            data = _content(folder / path, left)
-            runs += _runs(data)
-        except _Refused as refused:
-            log.warning("%s is not counted among the test results: %s", path, refused)
+            data = _read(folder / path, remaining)
+            runs += _test_runs(data)
+        except _UnusableFileError as reason:
+            log.warning("%s is not counted among the test results: %s", path, reason)
             continue
-        left -= len(data)
+        remaining -= len(data)
         files += 1
-    verdicts = {run.test: run.verdict for run in sorted(runs, key=lambda run: run.began)}
+    verdicts = {run.test: run.verdict for run in sorted(runs, key=lambda run: run.timestamp)}
     if not verdicts:
         if files:
             log.warning("the files that TEST_RESULTS names hold no test; no tests are reported")
         return None
-    found = list(verdicts.values())
-    tests = CountedTests(passed=found.count("passed"), failed=found.count("failed"), skipped=found.count("skipped"))
-    again = f" ({len(runs) - tests.total} more runs of them were reruns)" if len(runs) > tests.total else ""
+    counts = Counter(verdicts.values())
+    tests = CountedTests(passed=counts["passed"], failed=counts["failed"], skipped=counts["skipped"])
+    reruns = f" ({len(runs) - tests.total} more runs of them were reruns)" if len(runs) > tests.total else ""
     log.info(
         "%d tests in %d files: %d passed, %d failed, %d skipped%s",
-        *(tests.total, files, tests.passed, tests.failed, tests.skipped, again),
+        *(tests.total, files, tests.passed, tests.failed, tests.skipped, reruns),
     )
     return tests
 
 
 def require_junitparser() -> None:
-    """Raise SettingsError where it is not installed."""
+    """Raise SettingsError if junitparser is not installed."""
     try:
         import junitparser  # noqa: F401
     except ImportError:
@@ -99,10 +101,10 @@ def require_junitparser() -> None:
 
 
 def _files(patterns: Iterable[str], folder: Path) -> list[Path]:
-    """What the patterns match, in the order of their names, each once; relative to the folder."""
+    """Return the files that match any pattern, sorted, relative to the folder."""
     found: set[Path] = set()
     for pattern in patterns:
-        matching = set(islice(_matching(folder, Path(pattern).parts), MOST_FILES + 1))
+        matching = set(islice(_glob(folder, Path(pattern).parts), MOST_FILES + 1))
         if not matching:
             log.warning("TEST_RESULTS: no file matches %s (links are not followed)", pattern)
         found |= matching
@@ -111,54 +113,58 @@ def _files(patterns: Iterable[str], folder: Path) -> list[Path]:
     return sorted(found)[:MOST_FILES]
 
 
-def _matching(folder: Path, pattern: tuple[str, ...]) -> Iterator[Path]:
-    """Files below a folder; as in a shell, `**` is any folders, and a dot at the beginning must be written."""
+def _glob(folder: Path, pattern: tuple[str, ...]) -> Iterator[Path]:
+    """Yield the files below a folder that match, without following links (as `Path.glob` does).
+
+    As in a shell, `**` stands for any folders, and wildcards match no leading dot.
+    """
     if pattern[-1] == "**":
         pattern = (*pattern, "*")
-    waiting = [(Path(), pattern)]
-    while waiting:
-        below, (first, *rest) = waiting.pop()
+    pending = [(Path(), pattern)]
+    while pending:
+        below, (first, *rest) = pending.pop()
         if first == "**":
-            waiting.append((below, tuple(rest)))
-        for entry in _entries(folder / below, first):
+            pending.append((below, tuple(rest)))
+        for entry in _matching_entries(folder / below, first):
             path, is_folder = below / entry.name, entry.is_dir(follow_symlinks=False)
             if rest and is_folder:
-                waiting.append((path, (first, *rest) if first == "**" else tuple(rest)))
+                pending.append((path, (first, *rest) if first == "**" else tuple(rest)))
             elif not rest and not is_folder:
                 yield path
 
 
-def _entries(folder: Path, pattern: str) -> list[os.DirEntry[str]]:
-    """What in a folder matches one part of a pattern; nothing where it cannot be read."""
+def _matching_entries(folder: Path, pattern: str) -> list[os.DirEntry[str]]:
+    """Return the entries of a folder that match one part of a pattern; none if the folder cannot be read."""
     pattern = "*" if pattern == "**" else pattern
     try:
         entries = list(os.scandir(folder))
     except OSError:
         return []
-    return [one for one in entries if fnmatchcase(one.name, pattern) and (one.name[0] != "." or pattern[0] == ".")]
+    entries = [entry for entry in entries if fnmatchcase(entry.name, pattern)]
+    return [entry for entry in entries if entry.name[0] != "." or pattern[0] == "."]
 
 
-def _content(path: Path, left: int) -> bytes:
-    """What a file holds, of which at most `left` bytes are still to be read in all."""
+def _read(path: Path, remaining: int) -> bytes:
+    """Return the content of a file, where all files together may have `remaining` more bytes."""
     if path.is_symlink():
-        raise _Refused("it is a link, and none is followed")
+        raise _UnusableFileError("it is a link, and none is followed")
     try:
-        with open(path, "rb", opener=lambda name, flags: os.open(name, _READING)) as file:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, _OPEN_FLAGS)) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise _Refused("it is no file")
-            data = file.read(min(LARGEST_FILE, left) + 1)
+                raise _UnusableFileError("it is no file")
+            data = file.read(min(LARGEST_FILE, remaining) + 1)
     except OSError as error:
-        raise _Refused(error.strerror or str(error)) from None
+        raise _UnusableFileError(error.strerror or str(error)) from None
     if len(data) > LARGEST_FILE:
-        raise _Refused(f"it is larger than {LARGEST_FILE // 2**20} MiB")
-    if len(data) > left:
-        raise _Refused(f"all files together are larger than {LARGEST_IN_ALL // 2**20} MiB")
+        raise _UnusableFileError(f"it is larger than {LARGEST_FILE // 2**20} MiB")
+    if len(data) > remaining:
+        raise _UnusableFileError(f"all files together are larger than {LARGEST_TOTAL // 2**20} MiB")
     return data
 
 
-def _runs(data: bytes) -> list[_Run]:
-    """The runs of tests in one file, in their order."""
+def _test_runs(data: bytes) -> list[_TestRun]:
+    """Return the runs of tests in one file, in their order."""
     from junitparser import Attr, JUnitXml, JUnitXmlError, TestCase, TestSuite
 
     class Case(TestCase):
@@ -167,19 +173,19 @@ def _runs(data: bytes) -> list[_Run]:
     try:
         results = JUnitXml.fromroot(_parse(data))
     except JUnitXmlError:
-        raise _Refused("it is no JUnit XML: it begins with neither testsuites nor testsuite") from None
+        raise _UnusableFileError("it is no JUnit XML: it begins with neither testsuites nor testsuite") from None
 
-    def runs_in(place: Any, around: tuple[str | None, ...], began: str) -> Iterator[_Run]:
-        for case in place.iterchildren(Case):
-            yield _Run((*around, case.classname, case.name, case.file), began, _verdict(case))
-        for suite in place.iterchildren(TestSuite):
-            yield from runs_in(suite, (*around, suite.name), suite.timestamp or began)
+    def runs_in(element: Any, suites: tuple[str | None, ...], timestamp: str) -> Iterator[_TestRun]:
+        for case in element.iterchildren(Case):
+            yield _TestRun((*suites, case.classname, case.name, case.file), timestamp, _verdict(case))
+        for suite in element.iterchildren(TestSuite):
+            yield from runs_in(suite, (*suites, suite.name), suite.timestamp or timestamp)
 
     return list(runs_in(results, (), ""))
 
 
 def _verdict(case: TestCase) -> str:
-    """How a run ended: Surefire's `flakyFailure` is of a test that passed, its `rerunFailure` of one that failed."""
+    """Return how a run ended. Surefire's `flakyFailure` is no result in junitparser: the test passed in the end."""
     from junitparser import Skipped
 
     results = case.result
@@ -187,22 +193,22 @@ def _verdict(case: TestCase) -> str:
 
 
 def _parse(data: bytes) -> Any:
-    """The elements of a document, without any text; JUnit XML says all that counts in elements and attributes."""
+    """Parse a document without its text: in JUnit XML all that counts is in elements and attributes."""
     from xml.etree.ElementTree import ParseError, TreeBuilder, XMLParser
 
     class Elements(TreeBuilder):
         count = depth = 0
 
         def doctype(self, name: str, public: str | None, system: str | None) -> None:
-            # Before any entity is declared: neither a laugh of a billion nor a file of this machine gets in.
-            raise _Refused("it declares a document type, which JUnit XML has no need of and attacks have")
+            # Called before any entity is declared, so no entity can expand without end or read a local file.
+            raise _UnusableFileError("it declares a document type, which JUnit XML has no need of and attacks have")
 
         def start(self, tag: Any, attributes: Any) -> Any:
             self.count, self.depth = self.count + 1, self.depth + 1
             if self.count > MOST_ELEMENTS:
-                raise _Refused(f"it has more than {MOST_ELEMENTS} elements")
-            if self.depth > DEEPEST:
-                raise _Refused(f"its elements are nested more than {DEEPEST} deep")
+                raise _UnusableFileError(f"it has more than {MOST_ELEMENTS} elements")
+            if self.depth > DEEPEST_NESTING:
+                raise _UnusableFileError(f"its elements are nested more than {DEEPEST_NESTING} deep")
             return super().start(tag, attributes)
 
         def end(self, tag: Any) -> Any:
@@ -210,7 +216,7 @@ def _parse(data: bytes) -> Any:
             return super().end(tag)
 
         def data(self, text: Any) -> None:
-            """Leave it out: what tests print may be large."""
+            """Drop the text, since the output of tests may be large."""
 
     parser = XMLParser(target=Elements())  # noqa: S314
     try:
@@ -218,4 +224,4 @@ def _parse(data: bytes) -> Any:
             parser.feed(data[place : place + _CHUNK])
         return parser.close()
     except (ParseError, ValueError, LookupError) as error:
-        raise _Refused(f"it is not well-formed XML: {error}") from None
+        raise _UnusableFileError(f"it is not well-formed XML: {error}") from None

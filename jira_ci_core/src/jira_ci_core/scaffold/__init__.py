@@ -1,4 +1,4 @@
-"""Writes a new plugin: a package that installs, passes its tests, types and lint at once."""
+"""Writes a new plugin: a package that can be installed, and passes its tests, type checks and lint."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jira_ci_core.problem import Problem
 LONGEST_NAME = 40
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 
-# What is written, and the template that it is made from; `$hook` and `$module` stand for themselves.
+# The files of the package, each with its template; `$hook` and `$module` are replaced in both.
 FILES = {
     "pyproject.toml": "pyproject",
     "README.md": "readme",
@@ -29,21 +29,19 @@ FILES = {
 
 
 def new_plugin(name: str, hook: str, folder: Path) -> list[Path]:
-    """Write the package `name` into a folder of that name in `folder`, and answer its files.
+    """Write the package `name` into a folder of that name in `folder`, and return its files.
 
-    `hook` may be written with or without `jira_ci_`. Raises SettingsError where the name or the hook is none, the
-    folder is there already, or cannot be written.
+    `hook` may be written with or without `jira_ci_`. Raises SettingsError if the name or the hook is invalid, or the
+    folder exists already or cannot be written.
     """
-    hook = _known(hook)
-    names = {"hook": hook, "name": name, "module": _module(name)}
+    hook = _short_hook_name(hook)
+    names = {"hook": hook, "name": name, "module": _module_name(name)}
     names["class_name"] = "".join(part.capitalize() for part in name.split("-"))
     names["variable"] = names["module"].upper()
     package = folder / name
     try:
         package.mkdir()
-        return [
-            _write(package, _filled(path, names), _filled(template, names), names) for path, template in FILES.items()
-        ]
+        return [_write(package, _fill(path, names), _fill(template, names), names) for path, template in FILES.items()]
     except FileExistsError:
         raise SettingsError(
             Problem(
@@ -60,7 +58,7 @@ def new_plugin(name: str, hook: str, folder: Path) -> list[Path]:
         ) from None
 
 
-def _known(hook: str) -> str:
+def _short_hook_name(hook: str) -> str:
     short = hook.strip().removeprefix(HOOK_PREFIX)
     if HOOK_PREFIX + short not in HOOKS:
         known = ", ".join(name.removeprefix(HOOK_PREFIX) for name in HOOKS)
@@ -70,7 +68,7 @@ def _known(hook: str) -> str:
     return short
 
 
-def _module(name: str) -> str:
+def _module_name(name: str) -> str:
     module = name.replace("-", "_")
     if not _NAME.fullmatch(name) or len(name) > LONGEST_NAME:
         why = f"a name is lower-case words joined by hyphens, {LONGEST_NAME} characters at most"
@@ -83,7 +81,7 @@ def _module(name: str) -> str:
     raise SettingsError(Problem(f"a plugin cannot be called {name!r}", why, "choose a name such as acme-changelog"))
 
 
-def _filled(text: str, names: dict[str, str]) -> str:
+def _fill(text: str, names: dict[str, str]) -> str:
     return Template(text).substitute(names)
 
 
@@ -91,5 +89,5 @@ def _write(package: Path, path: str, template: str, names: dict[str, str]) -> Pa
     file = package / path
     file.parent.mkdir(parents=True, exist_ok=True)
     text = (files(__package__) / "templates" / f"{template}.txt").read_text(encoding="utf-8") if template else ""
-    file.write_text(_filled(text, names), encoding="utf-8", newline="\n")
+    file.write_text(_fill(text, names), encoding="utf-8", newline="\n")
     return file

@@ -1,10 +1,10 @@
-"""What authors of plugins test with: recorded runs, a local Jira, the step itself, and the contract as tests.
+"""A kit for testing plugins: the contract as tests, the step itself, a local Jira, and recorded runs of each CI.
 
     class TestMine(ExtractorContract):
         plugin = MyExtractor
 
-It needs the extra `testing`: `pip install 'jira-ci-core[testing]'`. With that, pytest knows the fixtures `jira_ci`,
-`jira_ci_sandbox`, `jira_ci_plugins` and `jira_ci_pipeline` by itself.
+It needs the extra `testing`: `pip install 'jira-ci-core[testing]'`. pytest then finds the fixtures `jira_ci`,
+`jira_ci_sandbox`, `jira_ci_plugins` and `jira_ci_pipeline`.
 """
 
 try:
@@ -27,7 +27,7 @@ from jira_ci_core.testing.harness import load_plugin
 from jira_ci_core.testing.recorded import RECORDED, recorded_pipeline
 from jira_ci_core.testing.sandbox import Sandbox
 from jira_ci_core.testing.step import JiraCi, StepResult
-from jira_ci_core.testing.strategies import pipelines, receipts_of, reports
+from jira_ci_core.testing.strategies import pipelines, receipts, reports
 
 __all__ = [
     "RECORDED",
@@ -45,7 +45,7 @@ __all__ = [
     "StepResult",
     "load_plugin",
     "pipelines",
-    "receipts_of",
+    "receipts",
     "recorded_pipeline",
     "reports",
 ]

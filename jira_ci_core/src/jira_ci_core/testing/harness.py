@@ -1,4 +1,4 @@
-"""A plugin by itself: taken in, constructed and called as core does it, without any other."""
+"""Loads a plugin alone, as core loads it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ NAME = "under-test"
 
 
 def load_plugin(plugin: object, **settings: str) -> Plugins:
-    """The plugins of a run that has just this one, started: `load_plugin(MyPlugin, my_setting="x")`.
+    """Load and start a plugin without any other: `load_plugin(MyPlugin, my_setting="x")`.
 
-    `plugin` is what its entry point names: a module, or a class. Raises PluginError where core would not take it in,
-    and SettingsError where its settings are wrong.
+    `plugin` is what its entry point names: a module or a class. Raises PluginError if core would refuse it, and
+    SettingsError if its settings are wrong.
     """
     target = getattr(plugin, "__qualname__", getattr(plugin, "__name__", repr(plugin)))
     installed = InstalledPlugin(NAME, lambda: ("the plugin under test", ""), target, loaded=plugin_in(plugin))

@@ -1,4 +1,4 @@
-"""What each CI that core reads tells a step, recorded from its vendor's documentation."""
+"""Recorded runs: the variables that each CI sets for a step, by the vendor's documentation."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ ENVIRONMENTS = Path(__file__).parent / "environments"
 
 @dataclass(frozen=True)
 class RecordedRun:
-    """What a CI tells a step of one run, written down from the vendor's documentation, and what is to be read from it.
+    """The variables of a step, by the vendor's documentation, and the facts that core should read from them.
 
-    The files are `environments/*.toml`, one a CI. A run's variables and facts are those of the file with its own
-    on top; an empty one takes one away.
+    Each CI has a file, `environments/*.toml`. A run has the variables and facts of the whole file, with its own added;
+    an empty value removes one.
     """
 
     reader: str
-    """The file, and the built-in plugin: `github`."""
+    """The name of the file and of the built-in plugin: `github`."""
     run: str
-    """`push`, `pull_request`, `tag`, `deployment`, `rerun`, `failure`, or what else is worth knowing."""
+    """`push`, `pull_request`, `tag`, `deployment`, `rerun`, `failure`, or a special case of this CI."""
     ci: str
-    known_by: str
+    recognised_by: str
     environ: Mapping[str, str]
     facts: Mapping[str, Any]
     event: Mapping[str, Any] = field(default_factory=dict)
-    """What is in the file of the event, where this CI has one."""
+    """The content of the event file, if this CI has one."""
     shown_as: str | None = None
-    """The state of its status; None where this CI publishes none."""
+    """The state that its status maps to; None if this CI publishes no status."""
     new_run: bool = False
-    """Whether a rerun is a run of its own here."""
+    """Whether this CI counts a rerun as a new run."""
 
     def variables(self, folder: Path) -> dict[str, str]:
-        """The environment, with the file of the event, where there is one, in this folder."""
+        """Return the environment, and write the event file, if there is one, into `folder`."""
         if not self.event:
             return dict(self.environ)
         file = folder / "event.json"
@@ -50,22 +50,21 @@ class RecordedRun:
         return {**self.environ, "GITHUB_EVENT_PATH": str(file)}
 
     def other(self, run: str) -> RecordedRun:
-        """Another run of the same CI."""
-        return next(one for one in recorded_runs() if (one.reader, one.run) == (self.reader, run))
+        """Return another run of the same CI."""
+        return next(other for other in recorded_runs() if (other.reader, other.run) == (self.reader, run))
 
 
 @functools.cache
 def recorded_runs() -> list[RecordedRun]:
-    """All of them."""
     runs = []
     for file in sorted(ENVIRONMENTS.glob("*.toml")):
-        of_ci = tomllib.loads(file.read_text(encoding="utf-8"))
-        for name, run in of_ci["runs"].items():
-            both: dict[str, Any] = {
-                part: {key: value for key, value in {**of_ci[part], **run.pop(part, {})}.items() if value != ""}
+        recorded = tomllib.loads(file.read_text(encoding="utf-8"))
+        for name, run in recorded["runs"].items():
+            merged: dict[str, Any] = {
+                part: {key: value for key, value in {**recorded[part], **run.pop(part, {})}.items() if value != ""}
                 for part in ("environ", "facts")
             }
-            runs.append(RecordedRun(file.stem, name, of_ci["ci"], of_ci["known_by"], **both, **run))
+            runs.append(RecordedRun(file.stem, name, recorded["ci"], recorded["recognised_by"], **merged, **run))
     return runs
 
 
@@ -75,12 +74,14 @@ def _push(run: RecordedRun) -> Mapping[str, str]:
 
 
 RECORDED: Mapping[str, Mapping[str, str]] = {run.ci: _push(run) for run in recorded_runs() if run.run == "push"}
-"""The variables of a push to `main`, by the CI's name: `RECORDED["GitLab"]`. Where a CI tells the message, it names
-MYT-1."""
+"""The variables of a push to `main`, by the CI's name: `RECORDED["GitLab"]`.
+
+The commit message names MYT-1, in those CIs that have a variable for it.
+"""
 
 
 def recorded_pipeline(ci: str) -> Pipeline:
-    """What core's reader of that CI makes of its recorded run: `recorded_pipeline("GitLab")`."""
+    """Return the recorded push as core reads it: `recorded_pipeline("GitLab")`."""
     core_only = Plugins(PluginChoice(plugins=()))
     core_only.start(Sources({}))
     pipeline = core_only.read_pipeline(RECORDED[ci])

@@ -1,4 +1,4 @@
-"""The local Jira of `jira-ci-sandbox`, as a process of its own that is spoken to over HTTP."""
+"""Runs the local Jira of `jira-ci-sandbox` as a process, and calls it over HTTP."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import requests
 from jira_ci_core.errors import SettingsError
 from jira_ci_core.problem import Problem
 
-PATIENCE = 30.0  # seconds that it gets to start, and to end
+TIMEOUT = 30.0  # seconds, to start and to end
 PROJECTS = "MYT,DEMO"
 
 
@@ -26,7 +26,7 @@ class Sandbox:
     """A running local Jira that knows the projects MYT and DEMO."""
 
     url: str
-    """Its origin; serves as INSTANCE, API_URL and CONNECT_HOSTNAME."""
+    """Its origin, to be used as INSTANCE, API_URL and CONNECT_HOSTNAME."""
     cloud_id: str
     client_id: str
     client_secret: str = field(repr=False)
@@ -34,49 +34,49 @@ class Sandbox:
 
     @property
     def settings(self) -> dict[str, str]:
-        """The settings that point a step at it, with OAuth credentials."""
+        """The settings for a step that reports to it, with OAuth credentials."""
         return {
             **{"PROJECT": "MYT", "INSTANCE": self.url, "API_URL": self.url, "CONNECT_HOSTNAME": self.url},
             **{"CLIENT_ID": self.client_id, "CLIENT_SECRET": self.client_secret},
         }
 
     def builds(self) -> list[dict[str, Any]]:
-        """The builds that it holds, as Jira's API names their fields."""
+        """Return the builds that it holds, with the fields of Jira's API."""
         return list(self._call("GET", "_sandbox/entities")["builds"])
 
     def deployments(self) -> list[dict[str, Any]]:
-        """The deployments that it holds."""
+        """Return the deployments that it holds, with the fields of Jira's API."""
         return list(self._call("GET", "_sandbox/entities")["deployments"])
 
     def requests(self) -> list[dict[str, Any]]:
-        """The calls that it received, the oldest first."""
+        """Return the requests that it received, the oldest first."""
         return list(self._call("GET", "_sandbox/requests"))
 
     def answer(self, status: int, body: object = None, *, count: int = 1) -> None:
-        """Answer the next `count` reports with this status and JSON body instead of taking them."""
+        """Refuse the next `count` reports, with this status and JSON body."""
         headers = {"content-type": "application/json"}
         fault = {"action": "answer", "match": "bulk", "status": status, "headers": headers, "body": json.dumps(body)}
         self._call("POST", "_sandbox/faults", {**fault, "count": count})
 
     def token(self) -> str:
-        """A new access token, as Jira's API takes it in `Authorization: Bearer …`."""
-        asked = {"grant_type": "client_credentials", "client_id": self.client_id, "client_secret": self.client_secret}
-        answer = self._call("POST", "oauth/token", {**asked, "audience": "api.atlassian.com"})
+        """Return a new access token, for `Authorization: Bearer …`."""
+        form = {"grant_type": "client_credentials", "client_id": self.client_id, "client_secret": self.client_secret}
+        answer = self._call("POST", "oauth/token", {**form, "audience": "api.atlassian.com"})
         return str(answer["access_token"])
 
     def expire_tokens(self) -> None:
-        """Make every token that was issued expire now."""
+        """Expire all tokens that it has issued."""
         self._call("POST", "_sandbox/expire-tokens")
 
     def reset(self) -> None:
-        """Forget everything but the credentials it began with."""
+        """Delete everything but its first credentials."""
         self._call("POST", "_sandbox/reset")
 
     def _call(self, method: str, path: str, body: Mapping[str, object] | None = None) -> Any:
         with requests.Session() as session:
-            session.trust_env = False  # a proxy of the environment is not for loopback
+            session.trust_env = False  # a proxy from the environment cannot reach loopback
             response = session.request(
-                method, f"{self.url}/{path}", json=body, headers={"X-Sandbox": "1"}, timeout=PATIENCE
+                method, f"{self.url}/{path}", json=body, headers={"X-Sandbox": "1"}, timeout=TIMEOUT
             )
         response.raise_for_status()
         return response.json() if response.content else None
@@ -84,9 +84,9 @@ class Sandbox:
 
 @contextmanager
 def running_sandbox() -> Iterator[Sandbox]:
-    """A local Jira that runs as long as the block; it also ends when this process does.
+    """Run a local Jira during the block; it also ends with this process.
 
-    Raises SettingsError where it is not installed or does not start.
+    Raises SettingsError if it is not installed or does not start.
     """
     command = [sys.executable, "-m", "jira_ci_sandbox", "--port", "0", "--projects", PROJECTS]
     command += ["--format", "json", "--mint", "--until-stdin-closes"]
@@ -95,8 +95,8 @@ def running_sandbox() -> Iterator[Sandbox]:
         assert process.stdin
         assert process.stdout
         with process.stdin, process.stdout:
-            # Killing it is what ends a wait that takes too long.
-            timer = threading.Timer(PATIENCE, process.kill)
+            # `readline` has no time limit, but ends when the process does.
+            timer = threading.Timer(TIMEOUT, process.kill)
             timer.start()
             line = process.stdout.readline()
             timer.cancel()
@@ -116,7 +116,7 @@ def running_sandbox() -> Iterator[Sandbox]:
             finally:
                 process.stdin.close()
                 try:
-                    process.wait(timeout=PATIENCE)
+                    process.wait(timeout=TIMEOUT)
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()

@@ -1,4 +1,4 @@
-"""Runs, reports and receipts as hypothesis makes them: ordinary ones and odd ones."""
+"""Strategies for hypothesis: pipeline runs, reports and receipts, ordinary and odd ones."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from jira_ci_core.models import (
 from jira_ci_core.problem import Problem
 from jira_ci_core.testing.recorded import RECORDED
 
-_anything = st.text(st.characters(codec="utf-8"), max_size=40)
-_words = _anything.map(str.strip).filter(bool)
+_texts = st.text(st.characters(codec="utf-8"), max_size=40)
+_words = _texts.map(str.strip).filter(bool)
 _keys = st.from_regex(r"(MYT|DEMO|OTHER)-[1-9][0-9]{0,4}", fullmatch=True)
 _hashes = st.from_regex(r"[0-9a-f]{40}", fullmatch=True)
 _urls = st.sampled_from(["https://ci.example/acme/shop/42", "https://git.example/acme/shop"])
 
 
-def messages() -> st.SearchStrategy[str]:
-    """Texts of people, with and without issue keys in them."""
-    parts = st.one_of(_anything, _keys, st.sampled_from(["\n", "\n\nRefs: ", "[", "]", "myt-12", "XMYT-1", "UTF-8"]))
+def _messages() -> st.SearchStrategy[str]:
+    """Commit messages and titles, with and without issue keys."""
+    parts = st.one_of(_texts, _keys, st.sampled_from(["\n", "\n\nRefs: ", "[", "]", "myt-12", "XMYT-1", "UTF-8"]))
     return st.lists(parts, max_size=6).map(" ".join)
 
 
 def pipelines() -> st.SearchStrategy[Pipeline]:
-    """Runs of all CIs and of none, with any part of the facts."""
+    """Runs of all CIs and of none, with any of the facts missing."""
     facts = {
         "number": st.one_of(st.integers(0, 10**6).map(str), _words),
         "url": _urls,
@@ -50,10 +50,10 @@ def pipelines() -> st.SearchStrategy[Pipeline]:
         "target_branch": st.just("main"),
         "tag": st.one_of(st.just("v1.2.3"), _words),
         "pull_request": st.integers(1, 9999).map(str),
-        "pull_request_title": messages(),
+        "pull_request_title": _messages(),
         "sha": _hashes,
         "commit_before": _hashes,
-        "message": messages(),
+        "message": _messages(),
         "repository": st.just("acme/shop"),
         "repository_url": _urls,
         "environment": st.one_of(st.sampled_from(["prod", "qa"]), _words),
@@ -65,12 +65,12 @@ def pipelines() -> st.SearchStrategy[Pipeline]:
 
 
 def reports(site: Site) -> st.SearchStrategy[Report]:
-    """Builds and deployments of all states, for that site."""
+    """Builds and deployments in all states, for this site."""
     common = {
         "number": st.integers(0, 2**53),
         "sequence": st.integers(1, 2**53),
         "name": _words,
-        "description": _anything,
+        "description": _texts,
         "label": st.none() | _words,
         "url": _urls,
         "last_updated": st.just(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
@@ -81,15 +81,15 @@ def reports(site: Site) -> st.SearchStrategy[Report]:
     environments = st.builds(Environment, id=_words, name=_words, type=st.sampled_from(EnvironmentType))
     counts = st.integers(0, 10**6)
     tests = st.none() | st.builds(CountedTests, passed=counts, failed=counts, skipped=counts)
-    of_builds = states.filter(lambda state: state is not State.ROLLED_BACK)
-    builds = st.builds(Build, state=of_builds, tests=tests, **common)
-    more = {"duration": st.none() | counts, "service_ids": st.lists(_words, max_size=2, unique=True).map(tuple)}
-    deployments = st.builds(Deployment, state=states, environment=environments, **more, **common)
+    build_states = states.filter(lambda state: state is not State.ROLLED_BACK)
+    builds = st.builds(Build, state=build_states, tests=tests, **common)
+    optional = {"duration": st.none() | counts, "service_ids": st.lists(_words, max_size=2, unique=True).map(tuple)}
+    deployments = st.builds(Deployment, state=states, environment=environments, **optional, **common)
     return st.builds(Report, site=st.just(site), entity=builds | deployments)
 
 
-def receipts_of(delivered: Sequence[Report]) -> st.SearchStrategy[Receipt]:
-    """Everything that can become of these reports; of none, that they were left out."""
+def receipts(delivered: Sequence[Report]) -> st.SearchStrategy[Receipt]:
+    """Any results of delivering these reports; for none, that the update was skipped."""
     if not delivered:
         return st.builds(Receipt, skipped=_words)
     problems = st.builds(Problem, what=_words, why=_words, remedy=_words)

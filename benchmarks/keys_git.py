@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from jira_ci_core import Pipeline, Settings
-from jira_ci_keys_git import GitKeys
+from jira_ci_keys_git.plugin import GitKeys
 
 COMMITS = 100_000
 RANGES = 10, 1_000, 100_000

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from jira_ci_core import Pipeline, Settings
-from jira_ci_keys_git import GitKeys
 from jira_ci_keys_git.git import Git
+from jira_ci_keys_git.plugin import GitKeys
 
 _numbers = itertools.count()
 

@@ -1,0 +1,137 @@
+"""Issue keys from all commits of a change: since the target branch, the previous run or the last deployment."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+
+from jira_ci_core import Deployment, FoundKey, Pipeline, PluginError, Problem, Receipt, Report, Result, State, hookimpl
+from jira_ci_core import Settings as StepSettings
+from jira_ci_keys_git.commits import LOG, read_commits, read_fields
+from jira_ci_keys_git.deployed import ref_of, remember
+from jira_ci_keys_git.git import Git, GitError
+from jira_ci_keys_git.options import Options
+from jira_ci_keys_git.search import MOST_KEYS, Search
+from jira_ci_keys_git.span import History, Span
+
+log = logging.getLogger(__name__)
+
+# Core ends a plugin that takes longer than PLUGIN_TIMEOUT: git must have given up before.
+SHARE_OF_TIME = 0.8
+
+
+class GitKeys:
+    """Reads the commits of this change with git."""
+
+    CONTRACT = 1
+    Settings = Options
+
+    def __init__(self, settings: Options) -> None:
+        self._options = settings
+        self._environ: Mapping[str, str] | None = None
+
+    @hookimpl(wrapper=True)
+    def jira_ci_read_pipeline(self, environ: Mapping[str, str]) -> Generator[None, Pipeline | None, Pipeline | None]:
+        """Take the environment that git is to be run with, which holds no credential of this tool."""
+        self._environ = environ
+        return (yield)
+
+    @hookimpl
+    def jira_ci_extract_issue_keys(self, pipeline: Pipeline, settings: StepSettings) -> list[FoundKey]:
+        """The keys in the commits of this change, those of newer commits first."""
+        search = Search(self._options, settings.projects_to_find)
+        try:
+            git = self._git(pipeline, settings)
+            history = History(git, self._options, self._tell)
+            span = history.span(pipeline, settings)
+            if span is not None:
+                self._read(git, history, span, search)
+        except GitError as error:
+            self._tell(error)
+        return search.found
+
+    @hookimpl
+    def jira_ci_reported(
+        self, pipeline: Pipeline, reports: Sequence[Report], receipt: Receipt, settings: StepSettings
+    ) -> None:
+        """Remember what is deployed now, where Jira has accepted that it is."""
+        if self._options.keys_git_remember is None:
+            return
+        deployed = [
+            report.entity.environment.name
+            for report, outcome in zip(reports, receipt.outcomes, strict=False)
+            if isinstance(report.entity, Deployment)
+            and report.entity.state is State.SUCCESSFUL
+            and outcome.result is Result.ACCEPTED
+        ]
+        if not deployed:
+            return
+        try:
+            git = self._git(pipeline, settings)
+            commit = History(git, self._options, self._tell).head(pipeline)
+            for environment in deployed if commit else ():
+                assert commit is not None
+                remember(git, environment, commit)
+                log.info("%s is remembered as deployed to %s, in %s", commit[:12], environment, ref_of(environment))
+        except GitError as error:
+            problem = error.problem
+            log.warning("what is deployed now could not be remembered: %s; %s", problem.why, problem.remedy)
+
+    def _git(self, pipeline: Pipeline, settings: StepSettings) -> Git:
+        environ = os.environ if self._environ is None else self._environ
+        return Git(_folder(pipeline), environ, settings.plugin_timeout * SHARE_OF_TIME)
+
+    def _read(self, git: Git, history: History, span: Span, search: Search) -> None:
+        cuts = history.cuts()
+        is_cut = False
+        with git.stream(*LOG, "--topo-order", *span.revs, "--") as stream:
+            for commit in read_commits(stream):
+                search.read(commit)
+                is_cut = is_cut or commit.sha in cuts
+                if search.is_full:
+                    break
+        search.end()
+        if "tags" in self._options.keys_git_sources:
+            self._read_tags(git, span, search)
+        if is_cut and (span.is_known or search.seen > 1):
+            self._tell(
+                GitError(
+                    Problem(
+                        "issue keys of older commits may be missing",
+                        f"the clone is shallow: history is cut, and {search.seen} commits of this change could be seen",
+                        "check out with more history (fetch-depth: 0), or set KEYS_GIT_DEEPEN=yes",
+                    )
+                )
+            )
+        if search.is_full:
+            log.warning("there are %d issue keys and more in this change; the older ones are left out", MOST_KEYS)
+
+    def _read_tags(self, git: Git, span: Span, search: Search) -> None:
+        without = [word for commit in span.before for word in ("--no-merged", commit)]
+        fields = "%(objecttype) %(refname:strip=2)%00%(contents)%00"
+        with git.stream(
+            "for-each-ref", "--sort=-creatordate", "--merged", span.head, *without, f"--format={fields}", "refs/tags/"
+        ) as stream:
+            fields_of = (field.decode(errors="replace") for field in read_fields(stream))
+            for head, message in zip(fields_of, fields_of, strict=False):
+                kind, _, name = head.lstrip("\n").partition(" ")
+                if kind == "tag":
+                    search.read_tag(name, message)
+
+    def _tell(self, error: GitError) -> None:
+        problem = error.problem
+        if self._options.keys_git_strict:
+            raise PluginError(
+                Problem(problem.what, problem.why, f"{problem.remedy}; without KEYS_GIT_STRICT it is a warning")
+            )
+        log.warning("%s: %s; %s", problem.what, problem.why, problem.remedy)
+
+
+def _folder(pipeline: Pipeline) -> Path:
+    folder = Path(pipeline.workspace or "")
+    try:
+        return folder if folder.is_dir() else Path()
+    except (OSError, ValueError):
+        return Path()

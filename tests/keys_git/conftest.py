@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from jira_ci_core import Pipeline, Settings
-from jira_ci_keys_git.git import Git
+from jira_ci_core import Git, Pipeline, Settings
 from jira_ci_keys_git.plugin import GitKeys
 
 _numbers = itertools.count()

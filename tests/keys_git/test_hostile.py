@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from jira_ci_keys_git.git import Git, GitError
+from jira_ci_core import Git, GitError
 
 TRAP = "#!/bin/sh\ntouch {sprung}\ncat\n"
 

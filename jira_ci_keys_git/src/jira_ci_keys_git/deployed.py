@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from jira_ci_core import environment_id
-from jira_ci_keys_git.git import Git
+from jira_ci_core import Git, environment_id
 
 REFS = "refs/jira-ci/deployed/"
 # What a file may be called on every system, with room for what git adds to it.

@@ -7,14 +7,26 @@ import os
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 
-from jira_ci_core import Deployment, FoundKey, Pipeline, PluginError, Problem, Receipt, Report, Result, State, hookimpl
+from jira_ci_core import (
+    Deployment,
+    FoundKey,
+    Git,
+    GitError,
+    Pipeline,
+    PluginError,
+    Problem,
+    Receipt,
+    Report,
+    Result,
+    State,
+    hookimpl,
+)
 from jira_ci_core import Settings as StepSettings
+from jira_ci_keys_git.collector import MOST_KEYS, Search
 from jira_ci_keys_git.commits import LOG, read_commits, read_fields
 from jira_ci_keys_git.deployed import ref_of, remember
-from jira_ci_keys_git.git import Git, GitError
+from jira_ci_keys_git.history import History, Span
 from jira_ci_keys_git.options import Options
-from jira_ci_keys_git.search import MOST_KEYS, Search
-from jira_ci_keys_git.span import History, Span
 
 log = logging.getLogger(__name__)
 

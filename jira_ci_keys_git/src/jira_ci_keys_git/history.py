@@ -7,9 +7,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from jira_ci_core import Pipeline, Problem, Settings
+from jira_ci_core import Git, GitError, Pipeline, Problem, Settings
 from jira_ci_keys_git.deployed import REFS, last_tagged, ref_of
-from jira_ci_keys_git.git import Git, GitError
 from jira_ci_keys_git.options import Options
 
 log = logging.getLogger(__name__)

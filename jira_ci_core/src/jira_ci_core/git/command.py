@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
-from jira_ci_core import Problem
+from jira_ci_core.problem import Problem
 
 # A repository's own configuration can name programs to run and change what is printed; these win over it.
 _SAFE = (

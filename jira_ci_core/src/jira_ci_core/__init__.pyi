@@ -69,11 +69,17 @@ from jira_ci_core.errors import (
 from jira_ci_core.git.checkout import (
     read_checkout as read_checkout,
 )
+from jira_ci_core.git.checkout import (
+    work_tree as work_tree,
+)
 from jira_ci_core.git.command import (
     Git as Git,
 )
 from jira_ci_core.git.command import (
     GitError as GitError,
+)
+from jira_ci_core.git.command import (
+    GitFailure as GitFailure,
 )
 from jira_ci_core.hookspecs import (
     CONTRACT_VERSION as CONTRACT_VERSION,

@@ -28,7 +28,7 @@ def ref_of(environment: str) -> str:
 
 def remember(git: Git, environment: str, commit: str) -> None:
     """Note that this commit is deployed now. Raises GitError."""
-    git.ask("update-ref", "-m", "jira-ci: deployed", ref_of(environment), commit)
+    git.output("update-ref", "-m", "jira-ci: deployed", ref_of(environment), commit)
 
 
 def last_tagged(git: Git, pattern: str, environment: str, head: str) -> str | None:
@@ -37,7 +37,7 @@ def last_tagged(git: Git, pattern: str, environment: str, head: str) -> str | No
     `{environment}` in the pattern stands for the environment's name. Raises GitError.
     """
     glob = pattern.replace("{environment}", _literally(environment))
-    answer = git.ask(
+    answer = git.output(
         "for-each-ref",
         # The last key is the first to sort by.
         *("--sort=-version:refname", "--sort=-creatordate"),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from jira_ci_core import Git, GitError, Pipeline, Problem, Settings
 from jira_ci_keys_git.deployed import REFS, last_tagged, ref_of
 from jira_ci_keys_git.options import Options
+from jira_ci_keys_git.revisions import commit_id, merge_bases
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +52,11 @@ class _Start:
 class History:
     """The history of one checkout, as far as it is there. Methods raise GitError where git does not work."""
 
-    def __init__(self, git: Git, options: Options, tell: Callable[[GitError], None]) -> None:
+    def __init__(self, git: Git, options: Options, tell: Callable[[Problem], None]) -> None:
         self._git = git
         self._options = options
         self._tell = tell
-        self._shallow = git.folder / git.ask("rev-parse", "--git-path", "shallow").removesuffix("\n")
+        self._shallow = git.folder / git.output("rev-parse", "--git-path", "shallow").removesuffix("\n")
 
     def span(self, pipeline: Pipeline, settings: Settings) -> Span | None:
         """The commits of this change; None where not even its latest one is here."""
@@ -69,25 +70,23 @@ class History:
                 return self._deepened(Span(head, before))
             if not before:
                 lost = True
-                self._tell(GitError(Problem(f"{start.words} is not known here", start.why, start.remedy)))
+                self._tell(Problem(f"{start.words} is not known here", start.why, start.remedy))
         if lost and self.cuts():
             # What is missing is older than all that can be seen.
             return Span(head)
-        parent = self._git.commit(f"{head}^1")
+        parent = commit_id(self._git, f"{head}^1")
         return Span(head, (parent,) if parent else (), is_known=False)
 
     def head(self, pipeline: Pipeline) -> str | None:
         """The latest commit of the change."""
         sha = pipeline.sha or "HEAD"
-        head = self._git.commit(sha) or next(iter(self._fetched((sha,) if pipeline.sha else ())), None)
+        head = commit_id(self._git, sha) or next(iter(self._fetched((sha,) if pipeline.sha else ())), None)
         if head is None:
             self._tell(
-                GitError(
-                    Problem(
-                        "the commits of this change cannot be read",
-                        f"{sha} is not in the checkout",
-                        "check out with more history (fetch-depth: 0), or set KEYS_GIT_DEEPEN=yes",
-                    )
+                Problem(
+                    "the commits of this change cannot be read",
+                    f"{sha} is not in the checkout",
+                    "check out with more history (fetch-depth: 0), or set KEYS_GIT_DEEPEN=yes",
                 )
             )
         return head
@@ -147,7 +146,7 @@ class History:
         yield _Start(
             f"the last deployment to {', '.join(environments)}",
             # What one of the environments lacks is new to it.
-            tuple(commits) if len(commits) == 1 else self._git.in_all(commits),
+            tuple(commits) if len(commits) == 1 else merge_bases(self._git, commits),
             "the commits that were deployed to them have no history in common here",
             "check out with more history (fetch-depth: 0), or report each environment in a step of its own",
         )
@@ -155,17 +154,17 @@ class History:
     def _deployed(self, environment: str, head: str) -> str | None:
         commit = None
         if self._options.keys_git_remember:
-            commit = self._git.commit(ref_of(environment))
+            commit = commit_id(self._git, ref_of(environment))
         if commit is None and self._options.deployed_tag:
             commit = last_tagged(self._git, self._options.deployed_tag, environment, head)
         return commit
 
     def _known(self, rev: str) -> tuple[str, ...]:
-        commit = self._git.commit(rev)
+        commit = commit_id(self._git, rev)
         return (commit,) if commit else ()
 
     def _remote(self) -> str | None:
-        remotes = self._git.ask("remote").split()
+        remotes = self._git.output("remote").split()
         return "origin" if "origin" in remotes else next(iter(remotes), None)
 
     def _fetched(self, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -208,12 +207,10 @@ class History:
 
     def _tell_of_fetch(self, error: GitError) -> None:
         self._tell(
-            GitError(
-                Problem(
-                    "more history could not be fetched (KEYS_GIT_DEEPEN)",
-                    error.problem.why,
-                    "check out with more history (fetch-depth: 0), or let git sign in by itself in this step: "
-                    "http.extraHeader, .netrc, an ssh key, GIT_ASKPASS",
-                )
+            Problem(
+                "more history could not be fetched (KEYS_GIT_DEEPEN)",
+                error.problem.why,
+                "check out with more history (fetch-depth: 0), or let git sign in by itself in this step: "
+                "http.extraHeader, .netrc, an ssh key, GIT_ASKPASS",
             )
         )

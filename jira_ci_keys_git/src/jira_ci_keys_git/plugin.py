@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Generator, Mapping, Sequence
-from pathlib import Path
 
 from jira_ci_core import (
     Deployment,
     FoundKey,
     Git,
     GitError,
+    GitFailure,
     Pipeline,
     PluginError,
     Problem,
@@ -20,6 +20,7 @@ from jira_ci_core import (
     Result,
     State,
     hookimpl,
+    work_tree,
 )
 from jira_ci_core import Settings as StepSettings
 from jira_ci_keys_git.collector import MOST_KEYS, Search
@@ -61,7 +62,7 @@ class GitKeys:
             if span is not None:
                 self._read(git, history, span, search)
         except GitError as error:
-            self._tell(error)
+            self._tell(_problem_of(error))
         return search.found
 
     @hookimpl
@@ -88,12 +89,12 @@ class GitKeys:
                 remember(git, environment, commit)
                 log.info("%s is remembered as deployed to %s, in %s", commit[:12], environment, ref_of(environment))
         except GitError as error:
-            problem = error.problem
+            problem = _problem_of(error)
             log.warning("what is deployed now could not be remembered: %s; %s", problem.why, problem.remedy)
 
     def _git(self, pipeline: Pipeline, settings: StepSettings) -> Git:
         environ = os.environ if self._environ is None else self._environ
-        return Git(_folder(pipeline), environ, settings.plugin_timeout * SHARE_OF_TIME)
+        return Git(work_tree(pipeline), environ, settings.plugin_timeout * SHARE_OF_TIME)
 
     def _read(self, git: Git, history: History, span: Span, search: Search) -> None:
         cuts = history.cuts()
@@ -109,12 +110,10 @@ class GitKeys:
             self._read_tags(git, span, search)
         if is_cut and (span.is_known or search.seen > 1):
             self._tell(
-                GitError(
-                    Problem(
-                        "issue keys of older commits may be missing",
-                        f"the clone is shallow: history is cut, and {search.seen} commits of this change could be seen",
-                        "check out with more history (fetch-depth: 0), or set KEYS_GIT_DEEPEN=yes",
-                    )
+                Problem(
+                    "issue keys of older commits may be missing",
+                    f"the clone is shallow: history is cut, and {search.seen} commits of this change could be seen",
+                    "check out with more history (fetch-depth: 0), or set KEYS_GIT_DEEPEN=yes",
                 )
             )
         if search.is_full:
@@ -132,8 +131,7 @@ class GitKeys:
                 if kind == "tag":
                     search.read_tag(name, message)
 
-    def _tell(self, error: GitError) -> None:
-        problem = error.problem
+    def _tell(self, problem: Problem) -> None:
         if self._options.keys_git_strict:
             raise PluginError(
                 Problem(problem.what, problem.why, f"{problem.remedy}; without KEYS_GIT_STRICT it is a warning")
@@ -141,9 +139,12 @@ class GitKeys:
         log.warning("%s: %s; %s", problem.what, problem.why, problem.remedy)
 
 
-def _folder(pipeline: Pipeline) -> Path:
-    folder = Path(pipeline.workspace or "")
-    try:
-        return folder if folder.is_dir() else Path()
-    except (OSError, ValueError):
-        return Path()
+def _problem_of(error: GitError) -> Problem:
+    """What to tell the user, with the settings that help."""
+    why, remedy = error.problem.why, error.problem.remedy
+    if error.failure is GitFailure.TIMED_OUT:
+        what = "the commits of this change cannot all be read"
+        return Problem(what, why, "allow it more with PLUGIN_TIMEOUT, or name a later commit with KEYS_GIT_SINCE")
+    if error.failure in (GitFailure.NOT_INSTALLED, GitFailure.NOT_STARTED, GitFailure.NO_REPOSITORY):
+        remedy = f"{remedy}, or leave this out with DISABLE_PLUGINS=git"
+    return Problem("the commits of this change cannot be read", why, remedy)

@@ -1,20 +1,23 @@
-"""Running git in a checkout that nobody vouches for: it runs nothing, asks nobody and comes back."""
+"""The one way to call git: it runs no program that a repository names, never prompts, and has a time limit."""
 
 from __future__ import annotations
 
 import contextlib
 import re
-import subprocess
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from enum import Enum
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from jira_ci_core.problem import Problem
 
-# A repository's own configuration can name programs to run and change what is printed; these win over it.
-_SAFE = (
+if TYPE_CHECKING:
+    import subprocess
+
+# A repository's own configuration can name programs to run and change what is printed. These options override it.
+_OPTIONS = (
     *("--no-pager", "--literal-pathspecs"),
     *("-c", "core.fsmonitor=false"),
     *("-c", "core.hooksPath=/dev/null"),
@@ -23,205 +26,182 @@ _SAFE = (
     *("-c", "safe.bareRepository=explicit"),
     *("-c", "color.ui=false"),
 )
-_QUIET = {
+_VARIABLES = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_OPTIONAL_LOCKS": "0",
-    # What a partial clone left out is not fetched behind our back, and no helper of a remote is started.
+    # A local command contacts no remote, not even for objects that a partial clone left out.
     "GIT_NO_LAZY_FETCH": "1",
     "GIT_ALLOW_PROTOCOL": "",
-    # What git says is read below.
+    # Error messages are recognised by their English text.
     "LC_ALL": "C",
     "LANGUAGE": "",
 }
 
-# Talking to a remote may use what the environment offers to sign in, and nothing that the repository says to run.
-_SAFE_REMOTE = "-c", "credential.helper="
-_REMOTE = {"GIT_ALLOW_PROTOCOL": "https:http:ssh:file"}
+# A command that contacts a remote may sign in with what the environment offers, but not with a configured helper.
+_REMOTE_OPTIONS = "-c", "credential.helper="
+_REMOTE_VARIABLES = {"GIT_ALLOW_PROTOCOL": "https:http:ssh:file"}
+# Set unless the environment has a value of its own. As GIT_ASKPASS, `true` answers with an empty password.
+_REMOTE_DEFAULTS = {"GIT_SSH_COMMAND": "ssh -oBatchMode=yes", "GIT_ASKPASS": "true"}
 _UPLOAD_PACK = "--upload-pack=git-upload-pack"
 _FETCH = "--quiet", "--no-tags", "--no-recurse-submodules", "--no-auto-maintenance", "--no-write-fetch-head"
-# Only where the environment does not say otherwise. `true` gives an empty password, and never asks for one.
-_ASK_NOBODY = {"GIT_SSH_COMMAND": "ssh -oBatchMode=yes", "GIT_ASKPASS": "true"}
 
-# The settings of this step may be credentials of others, and what git traces is not for us to read.
-_NOT_FOR_GIT = "PLUGIN_", "JIRA_CI_", "GIT_TRACE"
+# The settings of this step may be credentials, and a trace would mix with error messages.
+_WITHHELD = "PLUGIN_", "JIRA_CI_", "GIT_TRACE"
 
-_OBJECT_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-LONGEST_REV = 4096
+_MAX_STDERR = 4096
+
+
+class GitFailure(Enum):
+    """Why a git command has no result."""
+
+    NOT_INSTALLED = "not installed"
+    NOT_STARTED = "not started"
+    TIMED_OUT = "timed out"
+    NOT_TRUSTED = "not trusted"
+    """The repository belongs to another user."""
+    NO_REPOSITORY = "no repository"
+    FAILED = "failed"
+    """The command itself ended with an error, which for some commands means "no"."""
 
 
 class GitError(Exception):
-    """Git could not answer."""
+    """A git command has no result. `problem` explains it to the user."""
 
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem)
+    def __init__(self, failure: GitFailure, problem: Problem) -> None:
+        super().__init__(failure, problem)
+        self.failure = failure
         self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.problem.what}: {self.problem.why}"
 
 
 class Git:
-    """Git in one folder, for a limited time. Every method raises GitError where there is no answer."""
+    """Runs git in one folder, for `seconds` in all. Every method raises GitError when there is no result.
+
+    `environ` is what git is given, without the settings of this step.
+    """
 
     def __init__(self, folder: Path, environ: Mapping[str, str], seconds: float) -> None:
         self.folder = folder
-        self._environ = {name: value for name, value in environ.items() if not name.startswith(_NOT_FOR_GIT)}
-        self._end = time.monotonic() + seconds
+        self._environ = {name: value for name, value in environ.items() if not name.startswith(_WITHHELD)}
+        self._deadline = time.monotonic() + seconds
 
-    def ask(self, *arguments: str) -> str:
-        """What a command answers, at most a few lines."""
-        return self._run(*_SAFE, *arguments, environ=_QUIET).decode(errors="replace")
-
-    def commit(self, rev: str) -> str | None:
-        """The full id of the commit that `rev` names; None where there is none of that name here."""
-        # Git would take the first of these for an option, and the others for no one commit.
-        if not rev or rev.startswith(("-", "^")) or "\0" in rev or len(rev) > LONGEST_REV:
-            return None
-        answer = self._ask_if("rev-parse", "--verify", "--quiet", f"{rev}^{{commit}}").strip()
-        return answer if _OBJECT_ID.fullmatch(answer) else None
-
-    def in_all(self, commits: Iterable[str]) -> tuple[str, ...]:
-        """The latest commits that are in the history of all of these; none where they have nothing in common."""
-        return tuple(self._ask_if("merge-base", "--octopus", "--all", *commits).split())
-
-    def remote_refs(self, remote: str, *names: str) -> dict[str, str]:
-        """The refs of a remote that have one of these names, each with what it points at."""
-        answer = self._ask_remote("ls-remote", "--quiet", _UPLOAD_PACK, "--", remote, *names)
-        refs = (line.split("\t", 1) for line in answer.splitlines())
-        return {ref: id for id, ref in refs if ref in names}
-
-    def fetch(self, remote: str, *what: str, options: tuple[str, ...] = ()) -> None:
-        """Fetch what is named. Nothing is written but objects, and where history is cut."""
-        self._ask_remote("fetch", *_FETCH, _UPLOAD_PACK, *options, "--", remote, *what)
-
-    def _ask_if(self, *arguments: str) -> str:
-        """What a command answers; nothing where it says no."""
-        try:
-            return self.ask(*arguments)
-        except _CommandFailedError:
-            return ""
-
-    def _ask_remote(self, *arguments: str) -> str:
-        sign_in = {name: value for name, value in _ASK_NOBODY.items() if not self._environ.get(name)}
-        answer = self._run(*_SAFE, *_SAFE_REMOTE, *arguments, environ={**_QUIET, **_REMOTE, **sign_in})
-        return answer.decode(errors="replace")
+    def output(self, *arguments: str) -> str:
+        """Return what a local command prints; `stream` is for more than a few lines."""
+        return self._run((), arguments, {})
 
     @contextlib.contextmanager
     def stream(self, *arguments: str) -> Iterator[IO[bytes]]:
-        """What a command answers, as it comes. Whoever has enough of it leaves; then it is no failure."""
+        """Give access to what a local command prints, as it arrives. Leaving the block early ends the command."""
         import tempfile
 
-        with tempfile.TemporaryFile() as errors, self._started(_SAFE, arguments, errors) as process:
-            timer = threading.Timer(self._left(), process.kill)
+        with tempfile.TemporaryFile() as errors, self._start((), arguments, {}, errors) as process:
+            timer = threading.Timer(self._remaining, process.kill)
             timer.daemon = True
             timer.start()
             assert process.stdout is not None
             try:
                 yield process.stdout
-                enough = bool(process.stdout.read(1))
-                if not enough:
+                left_early = bool(process.stdout.read(1))
+                if not left_early:
                     process.wait()
             finally:
                 timed_out = not timer.is_alive()
                 timer.cancel()
                 process.kill()
-            code = process.wait()
+            status = process.wait()
             if timed_out:
-                raise _too_slow(arguments)
-            if code and not enough:
+                raise _timed_out(arguments[0])
+            if status and not left_early:
                 errors.seek(0)
-                raise _failure(self.folder, errors.read(4096))
+                raise _failed(self.folder, errors.read(_MAX_STDERR))
 
-    def _left(self) -> float:
-        return max(self._end - time.monotonic(), 0.01)
+    def remote_refs(self, remote: str, *names: str) -> dict[str, str]:
+        """Ask a remote for the refs with these names, and return the id of each that it has."""
+        answer = self._run_remote("ls-remote", "--quiet", _UPLOAD_PACK, "--", remote, *names)
+        refs = (line.split("\t", 1) for line in answer.splitlines())
+        return {ref: id for id, ref in refs if ref in names}
 
-    def _started(self, safe: tuple[str, ...], arguments: tuple[str, ...], errors: IO[bytes]) -> subprocess.Popen[bytes]:
-        with _explained():
+    def fetch(self, remote: str, *revisions: str, options: tuple[str, ...] = ()) -> None:
+        """Fetch these revisions. Only objects, and where history is cut, are written; no ref changes."""
+        self._run_remote("fetch", *_FETCH, _UPLOAD_PACK, *options, "--", remote, *revisions)
+
+    def _run_remote(self, *arguments: str) -> str:
+        defaults = {name: value for name, value in _REMOTE_DEFAULTS.items() if not self._environ.get(name)}
+        return self._run(_REMOTE_OPTIONS, arguments, {**_REMOTE_VARIABLES, **defaults})
+
+    def _run(self, options: tuple[str, ...], arguments: tuple[str, ...], variables: Mapping[str, str]) -> str:
+        import subprocess
+
+        with self._start(options, arguments, variables, subprocess.PIPE) as process:
+            try:
+                output, errors = process.communicate(timeout=self._remaining)
+            except subprocess.TimeoutExpired:
+                raise _timed_out(arguments[0]) from None
+            finally:
+                process.kill()
+        if process.returncode:
+            raise _failed(self.folder, errors)
+        return output.decode(errors="replace")
+
+    def _start(
+        self,
+        options: tuple[str, ...],
+        arguments: tuple[str, ...],
+        variables: Mapping[str, str],
+        errors: IO[bytes] | int,
+    ) -> subprocess.Popen[bytes]:
+        import subprocess
+
+        try:
             return subprocess.Popen(
-                ["git", *safe, *arguments],
+                ["git", *_OPTIONS, *options, *arguments],
                 cwd=self.folder,
-                env={**self._environ, **_QUIET},
+                env={**self._environ, **_VARIABLES, **variables},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=errors,
+                # Without a controlling terminal, ssh cannot prompt either.
+                start_new_session=True,
             )
+        except FileNotFoundError:
+            raise _error(
+                GitFailure.NOT_INSTALLED, "there is no git on the PATH", "install git in this step's image"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise _error(
+                GitFailure.NOT_STARTED, f"git cannot be run: {error}", "check the git of this step's image"
+            ) from None
 
-    def _run(self, *arguments: str, environ: Mapping[str, str]) -> bytes:
-        with _explained():
-            try:
-                done = subprocess.run(
-                    ["git", *arguments],
-                    cwd=self.folder,
-                    env={**self._environ, **environ},
-                    stdin=subprocess.DEVNULL,
-                    capture_output=True,
-                    timeout=self._left(),
-                    # Without a terminal of its own, so that also ssh has nobody to ask.
-                    start_new_session=True,
-                )
-            except subprocess.TimeoutExpired:
-                raise _too_slow(arguments) from None
-        if done.returncode:
-            raise _failure(self.folder, done.stderr)
-        return done.stdout
+    @property
+    def _remaining(self) -> float:
+        return max(self._deadline - time.monotonic(), 0.01)
 
 
-class _CommandFailedError(GitError):
-    """Git works here, and says no."""
+def _error(failure: GitFailure, why: str, remedy: str) -> GitError:
+    return GitError(failure, Problem("git could not be asked", why, remedy))
 
 
-@contextlib.contextmanager
-def _explained() -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        raise GitError(
-            Problem(
-                "the commits of this change cannot be read",
-                "there is no git on the PATH",
-                "install git in this step's image, or leave this out with DISABLE_PLUGINS=git",
-            )
-        ) from None
-    except (OSError, ValueError) as error:
-        raise GitError(
-            Problem(
-                "the commits of this change cannot be read",
-                f"git cannot be run: {error}",
-                "check the git of this step's image, or leave this out with DISABLE_PLUGINS=git",
-            )
-        ) from None
+def _timed_out(command: str) -> GitError:
+    return _error(GitFailure.TIMED_OUT, f"git did not come back in time ({command})", "allow it more time")
 
 
-def _too_slow(arguments: tuple[str, ...]) -> GitError:
-    command = next((word for word in arguments if word in ("log", "fetch", "for-each-ref")), "a command")
-    return GitError(
-        Problem(
-            "the commits of this change cannot all be read",
-            f"git did not come back in time ({command})",
-            "allow it more with PLUGIN_TIMEOUT, or name a later commit with KEYS_GIT_SINCE",
-        )
-    )
-
-
-def _failure(folder: Path, stderr: bytes) -> GitError:
-    said = stderr.decode(errors="replace").strip()
-    what = "the commits of this change cannot be read"
-    if "dubious ownership" in said:
+def _failed(folder: Path, stderr: bytes) -> GitError:
+    message = stderr.decode(errors="replace").strip()
+    if "dubious ownership" in message:
         where = folder.absolute()
-        return GitError(
-            Problem(
-                what,
-                f"git does not trust the checkout in {where} (dubious ownership): it belongs to another user",
-                f"run: git config --global --add safe.directory {where}",
-            )
+        return _error(
+            GitFailure.NOT_TRUSTED,
+            f"git does not trust the checkout in {where} (dubious ownership): it belongs to another user",
+            f"run: git config --global --add safe.directory {where}",
         )
-    if "not a git repository" in said:
-        return GitError(
-            Problem(
-                what,
-                f"there is no git repository in {folder.absolute()}",
-                "run this step in the checkout, or leave this out with DISABLE_PLUGINS=git",
-            )
+    if "not a git repository" in message:
+        return _error(
+            GitFailure.NO_REPOSITORY,
+            f"there is no git repository in {folder.absolute()}",
+            "run this step in the checkout",
         )
-    # Never a password in an address.
-    last = re.sub(r"://[^/\s@]*@", "://", said.splitlines()[-1][:500]) if said else "it says nothing"
-    return _CommandFailedError(
-        Problem(what, f"git failed: {last}", "run the step with a complete checkout of the repository")
-    )
+    # A remote's address may hold a password.
+    last = re.sub(r"://[^/\s@]*@", "://", message.splitlines()[-1][:500]) if message else "it says nothing"
+    return _error(GitFailure.FAILED, f"git failed: {last}", "run the step with a complete checkout of the repository")

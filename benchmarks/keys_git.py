@@ -9,6 +9,7 @@ time, and the peak memory of that process and of the git it starts, both as the 
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
@@ -30,7 +31,7 @@ The till takes cards since MYT-{0}, and this is what the bank wants of it.
 Nothing here is about UTF-8 or RFC-9110.
 
 Refs: MYT-{2}
-Signed-off-by: Somebody <somebody@example.com>
+Signed-off-by: A <a@example.com>
 """
 
 
@@ -56,7 +57,7 @@ def measure(folder: Path, commits: int) -> str:
     plugin = GitKeys(GitKeys.Settings())
     before = megabytes(resource.RUSAGE_SELF)
     start = time.perf_counter()
-    found = plugin.jira_ci_extract_issue_keys(pipeline, settings)
+    found = plugin.jira_ci_extract_issue_keys(pipeline, os.environ, settings)
     seconds = time.perf_counter() - start
     after, git = megabytes(resource.RUSAGE_SELF), megabytes(resource.RUSAGE_CHILDREN)
     return f"{len(found)} {seconds} {before} {after} {git}"

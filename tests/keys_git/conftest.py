@@ -110,15 +110,11 @@ def repository(new_repository: Callable[..., Repository]) -> Repository:
 
 @pytest.fixture
 def plugin() -> Callable[..., GitKeys]:
-    """The plugin with settings, by their names without `KEYS_GIT_`: `plugin(repository, sources="tags")`."""
+    """The plugin with settings, by their names without `KEYS_GIT_`: `plugin(sources="tags")`."""
 
-    def make(repository: Repository, **options: Any) -> GitKeys:
+    def make(**options: Any) -> GitKeys:
         names = {name if name == "deployed_tag" else f"keys_git_{name}": value for name, value in options.items()}
-        made = GitKeys(GitKeys.Settings.model_validate(names))
-        listening = made.jira_ci_read_pipeline(repository.environ)
-        next(listening)
-        listening.close()
-        return made
+        return GitKeys(GitKeys.Settings.model_validate(names))
 
     return make
 
@@ -151,8 +147,8 @@ def find(
         settings: dict[str, Any] | None = None,
         **options: Any,
     ) -> dict[str, str]:
-        found = plugin(repository, **options).jira_ci_extract_issue_keys(
-            pipeline_of(repository, **(run or {})), settings_of(**(settings or {}))
+        found = plugin(**options).jira_ci_extract_issue_keys(
+            pipeline_of(repository, **(run or {})), repository.environ, settings_of(**(settings or {}))
         )
         assert len({key.key for key in found}) == len(found)
         return {key.key: key.source for key in found}

@@ -21,10 +21,10 @@ def history(repository):
 
 
 @pytest.fixture
-def deploy(plugin, pipeline_of, settings_of):
-    """Tells the plugin that a deployment of what is checked out has ended."""
+def deploy(plugin, pipeline_of, settings_of, monkeypatch):
+    """Tells a plugin, by default a new one, that a deployment of what is checked out has ended."""
 
-    def call(repository, *environments, state="successful", result=Result.ACCEPTED, remember="ref", **facts):
+    def call(repository, *environments, state="successful", result=Result.ACCEPTED, told=None, **facts):
         reports = [
             Report.model_validate(
                 {
@@ -43,9 +43,11 @@ def deploy(plugin, pipeline_of, settings_of):
         ]
         assert all(isinstance(report.entity, Deployment) for report in reports)
         receipt = Receipt(outcomes=tuple(Outcome(result=result) for _ in reports))
-        plugin(repository, **({"remember": remember} if remember else {})).jira_ci_reported(
-            pipeline_of(repository, **facts), reports, receipt, settings_of(environment_name=list(environments))
-        )
+        with monkeypatch.context() as patch:
+            patch.setattr("os.environ", repository.environ)
+            (told or plugin(remember="ref")).jira_ci_reported(
+                pipeline_of(repository, **facts), reports, receipt, settings_of(environment_name=list(environments))
+            )
 
     return call
 
@@ -85,9 +87,18 @@ class TestRemembering:
         deploy(history, "prod", result=result)
         assert refs(history) == []
 
-    def test_nothing_is_remembered_unless_it_is_asked_for(self, history, deploy):
-        deploy(history, "prod", remember=None)
+    def test_nothing_is_remembered_unless_it_is_asked_for(self, history, deploy, plugin):
+        deploy(history, "prod", told=plugin())
         assert refs(history) == []
+
+    def test_git_is_run_in_the_environment_that_keys_were_found_in(
+        self, history, deploy, plugin, pipeline_of, settings_of, monkeypatch
+    ):
+        monkeypatch.setenv("PATH", "/nowhere")
+        told = plugin(remember="ref")
+        told.jira_ci_extract_issue_keys(pipeline_of(history), history.environ, settings_of())
+        deploy(history, "prod", told=told)
+        assert refs(history) == [f"refs/jira-ci/deployed/prod {history.head}"]
 
     def test_it_is_the_commit_that_ci_names(self, history, deploy):
         before = history.git("rev-parse", "HEAD~1")

@@ -73,6 +73,12 @@ def test_each_deployment_updates_what_is_new_since_the_last_one(shop, jira, repo
     assert told == {42: ["MYT-4"], 43: ["MYT-5", "MYT-6"], 44: ["MYT-5", "MYT-6", "MYT-7"]}
 
 
+def test_a_deployment_whose_keys_are_named_is_remembered_as_well(shop, repository):
+    done = shop(environment_name="prod", keys_git_remember="ref", issuekeys="MYT-1")
+    assert done.code == 0, done.text
+    assert repository.git("for-each-ref", "--format=%(objectname)", "refs/jira-ci") == repository.head
+
+
 def test_a_deployment_begins_at_the_last_tag(shop, jira, repository):
     repository.git("tag", "deployed-1", "HEAD~2")
     done = shop(environment_name="prod", deployed_tag="deployed-*")

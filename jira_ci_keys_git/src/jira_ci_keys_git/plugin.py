@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from jira_ci_core import (
     Deployment,
@@ -43,17 +43,15 @@ class GitKeys:
 
     def __init__(self, settings: Options) -> None:
         self._options = settings
-        self._environ: Mapping[str, str] | None = None
-
-    @hookimpl(wrapper=True)
-    def jira_ci_read_pipeline(self, environ: Mapping[str, str]) -> Generator[None, Pipeline | None, Pipeline | None]:
-        """Take the environment that git is to be run with, which holds no credential of this tool."""
-        self._environ = environ
-        return (yield)
+        # `jira_ci_reported` is given no environment, and where ISSUEKEYS names the keys, no extractor is called before.
+        self._environ: Mapping[str, str] = os.environ
 
     @hookimpl
-    def jira_ci_extract_issue_keys(self, pipeline: Pipeline, settings: StepSettings) -> list[FoundKey]:
+    def jira_ci_extract_issue_keys(
+        self, pipeline: Pipeline, environ: Mapping[str, str], settings: StepSettings
+    ) -> list[FoundKey]:
         """The keys in the commits of this change, those of newer commits first."""
+        self._environ = environ
         search = Search(self._options, settings.projects_to_find)
         try:
             git = self._git(pipeline, settings)
@@ -93,8 +91,7 @@ class GitKeys:
             log.warning("what is deployed now could not be remembered: %s; %s", problem.why, problem.remedy)
 
     def _git(self, pipeline: Pipeline, settings: StepSettings) -> Git:
-        environ = os.environ if self._environ is None else self._environ
-        return Git(work_tree(pipeline), environ, settings.plugin_timeout * SHARE_OF_TIME)
+        return Git(work_tree(pipeline), self._environ, settings.plugin_timeout * SHARE_OF_TIME)
 
     def _read(self, git: Git, history: History, span: Span, search: Search) -> None:
         cuts = history.cuts()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jira_ci_core import Deployment, Outcome, Receipt, Report, Result, environment_id
-from jira_ci_keys_git.deployed import ref_of
+from jira_ci_keys_git.deployed import ref_name
 
 PROD = {"environment_name": ["prod"]}
 
@@ -193,12 +193,12 @@ class TestTags:
 
 @given(st.text(min_size=1).filter(str.strip), st.text(min_size=1).filter(str.strip))
 def test_only_environments_that_are_the_same_in_jira_share_a_ref(one, other):
-    assert (ref_of(one) == ref_of(other)) is (environment_id(one) == environment_id(other))
+    assert (ref_name(one) == ref_name(other)) is (environment_id(one) == environment_id(other))
 
 
 @given(st.one_of(st.text().filter(str.strip), st.sampled_from(["..", "-x", "a.lock", "@", "a/../b", "Ä", "x" * 5000])))
 def test_every_name_of_an_environment_makes_a_ref_that_git_takes(name):
-    ref = ref_of(name)
+    ref = ref_name(name)
     assert len(ref.rpartition("/")[2]) <= 200
     assert ref == ref.lower()
     assert subprocess.run(["git", "check-ref-format", ref], check=False).returncode == 0

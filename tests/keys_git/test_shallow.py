@@ -60,7 +60,7 @@ class TestWhatIsSaid:
 class TestDeepening:
     @pytest.fixture(autouse=True)
     def small_steps(self, monkeypatch):
-        monkeypatch.setattr("jira_ci_keys_git.history.DEEPEN", (1, 2, 4))
+        monkeypatch.setattr("jira_ci_keys_git.history.DEEPEN_STEPS", (1, 2, 4))
 
     def test_a_push_is_fetched_back_to_the_commit_before(self, origin, new_repository, numbers, caplog):
         clone = new_repository(origin, depth=1)
@@ -93,7 +93,7 @@ class TestDeepening:
         assert caplog.text == ""
 
     def test_it_ends_somewhere_and_says_what_it_saw(self, origin, new_repository, numbers, monkeypatch, caplog):
-        monkeypatch.setattr("jira_ci_keys_git.history.DEEPEN", (1, 1))
+        monkeypatch.setattr("jira_ci_keys_git.history.DEEPEN_STEPS", (1, 1))
         clone = new_repository(origin, 1, "feature")
         assert numbers(clone, PR, deepen="yes") == [16, 15, 14]
         assert "history is cut, and 3 commits" in caplog.text

@@ -1,4 +1,4 @@
-"""Issue keys from all commits of a change: since the target branch, the previous run or the last deployment."""
+"""The plugin: finds issue keys in the commits of a change, and remembers what is deployed."""
 
 from __future__ import annotations
 
@@ -23,112 +23,101 @@ from jira_ci_core import (
     work_tree,
 )
 from jira_ci_core import Settings as StepSettings
-from jira_ci_keys_git.collector import MOST_KEYS, Search
-from jira_ci_keys_git.commits import LOG, read_commits, read_fields
-from jira_ci_keys_git.deployed import ref_of, remember
-from jira_ci_keys_git.history import History, Span
+from jira_ci_keys_git.collector import MAX_KEYS, KeyCollector
+from jira_ci_keys_git.commits import LOG_ARGUMENTS, read_commits, read_fields
+from jira_ci_keys_git.deployed import record_deployed, ref_name
+from jira_ci_keys_git.history import CommitRange, History
 from jira_ci_keys_git.options import Options
 
 log = logging.getLogger(__name__)
 
-# Core ends a plugin that takes longer than PLUGIN_TIMEOUT: git must have given up before.
-SHARE_OF_TIME = 0.8
+# Core stops a plugin after PLUGIN_TIMEOUT, so git has to give up earlier.
+TIMEOUT_SHARE = 0.8
 
 
 class GitKeys:
-    """Reads the commits of this change with git."""
-
     CONTRACT = 1
     Settings = Options
 
     def __init__(self, settings: Options) -> None:
         self._options = settings
-        # `jira_ci_reported` is given no environment, and where ISSUEKEYS names the keys, no extractor is called before.
+        # `jira_ci_reported` is given no environment. It runs git in the one that keys were searched for in, or in the
+        # environment of the process if ISSUEKEYS named the keys, as then there was no search.
         self._environ: Mapping[str, str] = os.environ
 
     @hookimpl
     def jira_ci_extract_issue_keys(
         self, pipeline: Pipeline, environ: Mapping[str, str], settings: StepSettings
     ) -> list[FoundKey]:
-        """The keys in the commits of this change, those of newer commits first."""
+        """Find the keys in the commits of this change. Those of newer commits come first."""
         self._environ = environ
-        search = Search(self._options, settings.projects_to_find)
+        collector = KeyCollector(self._options, settings.projects_to_find)
         try:
             git = self._git(pipeline, settings)
-            history = History(git, self._options, self._tell)
-            span = history.span(pipeline, settings)
-            if span is not None:
-                self._read(git, history, span, search)
+            history = History(git, self._options, self._warn_or_fail)
+            commits = history.range_of_change(pipeline, settings)
+            if commits is not None:
+                self._collect_keys(git, history, commits, collector)
         except GitError as error:
-            self._tell(_problem_of(error))
-        return search.found
+            self._warn_or_fail(_problem_of(error))
+        return collector.keys
 
     @hookimpl
     def jira_ci_reported(
         self, pipeline: Pipeline, reports: Sequence[Report], receipt: Receipt, settings: StepSettings
     ) -> None:
-        """Remember what is deployed now, where Jira has accepted that it is."""
+        """Remember the commit of each successful deployment that Jira has accepted."""
         if self._options.keys_git_remember is None:
             return
-        deployed = [
+        environments = [
             report.entity.environment.name
             for report, outcome in zip(reports, receipt.outcomes, strict=False)
             if isinstance(report.entity, Deployment)
             and report.entity.state is State.SUCCESSFUL
             and outcome.result is Result.ACCEPTED
         ]
-        if not deployed:
+        if not environments:
             return
         try:
             git = self._git(pipeline, settings)
-            commit = History(git, self._options, self._tell).head(pipeline)
-            for environment in deployed if commit else ():
-                assert commit is not None
-                remember(git, environment, commit)
-                log.info("%s is remembered as deployed to %s, in %s", commit[:12], environment, ref_of(environment))
+            commit = History(git, self._options, self._warn_or_fail).head(pipeline)
+            if commit is None:
+                return
+            for environment in environments:
+                record_deployed(git, environment, commit)
+                log.info("%s is remembered as deployed to %s, in %s", commit[:12], environment, ref_name(environment))
         except GitError as error:
             problem = _problem_of(error)
             log.warning("what is deployed now could not be remembered: %s; %s", problem.why, problem.remedy)
 
     def _git(self, pipeline: Pipeline, settings: StepSettings) -> Git:
-        return Git(work_tree(pipeline), self._environ, settings.plugin_timeout * SHARE_OF_TIME)
+        return Git(work_tree(pipeline), self._environ, settings.plugin_timeout * TIMEOUT_SHARE)
 
-    def _read(self, git: Git, history: History, span: Span, search: Search) -> None:
-        cuts = history.cuts()
+    def _collect_keys(self, git: Git, history: History, commits: CommitRange, collector: KeyCollector) -> None:
+        shallow = history.shallow_commits()
         is_cut = False
-        with git.stream(*LOG, "--topo-order", *span.revs, "--") as stream:
+        with git.stream(*LOG_ARGUMENTS, "--topo-order", *commits.revisions, "--") as stream:
             for commit in read_commits(stream):
-                search.read(commit)
-                is_cut = is_cut or commit.sha in cuts
-                if search.is_full:
+                collector.add_commit(commit)
+                is_cut = is_cut or commit.sha in shallow
+                if collector.is_full:
                     break
-        search.end()
+        collector.finish()
         if "tags" in self._options.keys_git_sources:
-            self._read_tags(git, span, search)
-        if is_cut and (span.is_known or search.seen > 1):
-            self._tell(
+            _collect_keys_of_tags(git, commits, collector)
+        seen = collector.commits_seen
+        if is_cut and (commits.has_baseline or seen > 1):
+            self._warn_or_fail(
                 Problem(
                     "issue keys of older commits may be missing",
-                    f"the clone is shallow: history is cut, and {search.seen} commits of this change could be seen",
+                    f"the clone is shallow: history is cut, and {seen} commits of this change could be seen",
                     "check out with more history (fetch-depth: 0), or set KEYS_GIT_DEEPEN=yes",
                 )
             )
-        if search.is_full:
-            log.warning("there are %d issue keys and more in this change; the older ones are left out", MOST_KEYS)
+        if collector.is_full:
+            log.warning("there are %d issue keys and more in this change; the older ones are left out", MAX_KEYS)
 
-    def _read_tags(self, git: Git, span: Span, search: Search) -> None:
-        without = [word for commit in span.before for word in ("--no-merged", commit)]
-        fields = "%(objecttype) %(refname:strip=2)%00%(contents)%00"
-        with git.stream(
-            "for-each-ref", "--sort=-creatordate", "--merged", span.head, *without, f"--format={fields}", "refs/tags/"
-        ) as stream:
-            fields_of = (field.decode(errors="replace") for field in read_fields(stream))
-            for head, message in zip(fields_of, fields_of, strict=False):
-                kind, _, name = head.lstrip("\n").partition(" ")
-                if kind == "tag":
-                    search.read_tag(name, message)
-
-    def _tell(self, problem: Problem) -> None:
+    def _warn_or_fail(self, problem: Problem) -> None:
         if self._options.keys_git_strict:
             raise PluginError(
                 Problem(problem.what, problem.why, f"{problem.remedy}; without KEYS_GIT_STRICT it is a warning")
@@ -136,8 +125,21 @@ class GitKeys:
         log.warning("%s: %s; %s", problem.what, problem.why, problem.remedy)
 
 
+def _collect_keys_of_tags(git: Git, commits: CommitRange, collector: KeyCollector) -> None:
+    excluded = [word for commit in commits.excluded for word in ("--no-merged", commit)]
+    fields = "%(objecttype) %(refname:strip=2)%00%(contents)%00"
+    with git.stream(
+        "for-each-ref", "--sort=-creatordate", "--merged", commits.head, *excluded, f"--format={fields}", "refs/tags/"
+    ) as stream:
+        texts = (field.decode(errors="replace") for field in read_fields(stream))
+        for type_and_name, message in zip(texts, texts, strict=False):
+            type, _, name = type_and_name.lstrip("\n").partition(" ")
+            if type == "tag":
+                collector.add_tag(name, message)
+
+
 def _problem_of(error: GitError) -> Problem:
-    """What to tell the user, with the settings that help."""
+    """The problem as a user of this plugin sees it, with the settings that help."""
     why, remedy = error.problem.why, error.problem.remedy
     if error.failure is GitFailure.TIMED_OUT:
         what = "the commits of this change cannot all be read"

@@ -1,4 +1,4 @@
-"""Shows what finding keys in 10, 1,000 and 100,000 commits takes: time, and memory, which stays the same.
+"""Measures the time and memory that finding keys in 10, 1,000 and 100,000 commits takes.
 
 Run: python benchmarks/keys_git.py
 
@@ -36,7 +36,7 @@ Signed-off-by: A <a@example.com>
 
 
 def generate(folder: Path) -> None:
-    """Make the repository: one root, and all other commits in one line."""
+    """Make a repository with a linear history."""
     subprocess.run(["git", "init", "-q", "-b", "main", folder], check=True)
     command = ["git", "-C", folder, "fast-import", "--quiet"]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
@@ -51,7 +51,7 @@ def generate(folder: Path) -> None:
 
 
 def measure(folder: Path, commits: int) -> str:
-    """Read a range in this process: `keys seconds megabytes-before megabytes-after megabytes-of-git`."""
+    """Search a range in this process, and return `keys seconds megabytes-before megabytes-after megabytes-of-git`."""
     settings = Settings.model_validate({"project": "MYT", "instance": "acme"})
     pipeline = Pipeline(ci="benchmark", workspace=str(folder), sha="main", commit_before=f"main~{commits}")
     plugin = GitKeys(GitKeys.Settings())
@@ -64,12 +64,11 @@ def measure(folder: Path, commits: int) -> str:
 
 
 def megabytes(whose: int) -> float:
-    """The most memory that was in use at any time."""
+    """Return the peak memory."""
     return resource.getrusage(whose).ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
 
 
 def main() -> None:
-    """Print the table."""
     with tempfile.TemporaryDirectory() as folder:
         generate(Path(folder))
         print("| commits | keys | seconds | MB before | MB at most | MB of git at most |")

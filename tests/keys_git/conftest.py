@@ -1,4 +1,4 @@
-"""What tests of keys from git share: real repositories, and the plugin asked about them."""
+"""Real repositories, and the plugin searching them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Repository:
         return done.stdout.decode(errors="replace").strip()
 
     def commit(self, *messages: str) -> str:
-        """Commits with these messages, one after the other; the last one's id."""
+        """Make one commit for each message, and return the id of the last."""
         for message in messages:
             self.git("commit", "-q", "--allow-empty", "--cleanup=verbatim", "-m", message)
         return self.head
@@ -62,7 +62,7 @@ class Repository:
         return self.head
 
     def plant(self, messages: Iterable[bytes], encoding: bytes = b"") -> None:
-        """Commits with just these bytes as messages, whatever is in them."""
+        """Make commits with exactly these bytes as messages."""
         parts = [b"reset refs/heads/main\n"]
         for number, message in enumerate(messages):
             parts += [b"commit refs/heads/main\n", b"committer A <a@x> %d +0000\n" % (1_700_000_000 + number * 60)]

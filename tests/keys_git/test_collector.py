@@ -1,4 +1,4 @@
-"""Where keys are looked for, and which are left out."""
+"""Where keys are searched for, and which are left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading commits and the parts of their messages; git itself says what is right."""
+"""Reading commits and the parts of their messages, compared with what git reads."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ IMITATIONS = [
 )
 @example(IMITATIONS)
 def test_any_message_comes_back_exactly_up_to_a_nul(repository, messages):
-    """Git itself shows nothing of a message after a NUL."""
+    """Git shows a message up to its first NUL."""
     expected = [message.split(b"\0")[0].decode(errors="replace") for message in messages]
     assert read_all(planted(repository, messages)) == expected
 

@@ -1,4 +1,4 @@
-"""It keeps the contract that authors test theirs with."""
+"""The contract test for extractors."""
 
 from __future__ import annotations
 

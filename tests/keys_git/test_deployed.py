@@ -1,4 +1,4 @@
-"""Since the last deployment: by a ref that this tool keeps, or by a tag."""
+"""Changes since the last deployment, which a ref or a tag names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def history(repository):
 
 @pytest.fixture
 def deploy(plugin, pipeline_of, settings_of, monkeypatch):
-    """Tells a plugin, by default a new one, that a deployment of what is checked out has ended."""
+    """Tells a plugin, by default a new one, how a deployment ended."""
 
     def call(repository, *environments, state="successful", result=Result.ACCEPTED, told=None, **facts):
         reports = [

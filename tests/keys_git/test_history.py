@@ -1,4 +1,4 @@
-"""Which commits are those of a change."""
+"""Which commits belong to a change."""
 
 from __future__ import annotations
 

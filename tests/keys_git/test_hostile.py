@@ -1,4 +1,4 @@
-"""What is in the way, and repositories that mean harm."""
+"""Hostile repositories, and what can go wrong with git."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def sprung(tmp_path):
 
 @pytest.fixture
 def armed(repository, trap, new_repository):
-    """A repository whose configuration names a program wherever it can name one, with hooks besides."""
+    """A repository that names a program wherever its configuration can, and has hooks."""
     repository.commit("MYT-1")
     signed = repository.git("cat-file", "commit", repository.commit("MYT-2")).replace(
         "\n\n", "\ngpgsig -----BEGIN PGP SIGNATURE-----\n \n -----END PGP SIGNATURE-----\n\n", 1
@@ -57,7 +57,7 @@ def armed(repository, trap, new_repository):
     return repository
 
 
-class TestNothingOfARepositoryIsRun:
+class TestNoProgramOfARepositoryIsRun:
     def test_where_it_is_read(self, armed, numbers, sprung):
         assert numbers(armed, since="HEAD~1", sources="subjects,tags", deployed_tag="v*") == [2]
         assert not sprung()
@@ -120,7 +120,7 @@ class TestNames:
         assert find(repository, {"workspace": str(folder)}) == {}
 
 
-class TestWhatIsInTheWay:
+class TestFailures:
     def test_a_folder_that_is_no_repository(self, repository, find, tmp_path, caplog):
         folder = tmp_path / "plain"
         folder.mkdir()
@@ -138,7 +138,7 @@ class TestWhatIsInTheWay:
         assert find(repository) == {}
         assert "git cannot be run: " in caplog.text
 
-    def test_a_checkout_of_somebody_else(self, repository, find, caplog):
+    def test_a_checkout_of_another_user(self, repository, find, caplog):
         repository.commit("MYT-1")
         repository.environ["GIT_TEST_ASSUME_DIFFERENT_OWNER"] = "1"
         repository.environ["LANGUAGE"] = "de"

@@ -1,4 +1,4 @@
-"""Through the installed command, against the local Jira: a pull request, a push, a deployment."""
+"""The installed command against the local Jira: a pull request, a push, a deployment."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-NOT_SAID = dict.fromkeys(("DRONE_COMMIT_MESSAGE", "DRONE_COMMIT_BEFORE", "DRONE_COMMIT_SHA"))
+UNSET = dict.fromkeys(("DRONE_COMMIT_MESSAGE", "DRONE_COMMIT_BEFORE", "DRONE_COMMIT_SHA"))
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def shop(repository, harness_oauth):
     repository.branch("pay")
     repository.commit("[MYT-3] three", "four\n\nRefs: MYT-4")
     harness_oauth.folder = repository.folder
-    harness_oauth.environ |= NOT_SAID | {"JIRA_CI_DISABLE_PLUGINS": None}
+    harness_oauth.environ |= UNSET | {"JIRA_CI_DISABLE_PLUGINS": None}
     return harness_oauth
 
 

@@ -1,4 +1,4 @@
-"""What tests of git share: a repository in the working directory, git to change it with, and a program as a trap."""
+"""A repository in the working directory, git to change it with, and a program as a trap."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def repository(checkout, folder):
 
 @pytest.fixture
 def git(folder):
-    """Runs git as a person does, with all that the repository configures."""
+    """Runs git with everything that the repository configures."""
 
     def run(*arguments, input=None, check=True):
         return subprocess.run(
@@ -49,7 +49,7 @@ def trap(tmp_path):
 
 @pytest.fixture
 def sprung(tmp_path):
-    """Says whether the trap was run since it was last asked."""
+    """Tells whether the trap was run since the last call."""
 
     def call():
         trace = tmp_path / "sprung"

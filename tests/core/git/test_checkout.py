@@ -1,4 +1,4 @@
-"""What the checked-out git repository says, for the facts that a CI leaves out."""
+"""Facts from the checkout, for what a CI leaves out."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_commit_that_a_partial_clone_lacks_is_not_fetched(partial, environ, gi
     assert not sprung()
 
 
-def test_a_checkout_that_belongs_to_somebody_else_is_a_warning_with_the_command_that_helps(
+def test_a_checkout_that_belongs_to_another_user_is_a_warning_with_the_command_that_helps(
     folder, tmp_path, environ, caplog
 ):
     tools = tmp_path / "tools"

@@ -1,4 +1,4 @@
-"""Running git in a repository that may be hostile, in time and without questions."""
+"""Running git in a hostile repository, within a time limit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MISSING = "5" * 40
 
 @pytest.fixture
 def command(environ):
-    """Git in a folder, as core and plugins run it."""
+    """Makes a Git for a folder."""
     return lambda folder, seconds=60: Git(folder, environ, seconds)
 
 
@@ -32,7 +32,7 @@ def fake_git(tmp_path, environ):
 
 
 class TestAHostileRepository:
-    """Each test first sees that git by itself does run the trap."""
+    """Each test first checks that git alone does run the trap."""
 
     @pytest.mark.parametrize(
         "arguments",

@@ -1,4 +1,4 @@
-"""Shows what finding keys in 10, 1,000 and 100,000 commits takes: time, and memory, which stays the same.
+"""Measures the time and memory that finding keys in 10, 1,000 and 100,000 commits takes.
 
 Run: python benchmarks/keys_git.py
 
@@ -9,6 +9,7 @@ time, and the peak memory of that process and of the git it starts, both as the 
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import time
 from pathlib import Path
 
 from jira_ci_core import Pipeline, Settings
-from jira_ci_keys_git import GitKeys
+from jira_ci_keys_git.plugin import GitKeys
 
 COMMITS = 100_000
 RANGES = 10, 1_000, 100_000
@@ -30,12 +31,12 @@ The till takes cards since MYT-{0}, and this is what the bank wants of it.
 Nothing here is about UTF-8 or RFC-9110.
 
 Refs: MYT-{2}
-Signed-off-by: Somebody <somebody@example.com>
+Signed-off-by: A <a@example.com>
 """
 
 
 def generate(folder: Path) -> None:
-    """Make the repository: one root, and all other commits in one line."""
+    """Make a repository with a linear history."""
     subprocess.run(["git", "init", "-q", "-b", "main", folder], check=True)
     command = ["git", "-C", folder, "fast-import", "--quiet"]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
@@ -50,25 +51,24 @@ def generate(folder: Path) -> None:
 
 
 def measure(folder: Path, commits: int) -> str:
-    """Read a range in this process: `keys seconds megabytes-before megabytes-after megabytes-of-git`."""
+    """Search a range in this process, and return `keys seconds megabytes-before megabytes-after megabytes-of-git`."""
     settings = Settings.model_validate({"project": "MYT", "instance": "acme"})
     pipeline = Pipeline(ci="benchmark", workspace=str(folder), sha="main", commit_before=f"main~{commits}")
     plugin = GitKeys(GitKeys.Settings())
     before = megabytes(resource.RUSAGE_SELF)
     start = time.perf_counter()
-    found = plugin.jira_ci_extract_issue_keys(pipeline, settings)
+    found = plugin.jira_ci_extract_issue_keys(pipeline, os.environ, settings)
     seconds = time.perf_counter() - start
     after, git = megabytes(resource.RUSAGE_SELF), megabytes(resource.RUSAGE_CHILDREN)
     return f"{len(found)} {seconds} {before} {after} {git}"
 
 
 def megabytes(whose: int) -> float:
-    """The most memory that was in use at any time."""
+    """Return the peak memory."""
     return resource.getrusage(whose).ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
 
 
 def main() -> None:
-    """Print the table."""
     with tempfile.TemporaryDirectory() as folder:
         generate(Path(folder))
         print("| commits | keys | seconds | MB before | MB at most | MB of git at most |")

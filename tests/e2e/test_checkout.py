@@ -1,4 +1,4 @@
-"""A run without CI, and a CI that leaves out what the checked-out repository says."""
+"""Runs without a CI, and CIs that leave out facts the checkout has."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_plain_checkout_is_enough_with_number_and_state(plain, jira, checkout)
 
 @pytest.mark.usefixtures("in_process")
 class TestNoCi:
-    """What settings must say where neither a CI nor a repository does."""
+    """Without a CI or a repository, settings must say everything."""
 
     def test_without_git_too_the_settings_say_it_all(self, plain, jira):
         done = plain(issuekeys="MYT-3", pipeline="acme/shop", link="https://ci.example/5", **GIVEN)
@@ -94,7 +94,7 @@ class TestNoCi:
 
 @pytest.mark.usefixtures("in_process")
 class TestFilling:
-    """What Harness leaves empty is taken from the checkout; what it says wins."""
+    """The checkout fills what Harness leaves empty; what Harness says wins."""
 
     @pytest.mark.parametrize("nothing", [None, "", "null", "<+codebase.commitMessage>", "<+trigger.<+x>.message>"])
     def test_the_message(self, harness_oauth, jira, checkout, nothing):

@@ -1,4 +1,4 @@
-"""What tests of keys from git share: real repositories, and the plugin asked about them."""
+"""Real repositories, and the plugin searching them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from jira_ci_core import Pipeline, Settings
-from jira_ci_keys_git import GitKeys
-from jira_ci_keys_git.git import Git
+from jira_ci_core import Git, Pipeline, Settings
+from jira_ci_keys_git.plugin import GitKeys
 
 _numbers = itertools.count()
 
@@ -47,7 +46,7 @@ class Repository:
         return done.stdout.decode(errors="replace").strip()
 
     def commit(self, *messages: str) -> str:
-        """Commits with these messages, one after the other; the last one's id."""
+        """Make one commit for each message, and return the id of the last."""
         for message in messages:
             self.git("commit", "-q", "--allow-empty", "--cleanup=verbatim", "-m", message)
         return self.head
@@ -63,7 +62,7 @@ class Repository:
         return self.head
 
     def plant(self, messages: Iterable[bytes], encoding: bytes = b"") -> None:
-        """Commits with just these bytes as messages, whatever is in them."""
+        """Make commits with exactly these bytes as messages."""
         parts = [b"reset refs/heads/main\n"]
         for number, message in enumerate(messages):
             parts += [b"commit refs/heads/main\n", b"committer A <a@x> %d +0000\n" % (1_700_000_000 + number * 60)]
@@ -111,15 +110,11 @@ def repository(new_repository: Callable[..., Repository]) -> Repository:
 
 @pytest.fixture
 def plugin() -> Callable[..., GitKeys]:
-    """The plugin with settings, by their names without `KEYS_GIT_`: `plugin(repository, sources="tags")`."""
+    """The plugin with settings, by their names without `KEYS_GIT_`: `plugin(sources="tags")`."""
 
-    def make(repository: Repository, **options: Any) -> GitKeys:
+    def make(**options: Any) -> GitKeys:
         names = {name if name == "deployed_tag" else f"keys_git_{name}": value for name, value in options.items()}
-        made = GitKeys(GitKeys.Settings.model_validate(names))
-        listening = made.jira_ci_read_pipeline(repository.environ)
-        next(listening)
-        listening.close()
-        return made
+        return GitKeys(GitKeys.Settings.model_validate(names))
 
     return make
 
@@ -152,8 +147,8 @@ def find(
         settings: dict[str, Any] | None = None,
         **options: Any,
     ) -> dict[str, str]:
-        found = plugin(repository, **options).jira_ci_extract_issue_keys(
-            pipeline_of(repository, **(run or {})), settings_of(**(settings or {}))
+        found = plugin(**options).jira_ci_extract_issue_keys(
+            pipeline_of(repository, **(run or {})), repository.environ, settings_of(**(settings or {}))
         )
         assert len({key.key for key in found}) == len(found)
         return {key.key: key.source for key in found}

@@ -1,4 +1,4 @@
-"""Reading commits and the parts of their messages; git itself says what is right."""
+"""Reading commits and the parts of their messages, compared with what git reads."""
 
 from __future__ import annotations
 
@@ -9,14 +9,21 @@ import pytest
 from hypothesis import example, given, settings, strategies as st
 
 from jira_ci_core import find_keys
-from jira_ci_keys_git.commits import LOG, merged_branches, read_commits, read_fields, read_message, reverted
+from jira_ci_keys_git.commits import (
+    LOG_ARGUMENTS,
+    merged_branches,
+    read_commits,
+    read_fields,
+    read_message,
+    reverted_commit,
+)
 
 ID = "8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f0a9b"
 
 
 def read_all(repository, *arguments):
     """All messages, oldest first, as the plugin reads them."""
-    with repository.reader.stream(*LOG, "--reverse", *arguments, "main", "--") as stream:
+    with repository.reader.stream(*LOG_ARGUMENTS, "--reverse", *arguments, "main", "--") as stream:
         commits = list(read_commits(stream))
     assert [commit.sha for commit in commits] == repository.git("rev-list", "--reverse", "main").split()
     return [commit.message for commit in commits]
@@ -49,7 +56,7 @@ IMITATIONS = [
 )
 @example(IMITATIONS)
 def test_any_message_comes_back_exactly_up_to_a_nul(repository, messages):
-    """Git itself shows nothing of a message after a NUL."""
+    """Git shows a message up to its first NUL."""
     expected = [message.split(b"\0")[0].decode(errors="replace") for message in messages]
     assert read_all(planted(repository, messages)) == expected
 
@@ -105,7 +112,7 @@ def test_fields_are_the_same_however_they_arrive(fields, data):
     cuts = sorted(data.draw(st.lists(st.integers(0, len(whole)))))
     pieces = [whole[start:end] for start, end in zip([0, *cuts], [*cuts, len(whole)], strict=True)]
     assert list(read_fields(Chunks(filter(None, pieces)))) == fields
-    assert list(read_fields(Chunks(filter(None, pieces)), longest=5)) == [field[:5] for field in fields]
+    assert list(read_fields(Chunks(filter(None, pieces)), max_bytes=5)) == [field[:5] for field in fields]
 
 
 def test_a_field_that_was_not_ended_is_none():
@@ -202,4 +209,4 @@ def test_the_branches_a_merge_brings_in_are_read_from_its_subject(subject, branc
     ],
 )
 def test_a_revert_says_what_it_takes_back(message, expected):
-    assert reverted(message) == expected
+    assert reverted_commit(message) == expected

@@ -1,4 +1,4 @@
-"""Since the last deployment: by a ref that this tool keeps, or by a tag."""
+"""Changes since the last deployment, which a ref or a tag names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from jira_ci_core import Deployment, Outcome, Receipt, Report, Result, environment_id
-from jira_ci_keys_git.deployed import ref_of
+from jira_ci_keys_git.deployed import ref_name
 
 PROD = {"environment_name": ["prod"]}
 
@@ -20,10 +20,10 @@ def history(repository):
 
 
 @pytest.fixture
-def deploy(plugin, pipeline_of, settings_of):
-    """Tells the plugin that a deployment of what is checked out has ended."""
+def deploy(plugin, pipeline_of, settings_of, monkeypatch):
+    """Tells a plugin, by default a new one, how a deployment ended."""
 
-    def call(repository, *environments, state="successful", result=Result.ACCEPTED, remember="ref", **facts):
+    def call(repository, *environments, state="successful", result=Result.ACCEPTED, told=None, **facts):
         reports = [
             Report.model_validate(
                 {
@@ -42,9 +42,11 @@ def deploy(plugin, pipeline_of, settings_of):
         ]
         assert all(isinstance(report.entity, Deployment) for report in reports)
         receipt = Receipt(outcomes=tuple(Outcome(result=result) for _ in reports))
-        plugin(repository, **({"remember": remember} if remember else {})).jira_ci_reported(
-            pipeline_of(repository, **facts), reports, receipt, settings_of(environment_name=list(environments))
-        )
+        with monkeypatch.context() as patch:
+            patch.setattr("os.environ", repository.environ)
+            (told or plugin(remember="ref")).jira_ci_reported(
+                pipeline_of(repository, **facts), reports, receipt, settings_of(environment_name=list(environments))
+            )
 
     return call
 
@@ -84,9 +86,18 @@ class TestRemembering:
         deploy(history, "prod", result=result)
         assert refs(history) == []
 
-    def test_nothing_is_remembered_unless_it_is_asked_for(self, history, deploy):
-        deploy(history, "prod", remember=None)
+    def test_nothing_is_remembered_unless_it_is_asked_for(self, history, deploy, plugin):
+        deploy(history, "prod", told=plugin())
         assert refs(history) == []
+
+    def test_git_is_run_in_the_environment_that_keys_were_found_in(
+        self, history, deploy, plugin, pipeline_of, settings_of, monkeypatch
+    ):
+        monkeypatch.setenv("PATH", "/nowhere")
+        told = plugin(remember="ref")
+        told.jira_ci_extract_issue_keys(pipeline_of(history), history.environ, settings_of())
+        deploy(history, "prod", told=told)
+        assert refs(history) == [f"refs/jira-ci/deployed/prod {history.head}"]
 
     def test_it_is_the_commit_that_ci_names(self, history, deploy):
         before = history.git("rev-parse", "HEAD~1")
@@ -181,12 +192,12 @@ class TestTags:
 
 @given(st.text(min_size=1).filter(str.strip), st.text(min_size=1).filter(str.strip))
 def test_only_environments_that_are_the_same_in_jira_share_a_ref(one, other):
-    assert (ref_of(one) == ref_of(other)) is (environment_id(one) == environment_id(other))
+    assert (ref_name(one) == ref_name(other)) is (environment_id(one) == environment_id(other))
 
 
 @given(st.one_of(st.text().filter(str.strip), st.sampled_from(["..", "-x", "a.lock", "@", "a/../b", "Ä", "x" * 5000])))
 def test_every_name_of_an_environment_makes_a_ref_that_git_takes(name):
-    ref = ref_of(name)
+    ref = ref_name(name)
     assert len(ref.rpartition("/")[2]) <= 200
     assert ref == ref.lower()
     assert subprocess.run(["git", "check-ref-format", ref], check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""Through the installed command, against the local Jira: a pull request, a push, a deployment."""
+"""The installed command against the local Jira: a pull request, a push, a deployment."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-NOT_SAID = dict.fromkeys(("DRONE_COMMIT_MESSAGE", "DRONE_COMMIT_BEFORE", "DRONE_COMMIT_SHA"))
+UNSET = dict.fromkeys(("DRONE_COMMIT_MESSAGE", "DRONE_COMMIT_BEFORE", "DRONE_COMMIT_SHA"))
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def shop(repository, harness_oauth):
     repository.branch("pay")
     repository.commit("[MYT-3] three", "four\n\nRefs: MYT-4")
     harness_oauth.folder = repository.folder
-    harness_oauth.environ |= NOT_SAID | {"JIRA_CI_DISABLE_PLUGINS": None}
+    harness_oauth.environ |= UNSET | {"JIRA_CI_DISABLE_PLUGINS": None}
     return harness_oauth
 
 
@@ -73,6 +73,12 @@ def test_each_deployment_updates_what_is_new_since_the_last_one(shop, jira, repo
     assert told == {42: ["MYT-4"], 43: ["MYT-5", "MYT-6"], 44: ["MYT-5", "MYT-6", "MYT-7"]}
 
 
+def test_a_deployment_whose_keys_are_named_is_remembered_as_well(shop, repository):
+    done = shop(environment_name="prod", keys_git_remember="ref", issuekeys="MYT-1")
+    assert done.code == 0, done.text
+    assert repository.git("for-each-ref", "--format=%(objectname)", "refs/jira-ci") == repository.head
+
+
 def test_a_deployment_begins_at_the_last_tag(shop, jira, repository):
     repository.git("tag", "deployed-1", "HEAD~2")
     done = shop(environment_name="prod", deployed_tag="deployed-*")
@@ -120,7 +126,7 @@ def test_importing_it_brings_in_nothing_but_what_core_needs_and_what_runs_git(re
 
     code = (
         "import sys, subprocess, jira_ci_core.cli.main, jira_ci_core.ci.git_checkout; before = set(sys.modules); "
-        "import jira_ci_keys_git; print(*sorted(set(sys.modules) - before))"
+        "import jira_ci_keys_git.plugin; print(*sorted(set(sys.modules) - before))"
     )
     new = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert [name for name in new if not name.startswith("jira_ci_keys_git")] == []

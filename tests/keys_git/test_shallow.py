@@ -1,4 +1,4 @@
-"""Clones without all of history: what is said, and what is fetched."""
+"""Shallow clones: what is reported, and what is fetched."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PR = {"pull_request": "7", "target_branch": "main"}
 
 @pytest.fixture
 def origin(repository):
-    """MYT-1 to 5 on main, a branch from there with 11 to 16, and main goes on with 6 to 9."""
+    """MYT-1 to 5 on main, then a branch with 11 to 16, while main goes on with 6 to 9."""
     repository.commit(*(f"MYT-{number}" for number in range(1, 6)))
     repository.branch("feature")
     repository.commit(*(f"MYT-{number}" for number in range(11, 17)))
@@ -37,9 +37,7 @@ class TestWhatIsSaid:
         assert numbers(clone, {"commit_before": origin.git("rev-parse", "main~3")}) == [9, 8, 7]
         assert caplog.text == ""
 
-    def test_nothing_where_the_change_is_one_commit_as_far_as_anyone_knows(
-        self, origin, new_repository, numbers, caplog
-    ):
+    def test_nothing_where_the_change_is_one_commit_as_far_as_is_known(self, origin, new_repository, numbers, caplog):
         clone = new_repository(origin, depth=1)
         assert numbers(clone) == [9]
         assert caplog.text == ""
@@ -60,13 +58,13 @@ class TestWhatIsSaid:
 class TestDeepening:
     @pytest.fixture(autouse=True)
     def small_steps(self, monkeypatch):
-        monkeypatch.setattr("jira_ci_keys_git.span.DEEPEN", (1, 2, 4))
+        monkeypatch.setattr("jira_ci_keys_git.history.DEEPEN_STEPS", (1, 2, 4))
 
     def test_a_push_is_fetched_back_to_the_commit_before(self, origin, new_repository, numbers, caplog):
         clone = new_repository(origin, depth=1)
         assert numbers(clone, {"commit_before": origin.git("rev-parse", "main~3")}, deepen="yes") == [9, 8, 7]
         assert caplog.text == ""
-        # Not more than was needed.
+        # No more than needed was fetched.
         assert is_shallow(clone)
 
     def test_a_pull_request_is_fetched_back_to_the_merge_base(self, origin, new_repository, numbers, caplog):
@@ -93,7 +91,7 @@ class TestDeepening:
         assert caplog.text == ""
 
     def test_it_ends_somewhere_and_says_what_it_saw(self, origin, new_repository, numbers, monkeypatch, caplog):
-        monkeypatch.setattr("jira_ci_keys_git.span.DEEPEN", (1, 1))
+        monkeypatch.setattr("jira_ci_keys_git.history.DEEPEN_STEPS", (1, 1))
         clone = new_repository(origin, 1, "feature")
         assert numbers(clone, PR, deepen="yes") == [16, 15, 14]
         assert "history is cut, and 3 commits" in caplog.text
@@ -121,7 +119,7 @@ class TestDeepening:
 
 
 class Locked(http.server.BaseHTTPRequestHandler):
-    """A server that wants a password."""
+    """A server that requires a password."""
 
     def do_GET(self):
         self.send_response(401)
@@ -143,7 +141,7 @@ def locked():
         thread.join()
 
 
-def test_a_remote_that_wants_a_password_asks_nobody_and_no_helper(
+def test_a_remote_that_wants_a_password_causes_no_prompt_and_runs_no_helper(
     origin, new_repository, numbers, locked, caplog, tmp_path
 ):
     clone = new_repository(origin, 1, "feature")

@@ -32,6 +32,12 @@ from jira_ci_core.errors import (
 )
 from jira_ci_core.git.checkout import (
     read_checkout as read_checkout,
+    work_tree as work_tree,
+)
+from jira_ci_core.git.command import (
+    Git as Git,
+    GitError as GitError,
+    GitFailure as GitFailure,
 )
 from jira_ci_core.hookspecs import (
     CONTRACT_VERSION as CONTRACT_VERSION,

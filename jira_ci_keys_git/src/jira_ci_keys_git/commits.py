@@ -1,4 +1,4 @@
-"""Reading commits from `git log`, and what the parts of a message are. Nothing here runs git."""
+"""Reads commits from the output of `git log`, and the parts of their messages. Nothing here runs git."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import IO, NamedTuple
 
-# No message can hold a NUL where git prints it (it ends there), so nothing in one can look like the end of it.
-FORMAT = "%H%x00%B"
-LOG = "log", "-z", f"--format=tformat:{FORMAT}", "--encoding=UTF-8", "--no-notes", "--no-decorate", "--no-patch"
+# Git prints a message up to its first NUL, so no message can hold what looks like the end of it.
+LOG_ARGUMENTS = (
+    *("log", "-z", "--format=tformat:%H%x00%B", "--encoding=UTF-8"),
+    *("--no-notes", "--no-decorate", "--no-patch"),
+)
 
 CHUNK = 1 << 16
-# Longer ones are no messages any more; what comes after this much of one is not read.
-LONGEST_MESSAGE = 1 << 20
+MAX_MESSAGE_BYTES = 1 << 20
 
 _SPACES = " \t\r"
-# Git takes a last paragraph that has one of these for trailers even where other lines stand between them.
-_WRITTEN_BY_GIT = "Signed-off-by: ", "(cherry picked from commit "
+# A last paragraph with one of these lines counts as trailers even if up to three quarters of its lines are none.
+_GIT_TRAILERS = "Signed-off-by: ", "(cherry picked from commit "
 _TRAILER = re.compile(r"([A-Za-z0-9-]+)[ \t]*:(.*)", re.DOTALL)
 
 _MERGED_BRANCHES = re.compile(r"Merge (?:remote-tracking )?branch(?:es)? ")
@@ -28,14 +29,12 @@ _REVERTS = re.compile(r"^This reverts commit ([0-9a-f]{7,64})\b", re.MULTILINE)
 
 
 class Commit(NamedTuple):
-    """One commit, as far as keys are concerned."""
-
     sha: str
     message: str
 
 
 class Message(NamedTuple):
-    """The parts of a message, as git reads them: each line is in one of them."""
+    """The parts of a message, by git's rules. Each line is in one of them."""
 
     subject: str
     body: str
@@ -43,27 +42,27 @@ class Message(NamedTuple):
 
 
 def read_commits(stream: IO[bytes]) -> Iterator[Commit]:
-    """The commits that `git log` with the arguments `LOG` prints, as they come."""
+    """Yield the commits that git prints with LOG_ARGUMENTS, as they arrive."""
     fields = read_fields(stream)
     for sha, message in zip(fields, fields, strict=False):
         yield Commit(sha.decode(errors="replace"), message.decode(errors="replace"))
 
 
-def read_fields(stream: IO[bytes], longest: int = LONGEST_MESSAGE) -> Iterator[bytes]:
-    """What stands before each NUL in a stream, cut at the longest; only one is held at a time."""
+def read_fields(stream: IO[bytes], max_bytes: int = MAX_MESSAGE_BYTES) -> Iterator[bytes]:
+    """Yield the fields of a stream, each of which ends in a NUL. Of a longer field, only the first bytes are kept."""
     field = bytearray()
     while chunk := stream.read(CHUNK):
         start = 0
         while (end := chunk.find(b"\0", start)) >= 0:
-            field += chunk[start : min(end, start + longest - len(field))]
+            field += chunk[start : min(end, start + max_bytes - len(field))]
             yield bytes(field)
             field.clear()
             start = end + 1
-        field += chunk[start : start + longest - len(field)]
+        field += chunk[start : start + max_bytes - len(field)]
 
 
 def read_message(text: str) -> Message:
-    """The subject (all of the first paragraph), the trailers, and what stands between them.
+    """Split a message into its subject (all of the first paragraph), its body and its trailers.
 
     The rules are git's: https://git-scm.com/docs/git-interpret-trailers
     """
@@ -81,37 +80,38 @@ def read_message(text: str) -> Message:
 
 
 def merged_branches(subject: str) -> list[str]:
-    """The branches that a merge brings in, by the subject that git and the usual hosts write."""
+    """Return the branches that a commit merges, from the subject that git and the usual hosts write."""
     if match := _MERGED_BRANCHES.match(subject):
         return _QUOTED.findall(subject[match.end() :].partition(" into ")[0])
     match = _MERGED_REQUEST.match(subject)
     return [match[1] or match[2]] if match else []
 
 
-def reverted(message: str) -> str | None:
-    """The commit that this one takes back, by the line that `git revert` writes; it may be shortened."""
+def reverted_commit(message: str) -> str | None:
+    """Return the id, perhaps shortened, of the commit that this one reverts, from the line that `git revert` writes."""
     match = _REVERTS.search(message)
     return match[1] if match else None
 
 
 def _start_of_trailers(lines: list[str], first: int) -> int:
+    """The number of the first trailer line, or of lines if there is none. Reads upwards, as git does (trailer.c)."""
     trailers = others = continuations = 0
-    by_git = False
-    blank_so_far = True
+    has_git_trailer = False
+    only_blank_so_far = True
     for number in range(len(lines) - 1, first - 1, -1):
         line = lines[number]
         if line.startswith("#"):
             others += continuations
             continuations = 0
         elif _is_blank(line):
-            if not blank_so_far:
+            if not only_blank_so_far:
                 others += continuations
-                some = trailers * 3 >= others if by_git else not others
-                return number + 1 if trailers and some else len(lines)
-        elif line.startswith(_WRITTEN_BY_GIT):
+                are_trailers = trailers * 3 >= others if has_git_trailer else not others
+                return number + 1 if trailers and are_trailers else len(lines)
+        elif line.startswith(_GIT_TRAILERS):
             trailers += 1
             continuations = 0
-            by_git = True
+            has_git_trailer = True
         elif _TRAILER.match(line):
             trailers += 1
             continuations = 0
@@ -120,12 +120,12 @@ def _start_of_trailers(lines: list[str], first: int) -> int:
         else:
             others += 1 + continuations
             continuations = 0
-        blank_so_far = blank_so_far and _is_blank(line)
+        only_blank_so_far = only_blank_so_far and _is_blank(line)
     return len(lines)
 
 
 def _trailers(lines: Iterable[str]) -> tuple[tuple[tuple[str, str], ...], list[str]]:
-    """The trailers in a last paragraph, and the lines in it that are none."""
+    """The trailers in the last paragraph, and its other lines."""
     found: list[tuple[str, str]] = []
     others: list[str] = []
     is_trailer = False
@@ -139,7 +139,7 @@ def _trailers(lines: Iterable[str]) -> tuple[tuple[tuple[str, str], ...], list[s
             is_trailer = True
         else:
             others.append(line)
-            # A comment between two lines does not part them.
+            # A trailer may go on after a comment.
             is_trailer = is_trailer and (line.startswith("#") or _is_blank(line))
     return tuple(found), others
 

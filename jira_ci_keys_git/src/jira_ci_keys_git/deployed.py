@@ -1,46 +1,46 @@
-"""Which commit was deployed to an environment last: by a ref that this tool keeps, or by a tag."""
+"""The last commit deployed to an environment, as a ref of this plugin or a tag names it."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 
-from jira_ci_core import environment_id
-from jira_ci_keys_git.git import Git
+from jira_ci_core import Git, environment_id
 
 REFS = "refs/jira-ci/deployed/"
-# What a file may be called on every system, with room for what git adds to it.
-LONGEST_NAME = 200
+# A ref is a file: file systems allow names of 255 bytes, and git appends ".lock".
+MAX_NAME_LENGTH = 200
 
 
-def ref_of(environment: str) -> str:
-    """The ref of one environment; two environments that are not the same in Jira never share one.
+def ref_name(environment: str) -> str:
+    """Return the ref of an environment. Names share a ref exactly if they are one environment in Jira.
 
-    What is not a plain character is written as `%` and two hexadecimal digits, so that no name can be an option, lead
-    elsewhere, or be one that git refuses; all in lower case, as there are file systems that ignore it.
+    Only lower-case letters, digits, `-` and `_` stay as they are; every other byte becomes `%` and two hexadecimal
+    digits. So a name cannot be an option or a path, git accepts it, and a file system may ignore case.
     """
     id = environment_id(environment)
     name = re.sub(rb"[^a-z0-9_-]", lambda match: b"%%%02x" % match[0][0], id.encode()).decode()
-    if len(name) > LONGEST_NAME:
+    if len(name) > MAX_NAME_LENGTH:
         digest = hashlib.sha256(id.encode()).hexdigest()
-        name = f"{name[: LONGEST_NAME - len(digest) - 1]}-{digest}"
+        name = f"{name[: MAX_NAME_LENGTH - len(digest) - 1]}-{digest}"
     return REFS + name
 
 
-def remember(git: Git, environment: str, commit: str) -> None:
-    """Note that this commit is deployed now. Raises GitError."""
-    git.ask("update-ref", "-m", "jira-ci: deployed", ref_of(environment), commit)
+def record_deployed(git: Git, environment: str, commit: str) -> None:
+    """Write the ref of an environment. Raises GitError."""
+    git.output("update-ref", "-m", "jira-ci: deployed", ref_name(environment), commit)
 
 
-def last_tagged(git: Git, pattern: str, environment: str, head: str) -> str | None:
-    """The newest commit with a matching tag in the history of `head`; a tag on `head` itself is of this run.
+def last_tagged_commit(git: Git, pattern: str, environment: str, head: str) -> str | None:
+    """Return the commit of the newest tag of this pattern in the history of `head`.
 
-    `{environment}` in the pattern stands for the environment's name. Raises GitError.
+    `{environment}` in the pattern stands for the environment's name. A tag on `head` itself belongs to this run and
+    does not count. Raises GitError.
     """
-    glob = pattern.replace("{environment}", _literally(environment))
-    answer = git.ask(
+    glob = pattern.replace("{environment}", _escape_glob(environment))
+    answer = git.output(
         "for-each-ref",
-        # The last key is the first to sort by.
+        # Git sorts by the last key first.
         *("--sort=-version:refname", "--sort=-creatordate"),
         *("--merged", head),
         "--format=%(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end)",
@@ -49,5 +49,5 @@ def last_tagged(git: Git, pattern: str, environment: str, head: str) -> str | No
     return next((commit for commit in answer.split() if commit != head), None)
 
 
-def _literally(text: str) -> str:
+def _escape_glob(text: str) -> str:
     return re.sub(r"([*?\[\]\\])", r"\\\1", text)

@@ -1,4 +1,4 @@
-"""What this plugin reads from the step's settings."""
+"""The settings of the plugin."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from jira_ci_core import InvalidValueError, Names, PluginSettings, setting
 SOURCES = "subjects", "bodies", "trailers", "branches", "tags"
 
 
-def _sources(names: tuple[str, ...]) -> tuple[str, ...]:
+def _valid_sources(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         if name.lower() not in SOURCES:
             raise InvalidValueError(f"{name!r} is no place in a commit", f"choose from: {', '.join(SOURCES)}")
     return tuple(name.lower() for name in names)
 
 
-def _rev(rev: str) -> str:
+def _valid_rev(rev: str) -> str:
     if rev.startswith("-") or ".." in rev or "\0" in rev:
         raise InvalidValueError(
             "it is no commit: it begins with a hyphen, or holds two dots", "write a commit, a tag or a branch"
@@ -27,9 +27,7 @@ def _rev(rev: str) -> str:
 
 
 class Options(PluginSettings):
-    """The settings of the plugin."""
-
-    keys_git_sources: Annotated[Names, AfterValidator(_sources)] = setting(
+    keys_git_sources: Annotated[Names, AfterValidator(_valid_sources)] = setting(
         ("subjects", "bodies", "trailers", "branches"),
         help=f"where to look for keys: {', '.join(SOURCES)} (merged ones, annotated ones), several with commas",
         project_file=True,
@@ -40,7 +38,7 @@ class Options(PluginSettings):
     keys_git_skip_reverted: bool = setting(
         False, help="leave out the keys of commits that a later one of this change reverts", project_file=True
     )
-    keys_git_since: Annotated[str, AfterValidator(_rev)] | None = setting(
+    keys_git_since: Annotated[str, AfterValidator(_valid_rev)] | None = setting(
         None, help="a commit, tag or branch: all commits after it count, whatever CI says"
     )
     deployed_tag: str | None = setting(

@@ -1,10 +1,8 @@
-"""What the checked-out git repository says, for the facts that a CI leaves out."""
+"""Facts from the checkout, for what a CI leaves out."""
 
 from __future__ import annotations
 
 import logging
-import os
-import subprocess
 
 import pytest
 
@@ -12,28 +10,6 @@ from jira_ci_core.ci.git_checkout import jira_ci_read_pipeline
 from jira_ci_core.git.checkout import filled_from_checkout, read_checkout
 
 MESSAGE = "[MYT-1] Let people pay\n\nIt was time.\n\nRefs: MYT-2"
-
-
-@pytest.fixture
-def environ(least):
-    return {name: least[name] for name in ("PATH", "GIT_CEILING_DIRECTORIES")}
-
-
-@pytest.fixture
-def repository(checkout, folder):
-    return checkout(MESSAGE, branch="feature/pay", remote="git@git.example:acme/shop.git", folder=folder)
-
-
-@pytest.fixture
-def git(folder):
-    def run(*arguments):
-        command = ["git", "-c", "user.name=A", "-c", "user.email=a@example.com", *arguments]
-        environ = {"PATH": os.environ["PATH"], "HOME": str(folder)}
-        return subprocess.run(
-            command, cwd=folder, env=environ, check=True, capture_output=True, text=True
-        ).stdout.strip()
-
-    return run
 
 
 def test_the_commit_the_branch_and_the_repository_are_read(repository, environ, git):
@@ -99,19 +75,26 @@ def test_a_message_in_an_old_encoding_is_readable(folder, environ, git, reposito
     assert read_checkout(folder, environ)["message"] == "[MYT-3] café"
 
 
-def test_nothing_that_the_repository_configures_is_run(repository, environ, git, folder):
-    trap = folder / "trap"
-    trap.write_text("#!/bin/sh\ntouch sprung\n")
-    trap.chmod(0o755)
-    for name in ("core.fsmonitor", "core.pager", "gpg.program"):
-        git("config", name, str(trap))
-    git("config", "log.showSignature", "true")
-    git("config", "color.ui", "always")
+def test_the_encoding_that_the_repository_configures_for_output_is_not_used(repository, environ, git):
+    git("config", "i18n.logOutputEncoding", "UTF-16")
     assert read_checkout(repository, environ)["message"] == MESSAGE
-    assert not (folder / "sprung").exists()
 
 
-def test_a_checkout_that_belongs_to_somebody_else_is_a_warning_with_the_command_that_helps(
+def test_nothing_that_the_repository_configures_is_run(armed, environ, git, sprung):
+    git("log", "-1", check=False)
+    assert sprung()
+    assert read_checkout(armed, environ)["message"] == MESSAGE
+    assert not sprung()
+
+
+def test_a_commit_that_a_partial_clone_lacks_is_not_fetched(partial, environ, git, sprung):
+    git("log", "-1", "5" * 40, check=False)
+    assert sprung()
+    assert read_checkout(partial, environ, "5" * 40) == {}
+    assert not sprung()
+
+
+def test_a_checkout_that_belongs_to_another_user_is_a_warning_with_the_command_that_helps(
     folder, tmp_path, environ, caplog
 ):
     tools = tmp_path / "tools"

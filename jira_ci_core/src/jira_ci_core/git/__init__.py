@@ -1,1 +1,1 @@
-"""Ask git about the checkout."""
+"""Calling git, and reading the checkout."""

@@ -1,4 +1,4 @@
-"""Where keys are looked for, and which are left out."""
+"""Where keys are searched for, and which are left out."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class TestSources:
 
     def test_a_place_that_is_none_is_refused_with_those_that_are(self, based, plugin):
         with pytest.raises(ValueError, match="is no place in a commit"):
-            plugin(based, sources="subject")
+            plugin(sources="subject")
 
     def test_the_newest_commit_with_a_key_is_named(self, based, find):
         based.commit("MYT-1")

@@ -1,4 +1,4 @@
-"""Which commits are those of a change."""
+"""Which commits belong to a change."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class TestSince:
     @pytest.mark.parametrize("since", ["--output=stolen", "-1", "HEAD..main", "a\0b"])
     def test_what_can_be_no_commit_is_refused(self, repository, plugin, since):
         with pytest.raises(ValueError, match="it is no commit"):
-            plugin(repository, since=since)
+            plugin(since=since)
 
     def test_zeros_are_not_known(self, pull_request, numbers, caplog):
         assert numbers(pull_request, {"target_branch": "main"}, since=ZEROS) == [4, 3]

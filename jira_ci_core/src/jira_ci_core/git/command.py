@@ -1,0 +1,207 @@
+"""The one way to call git: it runs no program that a repository names, never prompts, and has a time limit."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from jira_ci_core.problem import Problem
+
+if TYPE_CHECKING:
+    import subprocess
+
+# A repository's own configuration can name programs to run and change what is printed. These options override it.
+_OPTIONS = (
+    *("--no-pager", "--literal-pathspecs"),
+    *("-c", "core.fsmonitor=false"),
+    *("-c", "core.hooksPath=/dev/null"),
+    *("-c", "core.alternateRefsCommand=:"),
+    *("-c", "log.showSignature=false"),
+    *("-c", "safe.bareRepository=explicit"),
+    *("-c", "color.ui=false"),
+)
+_VARIABLES = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_OPTIONAL_LOCKS": "0",
+    # A local command contacts no remote, not even for objects that a partial clone left out.
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_ALLOW_PROTOCOL": "",
+    # Error messages are recognised by their English text.
+    "LC_ALL": "C",
+    "LANGUAGE": "",
+}
+
+# A command that contacts a remote may sign in with what the environment offers, but not with a configured helper.
+_REMOTE_OPTIONS = "-c", "credential.helper="
+_REMOTE_VARIABLES = {"GIT_ALLOW_PROTOCOL": "https:http:ssh:file"}
+# Set unless the environment has a value of its own. As GIT_ASKPASS, `true` answers with an empty password.
+_REMOTE_DEFAULTS = {"GIT_SSH_COMMAND": "ssh -oBatchMode=yes", "GIT_ASKPASS": "true"}
+_UPLOAD_PACK = "--upload-pack=git-upload-pack"
+_FETCH = "--quiet", "--no-tags", "--no-recurse-submodules", "--no-auto-maintenance", "--no-write-fetch-head"
+
+# The settings of this step may be credentials, and a trace would mix with error messages.
+_WITHHELD = "PLUGIN_", "JIRA_CI_", "GIT_TRACE"
+
+_MAX_STDERR = 4096
+
+
+class GitFailure(Enum):
+    """Why a git command has no result."""
+
+    NOT_INSTALLED = "not installed"
+    NOT_STARTED = "not started"
+    TIMED_OUT = "timed out"
+    NOT_TRUSTED = "not trusted"
+    """The repository belongs to another user."""
+    NO_REPOSITORY = "no repository"
+    FAILED = "failed"
+    """The command itself ended with an error, which for some commands means "no"."""
+
+
+class GitError(Exception):
+    """A git command has no result. `problem` explains it to the user."""
+
+    def __init__(self, failure: GitFailure, problem: Problem) -> None:
+        super().__init__(failure, problem)
+        self.failure = failure
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.problem.what}: {self.problem.why}"
+
+
+class Git:
+    """Runs git in one folder, for `seconds` in all. Every method raises GitError when there is no result.
+
+    `environ` is what git is given, without the settings of this step.
+    """
+
+    def __init__(self, folder: Path, environ: Mapping[str, str], seconds: float) -> None:
+        self.folder = folder
+        self._environ = {name: value for name, value in environ.items() if not name.startswith(_WITHHELD)}
+        self._deadline = time.monotonic() + seconds
+
+    def output(self, *arguments: str) -> str:
+        """Return what a local command prints; `stream` is for more than a few lines."""
+        return self._run((), arguments, {})
+
+    @contextlib.contextmanager
+    def stream(self, *arguments: str) -> Iterator[IO[bytes]]:
+        """Give access to what a local command prints, as it arrives. Leaving the block early ends the command."""
+        import tempfile
+
+        with tempfile.TemporaryFile() as errors, self._start((), arguments, {}, errors) as process:
+            timer = threading.Timer(self._remaining, process.kill)
+            timer.daemon = True
+            timer.start()
+            assert process.stdout is not None
+            try:
+                yield process.stdout
+                left_early = bool(process.stdout.read(1))
+                if not left_early:
+                    process.wait()
+            finally:
+                timed_out = not timer.is_alive()
+                timer.cancel()
+                process.kill()
+            status = process.wait()
+            if timed_out:
+                raise _timed_out(arguments[0])
+            if status and not left_early:
+                errors.seek(0)
+                raise _failed(self.folder, errors.read(_MAX_STDERR))
+
+    def remote_refs(self, remote: str, *names: str) -> dict[str, str]:
+        """Ask a remote for the refs with these names, and return the id of each that it has."""
+        answer = self._run_remote("ls-remote", "--quiet", _UPLOAD_PACK, "--", remote, *names)
+        refs = (line.split("\t", 1) for line in answer.splitlines())
+        return {ref: id for id, ref in refs if ref in names}
+
+    def fetch(self, remote: str, *revisions: str, options: tuple[str, ...] = ()) -> None:
+        """Fetch these revisions. Only objects, and where history is cut, are written; no ref changes."""
+        self._run_remote("fetch", *_FETCH, _UPLOAD_PACK, *options, "--", remote, *revisions)
+
+    def _run_remote(self, *arguments: str) -> str:
+        defaults = {name: value for name, value in _REMOTE_DEFAULTS.items() if not self._environ.get(name)}
+        return self._run(_REMOTE_OPTIONS, arguments, {**_REMOTE_VARIABLES, **defaults})
+
+    def _run(self, options: tuple[str, ...], arguments: tuple[str, ...], variables: Mapping[str, str]) -> str:
+        import subprocess
+
+        with self._start(options, arguments, variables, subprocess.PIPE) as process:
+            try:
+                output, errors = process.communicate(timeout=self._remaining)
+            except subprocess.TimeoutExpired:
+                raise _timed_out(arguments[0]) from None
+            finally:
+                process.kill()
+        if process.returncode:
+            raise _failed(self.folder, errors)
+        return output.decode(errors="replace")
+
+    def _start(
+        self,
+        options: tuple[str, ...],
+        arguments: tuple[str, ...],
+        variables: Mapping[str, str],
+        errors: IO[bytes] | int,
+    ) -> subprocess.Popen[bytes]:
+        import subprocess
+
+        try:
+            return subprocess.Popen(
+                ["git", *_OPTIONS, *options, *arguments],
+                cwd=self.folder,
+                env={**self._environ, **_VARIABLES, **variables},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                # Without a controlling terminal, ssh cannot prompt either.
+                start_new_session=True,
+            )
+        except FileNotFoundError:
+            raise _error(
+                GitFailure.NOT_INSTALLED, "there is no git on the PATH", "install git in this step's image"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise _error(
+                GitFailure.NOT_STARTED, f"git cannot be run: {error}", "check the git of this step's image"
+            ) from None
+
+    @property
+    def _remaining(self) -> float:
+        return max(self._deadline - time.monotonic(), 0.01)
+
+
+def _error(failure: GitFailure, why: str, remedy: str) -> GitError:
+    return GitError(failure, Problem("git could not be asked", why, remedy))
+
+
+def _timed_out(command: str) -> GitError:
+    return _error(GitFailure.TIMED_OUT, f"git did not come back in time ({command})", "allow it more time")
+
+
+def _failed(folder: Path, stderr: bytes) -> GitError:
+    message = stderr.decode(errors="replace").strip()
+    if "dubious ownership" in message:
+        where = folder.absolute()
+        return _error(
+            GitFailure.NOT_TRUSTED,
+            f"git does not trust the checkout in {where} (dubious ownership): it belongs to another user",
+            f"run: git config --global --add safe.directory {where}",
+        )
+    if "not a git repository" in message:
+        return _error(
+            GitFailure.NO_REPOSITORY,
+            f"there is no git repository in {folder.absolute()}",
+            "run this step in the checkout",
+        )
+    # A remote's address may hold a password.
+    last = re.sub(r"://[^/\s@]*@", "://", message.splitlines()[-1][:500]) if message else "it says nothing"
+    return _error(GitFailure.FAILED, f"git failed: {last}", "run the step with a complete checkout of the repository")

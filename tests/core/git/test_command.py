@@ -1,0 +1,170 @@
+"""Running git in a hostile repository, within a time limit."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from jira_ci_core import Git, GitError, GitFailure
+
+MISSING = "5" * 40
+
+
+@pytest.fixture
+def command(environ):
+    """Makes a Git for a folder."""
+    return lambda folder, seconds=60: Git(folder, environ, seconds)
+
+
+@pytest.fixture
+def fake_git(tmp_path, environ):
+    """Puts a shell script in git's place."""
+
+    def make(script):
+        tools = tmp_path / "tools"
+        tools.mkdir()
+        (tools / "git").write_text(f"#!/bin/sh\n{script}\n")
+        (tools / "git").chmod(0o755)
+        environ["PATH"] = f"{tools}{os.pathsep}{environ['PATH']}"
+
+    return make
+
+
+class TestAHostileRepository:
+    """Each test first checks that git alone does run the trap."""
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [("status",), ("log", "-1"), ("update-ref", "refs/heads/x", "HEAD")],
+        ids=["file system monitor", "signature", "hook"],
+    )
+    def test_no_program_that_it_names_is_run(self, armed, command, git, sprung, arguments):
+        git(*arguments, check=False)
+        assert sprung()
+        command(armed).output(*arguments)
+        with command(armed).stream(*arguments) as output:
+            output.read()
+        assert not sprung()
+
+    def test_its_colours_are_not_used(self, armed, command, git):
+        assert "\x1b" in git("log", "-1", check=False)
+        assert "\x1b" not in command(armed).output("log", "-1")
+
+    def test_what_a_partial_clone_lacks_is_not_fetched(self, partial, command, git, sprung):
+        git("log", "-1", MISSING, check=False)
+        assert sprung()
+        with pytest.raises(GitError):
+            command(partial).output("log", "-1", MISSING)
+        with pytest.raises(GitError), command(partial).stream("log", "-1", MISSING) as output:
+            output.read()
+        assert not sprung()
+
+    def test_a_remote_is_asked_without_its_upload_pack(self, armed, command, git, sprung):
+        git("config", "remote.origin.url", f"file://{armed}")
+        git("fetch", "origin", check=False)
+        assert sprung()
+        head = git("rev-parse", "HEAD")
+        assert command(armed).remote_refs("origin", "refs/heads/feature/pay") == {"refs/heads/feature/pay": head}
+        command(armed).fetch("origin", "refs/heads/feature/pay")
+        assert not sprung()
+
+    def test_a_fetch_lists_the_refs_of_an_alternate_without_its_command(
+        self, armed, checkout, command, git, sprung, tmp_path
+    ):
+        other = checkout("Other", folder=tmp_path / "other")
+        remote = f"file://{checkout('Remote', folder=tmp_path / 'remote')}"
+        (armed / ".git/objects/info/alternates").write_text(f"{other}/.git/objects\n")
+        git("fetch", remote, check=False)
+        assert sprung()
+        command(armed).fetch(remote, "refs/heads/main")
+        assert not sprung()
+
+    def test_a_remote_helper_is_not_started(self, armed, command, git, trap, sprung):
+        git("config", "protocol.allow", "always")
+        git("config", "remote.origin.url", f"ext::{trap} x")
+        git("ls-remote", "origin", check=False)
+        assert sprung()
+        with pytest.raises(GitError, match="transport 'ext' not allowed"):
+            command(armed).remote_refs("origin", "HEAD")
+        assert not sprung()
+
+    def test_a_bare_repository_among_its_files_is_not_used(self, repository, command, git):
+        git("clone", "-q", "--bare", ".", "bare")
+        assert git("-C", "bare", "rev-parse", "HEAD")
+        with pytest.raises(GitError):
+            command(repository / "bare").output("rev-parse", "HEAD")
+
+
+def test_git_is_not_given_the_settings_of_this_step(folder, fake_git, environ):
+    fake_git("env")
+    environ |= {"PLUGIN_X": "1", "JIRA_CI_Y": "2", "GIT_TRACE": "1", "HOME": "/here"}
+    seen = Git(folder, environ, 10).output("log")
+    assert "HOME=/here" in seen
+    assert not [name for name in ("PLUGIN_X", "JIRA_CI_Y", "GIT_TRACE") if f"{name}=" in seen]
+
+
+class TestTime:
+    def test_a_command_that_does_not_end(self, folder, fake_git, command):
+        fake_git("exec sleep 60")
+        with pytest.raises(GitError, match=r"git did not come back in time \(log\)") as error:
+            command(folder, 0.2).output("log")
+        assert error.value.failure is GitFailure.TIMED_OUT
+
+    def test_a_stream_that_does_not_end(self, folder, fake_git, command):
+        fake_git("exec sleep 60")
+        with (
+            pytest.raises(GitError, match=r"git did not come back in time \(log\)"),
+            command(folder, 0.2).stream("log") as stream,
+        ):
+            assert stream.read() == b""
+
+    def test_it_is_shared_by_all_commands(self, folder, fake_git, command):
+        fake_git("exec sleep 0.3")
+        git = command(folder, 0.5)
+        git.output("log")
+        with pytest.raises(GitError):
+            git.output("log")
+
+
+class TestStream:
+    def test_leaving_it_early_is_no_failure(self, folder, fake_git, command):
+        fake_git("echo one; echo two; exec sleep 60")
+        with command(folder).stream("log") as stream:
+            assert stream.readline() == b"one\n"
+
+    def test_a_command_that_fails_after_its_output_is_one(self, folder, fake_git, command):
+        fake_git("echo one; echo 'fatal: bad object' >&2; exit 128")
+        with pytest.raises(GitError, match="git failed: fatal: bad object"), command(folder).stream("log") as stream:
+            assert stream.read() == b"one\n"
+
+
+class TestFailures:
+    @pytest.mark.parametrize(
+        ("script", "failure", "why"),
+        [
+            ("echo 'fatal: detected dubious ownership' >&2; exit 128", GitFailure.NOT_TRUSTED, "dubious ownership"),
+            ("echo 'fatal: not a git repository' >&2; exit 128", GitFailure.NO_REPOSITORY, "no git repository in /"),
+            ("echo 'one'; exit 1", GitFailure.FAILED, "git failed: it says nothing"),
+            ("echo 'at https://me:hunter2222@x/y' >&2; exit 1", GitFailure.FAILED, "git failed: at https://x/y"),
+        ],
+    )
+    def test_each_has_its_kind_and_its_reason(self, folder, fake_git, command, script, failure, why):
+        fake_git(script)
+        with pytest.raises(GitError) as error:
+            command(folder).output("log")
+        assert error.value.failure is failure
+        assert why in error.value.problem.why
+
+    def test_no_git(self, folder, environ, command, tmp_path):
+        environ["PATH"] = str(tmp_path)
+        with pytest.raises(GitError, match="there is no git on the PATH") as error:
+            command(folder).output("log")
+        assert error.value.failure is GitFailure.NOT_INSTALLED
+
+    def test_a_git_that_cannot_be_run(self, folder, environ, command, tmp_path):
+        (tmp_path / "git").write_text("")
+        environ["PATH"] = str(tmp_path)
+        with pytest.raises(GitError, match="git cannot be run: ") as error:
+            command(folder).output("log")
+        assert error.value.failure is GitFailure.NOT_STARTED

@@ -74,7 +74,7 @@ def eventually(check: Callable[[], Any], what: str, patience: float = PATIENCE) 
 class Http:
     """The deadline of a step, as the plugin sees it."""
 
-    def left(self) -> float:
+    def remaining(self) -> float:
         return 20.0
 
     def waits(self) -> Iterator[float]:

@@ -150,9 +150,7 @@ def _logs(logger: Any, **_: Any) -> None:
 
 
 def _told(error: JiraCiError) -> str:
-    return "\n".join(
-        f"error: {problem.what}\n  why: {problem.why}\n  do:  {problem.remedy}" for problem in error.problems
-    )
+    return "\n".join(line for problem in error.problems for line in problem.lines())
 
 
 try:

@@ -10,10 +10,13 @@ from typing import Any
 
 import pytest
 
+from jira_ci_sandbox import schema as schema_module
 from jira_ci_sandbox import store as store_module
 from jira_ci_sandbox.errors import SandboxError
 from jira_ci_sandbox.faults import fault_from_json
-from jira_ci_sandbox.store import MIGRATIONS, App, Credential, Store, Update
+from jira_ci_sandbox.records import App, Credential, Update
+from jira_ci_sandbox.schema import MIGRATIONS
+from jira_ci_sandbox.store import Store
 
 VERSION_1 = Path(__file__).with_name("data") / "version-1.sql"
 KEY = {"pipelineId": "pipeline", "buildNumber": 1}
@@ -251,7 +254,7 @@ def test_older_file_is_brought_up_to_date_and_keeps_its_content(
     opened.record([update(1)])
     opened.close()
     steps = (*MIGRATIONS, "CREATE TABLE later (id INTEGER); INSERT INTO later VALUES (1);")
-    monkeypatch.setattr(store_module, "MIGRATIONS", steps)
+    monkeypatch.setattr(schema_module, "MIGRATIONS", steps)
     for _ in range(2):
         reopened = Store(tmp_path / "jira.db")
         assert stored(reopened) == 1
@@ -290,7 +293,7 @@ def test_file_of_version_1_is_brought_up_to_date_with_all_that_is_in_it(tmp_path
 def test_failed_migration_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Store(tmp_path / "jira.db").close()
     with monkeypatch.context() as patched:
-        patched.setattr(store_module, "MIGRATIONS", (*MIGRATIONS, "CREATE TABLE later (id); nonsense;"))
+        patched.setattr(schema_module, "MIGRATIONS", (*MIGRATIONS, "CREATE TABLE later (id); nonsense;"))
         with pytest.raises(SandboxError, match="nonsense"):
             Store(tmp_path / "jira.db")
     Store(tmp_path / "jira.db").close()

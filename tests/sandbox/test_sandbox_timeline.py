@@ -9,7 +9,7 @@ import pytest
 
 from jira_ci_sandbox import reading
 from jira_ci_sandbox.pages.timeline import CHARACTER, COLUMN, drawn
-from jira_ci_sandbox.store import Update
+from jira_ci_sandbox.records import Update
 
 PATH = "/projects/DEMO/deployments"
 

@@ -16,8 +16,9 @@ from starlette.routing import Route
 
 from jira_ci_sandbox import tokens
 from jira_ci_sandbox.faults import fault_from_json
+from jira_ci_sandbox.records import Credential, Update
 from jira_ci_sandbox.settings import Settings
-from jira_ci_sandbox.store import Credential, Store, Update
+from jira_ci_sandbox.store import Store
 
 PREFIX = "/_sandbox/"
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")

@@ -22,8 +22,9 @@ from starlette.routing import Route
 
 from jira_ci_sandbox import contract, tokens
 from jira_ci_sandbox.contract import ISSUE_ASSOCIATION_TYPES, Kind
+from jira_ci_sandbox.records import Credential, Update
 from jira_ci_sandbox.settings import Settings
-from jira_ci_sandbox.store import Credential, Store, Update
+from jira_ci_sandbox.store import Store
 from jira_ci_sandbox.verdict import RULES, Verdict, on_bulk
 
 AUDIENCE = "api.atlassian.com"

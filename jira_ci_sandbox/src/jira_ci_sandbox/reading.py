@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from jira_ci_sandbox.contract import Kind
-from jira_ci_sandbox.store import IS_CURRENT, Store, Update, read_request, read_update
+from jira_ci_sandbox.records import Update, read_request, read_update
+from jira_ci_sandbox.store import IS_CURRENT, Store
 
 PAGE = 25  # rows
 TIMELINE_PAGE = 40  # deployments

@@ -8,70 +8,15 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from jira_ci_sandbox.contract import Kind
-from jira_ci_sandbox.errors import SandboxError
 from jira_ci_sandbox.faults import Fault, fault_from_json
+from jira_ci_sandbox.records import App, Credential, Update, read_credential, read_request, read_update
+from jira_ci_sandbox.schema import open_database
 
-# Each step takes a file from one schema version to the next; a step that was released is never changed.
-MIGRATIONS = (
-    """
-    CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-    CREATE TABLE credentials (
-        name TEXT PRIMARY KEY, kind TEXT NOT NULL, client_id TEXT, secret_hash TEXT NOT NULL UNIQUE,
-        permission INTEGER NOT NULL, initial INTEGER NOT NULL, revoked INTEGER NOT NULL, created_at REAL NOT NULL
-    );
-    CREATE TABLE tokens (
-        hash TEXT PRIMARY KEY, credential TEXT NOT NULL REFERENCES credentials (name) ON DELETE CASCADE,
-        expires_at REAL NOT NULL
-    );
-    CREATE TABLE updates (
-        id INTEGER PRIMARY KEY, kind TEXT NOT NULL, identity TEXT NOT NULL, sequence INTEGER NOT NULL,
-        outcome TEXT NOT NULL, entity TEXT NOT NULL, issue_keys TEXT NOT NULL, properties TEXT NOT NULL,
-        product TEXT, received_at REAL NOT NULL, visible_at REAL NOT NULL
-    );
-    CREATE INDEX updates_of_an_entity ON updates (kind, identity, outcome, sequence);
-    CREATE TABLE faults (id INTEGER PRIMARY KEY, remaining INTEGER NOT NULL, fault TEXT NOT NULL);
-    CREATE TABLE requests (
-        id INTEGER PRIMARY KEY, received_at REAL NOT NULL,
-        method TEXT NOT NULL, path TEXT NOT NULL, query TEXT NOT NULL,
-        status INTEGER, credential TEXT, headers TEXT NOT NULL, body TEXT NOT NULL
-    );
-    """,
-    """
-    ALTER TABLE credentials ADD COLUMN owner TEXT NOT NULL DEFAULT 'administrator';
-    ALTER TABLE credentials ADD COLUMN used_at REAL;
-    UPDATE credentials SET used_at = (
-        SELECT max(received_at) FROM requests WHERE credential = credentials.name AND status < 300
-    );
-    ALTER TABLE updates ADD COLUMN received TEXT;
-    ALTER TABLE updates ADD COLUMN credential TEXT;
-    ALTER TABLE updates ADD COLUMN reason TEXT;
-    UPDATE updates SET reason = 'its updateSequenceNumber is not higher than the one stored before it'
-        WHERE outcome = 'stale';
-    UPDATE updates SET reason = 'it was deleted through the API' WHERE outcome = 'deleted';
-    ALTER TABLE requests RENAME TO requests_of_version_1;
-    CREATE TABLE requests (
-        id INTEGER PRIMARY KEY AUTOINCREMENT, received_at REAL NOT NULL,
-        method TEXT NOT NULL, path TEXT NOT NULL, query TEXT NOT NULL,
-        status INTEGER, credential TEXT, headers TEXT NOT NULL, body TEXT NOT NULL, verdict TEXT NOT NULL
-    );
-    INSERT INTO requests SELECT *, 'null' FROM requests_of_version_1;
-    DROP TABLE requests_of_version_1;
-    CREATE TABLE issues (key TEXT PRIMARY KEY, summary TEXT NOT NULL);
-    CREATE TABLE update_issues (
-        issue_key TEXT NOT NULL, update_id INTEGER NOT NULL REFERENCES updates (id) ON DELETE CASCADE,
-        PRIMARY KEY (issue_key, update_id)
-    ) WITHOUT ROWID;
-    CREATE INDEX issues_of_an_update ON update_issues (update_id);
-    INSERT INTO update_issues SELECT DISTINCT value, updates.id FROM updates, json_each(updates.issue_keys);
-    INSERT INTO settings SELECT 'app', '{"installed": true, "users_may_generate": false}'
-        WHERE EXISTS (SELECT 1 FROM credentials WHERE kind = 'connect');
-    """,
-)
 LOG_LENGTH = 10_000
 # What makes an update `u` the one that counts for its entity, at the time :now.
 IS_CURRENT = """
@@ -82,55 +27,6 @@ IS_CURRENT = """
 """
 _CURRENT = f"SELECT * FROM updates AS u WHERE kind = :kind AND {IS_CURRENT}"
 _OF_ISSUE = "AND EXISTS (SELECT 1 FROM update_issues WHERE issue_key = :issue_key AND update_id = u.id)"
-
-
-@dataclass(frozen=True)
-class Update:
-    """One update of an entity. The outcome is applied, stale (came too late) or deleted, and not without a reason.
-
-    `entity` holds only what this Jira knows the keys of; `received` is what was sent, where that was more.
-    """
-
-    kind: Kind
-    key: dict[str, Any]
-    sequence: int
-    entity: dict[str, Any]
-    issue_keys: tuple[str, ...]
-    properties: dict[str, str]
-    product: str | None = None
-    received_at: float = 0.0
-    outcome: str = "applied"
-    received: dict[str, Any] | None = None
-    credential: str | None = None
-    reason: str | None = None
-    id: int = 0
-
-    @property
-    def identity(self) -> str:
-        """The key as text, to find the updates of one entity."""
-        return json.dumps(self.key)
-
-
-@dataclass(frozen=True)
-class Credential:
-    """A credential, without its secret. Times are seconds since the epoch; `used_at` is None before the first use."""
-
-    name: str
-    kind: str
-    permission: bool = True
-    revoked: bool = False
-    client_id: str | None = None
-    owner: str = "administrator"
-    created_at: float = field(default=0.0, compare=False)
-    used_at: float | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True)
-class App:
-    """Whether the app is installed on this site, and whether everybody may generate tokens for it."""
-
-    installed: bool = False
-    users_may_generate: bool = False
 
 
 class Store:
@@ -144,7 +40,7 @@ class Store:
     def __init__(self, data: Path | None = None, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
         self._lock = threading.RLock()
-        self._connection = _opened(data)
+        self._connection = open_database(data)
 
     def close(self) -> None:
         """Close the file."""
@@ -240,12 +136,12 @@ class Store:
 
     def credentials(self) -> list[Credential]:
         """Return all credentials, the oldest first."""
-        return [_credential(row) for row in self.rows("SELECT * FROM credentials ORDER BY rowid")]
+        return [read_credential(row) for row in self.rows("SELECT * FROM credentials ORDER BY rowid")]
 
     def credential_by_secret(self, secret_hash: str) -> Credential | None:
         """Return the credential with this secret, unless it was revoked."""
         rows = self.rows("SELECT * FROM credentials WHERE secret_hash = ? AND NOT revoked", secret_hash)
-        return _credential(rows[0]) if rows else None
+        return read_credential(rows[0]) if rows else None
 
     def credential_by_token(self, token_hash: str) -> Credential | None:
         """Return whose token this is, unless it has expired or the credential was revoked."""
@@ -255,7 +151,7 @@ class Store:
             token_hash,
             self.clock(),
         )
-        return _credential(rows[0]) if rows else None
+        return read_credential(rows[0]) if rows else None
 
     def why_refused(self, secret_hash: str) -> str:
         """Return why a secret or token does not let anybody in, in words for who looks at the log."""
@@ -410,40 +306,6 @@ class Store:
             self._connection.execute("COMMIT")
 
 
-def _opened(data: Path | None) -> sqlite3.Connection:
-    try:
-        # No thread check: the lock of the store is what keeps threads apart.
-        connection = sqlite3.connect(data or ":memory:", isolation_level=None, check_same_thread=False)
-        try:
-            connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            _migrate(connection, data)
-        except BaseException:
-            connection.close()
-            raise
-    except sqlite3.Error as error:
-        raise SandboxError(
-            f"The data file {data} cannot be used.",
-            f"SQLite says: {error}.",
-            "Name a file in a folder that you may write to, or leave out --data to keep everything in memory.",
-        ) from error
-    return connection
-
-
-def _migrate(connection: sqlite3.Connection, data: Path | None) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(MIGRATIONS):
-        raise SandboxError(
-            f"The data file {data} cannot be used.",
-            f"A newer jira-ci-sandbox wrote it: its schema is version {version}, and this one knows {len(MIGRATIONS)}.",
-            "Upgrade jira-ci-sandbox, or name another file.",
-        )
-    for number, step in enumerate(MIGRATIONS[version:], start=version + 1):
-        connection.executescript(f"BEGIN IMMEDIATE; {step} PRAGMA user_version = {number}; COMMIT;")
-
-
 def too_late(sequence: int, stored: int) -> str:
     """Return why an update is stale."""
     how = "the same as" if sequence == stored else "lower than"
@@ -453,40 +315,3 @@ def too_late(sequence: int, stored: int) -> str:
 def _insert(connection: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> int | None:
     names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
     return connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", dict(row)).lastrowid
-
-
-def read_request(row: sqlite3.Row) -> dict[str, Any]:
-    """Return a logged request with what is JSON in it decoded."""
-    return dict(row) | {name: json.loads(row[name]) for name in ("headers", "body", "verdict")}
-
-
-def read_update(row: sqlite3.Row) -> Update:
-    """Return the update that a row of the table holds."""
-    return Update(
-        kind=row["kind"],
-        key=json.loads(row["identity"]),
-        sequence=row["sequence"],
-        entity=json.loads(row["entity"]),
-        issue_keys=tuple(json.loads(row["issue_keys"])),
-        properties=json.loads(row["properties"]),
-        product=row["product"],
-        received_at=row["received_at"],
-        outcome=row["outcome"],
-        received=None if row["received"] is None else json.loads(row["received"]),
-        credential=row["credential"],
-        reason=row["reason"],
-        id=row["id"],
-    )
-
-
-def _credential(row: sqlite3.Row) -> Credential:
-    return Credential(
-        name=row["name"],
-        kind=row["kind"],
-        permission=bool(row["permission"]),
-        revoked=bool(row["revoked"]),
-        client_id=row["client_id"],
-        owner=row["owner"],
-        created_at=row["created_at"],
-        used_at=row["used_at"],
-    )

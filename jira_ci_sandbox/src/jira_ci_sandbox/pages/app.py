@@ -13,7 +13,7 @@ from starlette.routing import Route
 from jira_ci_sandbox.control import mint
 from jira_ci_sandbox.pages.frame import Form, Frame, to
 from jira_ci_sandbox.pages.visitor import Visitor
-from jira_ci_sandbox.store import App, Credential
+from jira_ci_sandbox.records import App, Credential
 
 LONGEST_NAME = 100
 MOST_SHOWN = 100

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from jira_ci_sandbox.contract import ENVIRONMENT_TYPES
-from jira_ci_sandbox.store import Update
+from jira_ci_sandbox.records import Update
 
 # From what customers use to what developers do.
 ENVIRONMENT_ORDER = ("production", "staging", "testing", "development", "unmapped")

@@ -18,7 +18,7 @@ from starlette.routing import Route
 from jira_ci_sandbox.pages import times
 from jira_ci_sandbox.pages.entity import ENVIRONMENT_ORDER, shown
 from jira_ci_sandbox.pages.frame import Frame, number, to
-from jira_ci_sandbox.store import Update
+from jira_ci_sandbox.records import Update
 
 COLUMN, LANE, HEADING, TOP, DETAILS = 34, 44, 30, 34, 92
 LEAST_WIDTH, DETAILS_WIDTH = 980, 292

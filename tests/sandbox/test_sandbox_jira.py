@@ -287,7 +287,7 @@ def test_rate_limit_says_how_long_to_wait(jira: Any, build: Any) -> None:
 
 
 def test_rate_limit_ends_with_its_period() -> None:
-    from jira_ci_sandbox.jira import RateLimit
+    from jira_ci_sandbox.jira_api.rate_limit import RateLimit
     from jira_ci_sandbox.settings import Settings
 
     now = [0.0]

@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jira_ci_sandbox.answers import Answer
 from jira_ci_sandbox.control import PREFIX, Control
-from jira_ci_sandbox.jira import Jira
+from jira_ci_sandbox.jira_api import JiraApi
 from jira_ci_sandbox.pages import Pages
 from jira_ci_sandbox.pages.log import STREAM
 from jira_ci_sandbox.settings import Settings
@@ -56,7 +56,7 @@ class SandboxApp:
         self.stopping = asyncio.Event()
         self._hosts = frozenset(host.lower() for host in hosts)
         self._pages = Pages(store, self._settings, self.control.keep, cloud_id)
-        parts = (Jira(store, self._settings, cloud_id), self.control, self._pages)
+        parts = (JiraApi(store, self._settings, cloud_id), self.control, self._pages)
         self._routes = Starlette(
             routes=[route for part in parts for route in part.routes()],
             exception_handlers={HTTPException: _as_json},

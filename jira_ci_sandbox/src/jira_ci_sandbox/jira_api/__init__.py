@@ -1,0 +1,40 @@
+"""The endpoints that Jira has: tokens, the cloud id, the bulk calls, and one entity at a time.
+
+Addresses are matched while still percent-encoded, because an id may hold a slash; the handlers decode.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.routing import Route
+
+from jira_ci_sandbox.contract import Kind
+from jira_ci_sandbox.jira_api.authentication import Authentication
+from jira_ci_sandbox.jira_api.entities import Entities
+from jira_ci_sandbox.settings import Settings
+from jira_ci_sandbox.store import Store
+
+CLOUD_BASE = "/jira/{kind}/0.1/cloud/{{cloud_id}}"
+SITE_BASE = "/rest/{kind}/0.1"
+KINDS: tuple[Kind, ...] = ("builds", "deployments")
+
+
+class JiraApi:
+    """Jira's side of the contract, over a store."""
+
+    def __init__(self, store: Store, settings: Callable[[], Settings], cloud_id: str) -> None:
+        self._authentication = Authentication(store, settings, cloud_id)
+        self._entities = Entities(store, settings)
+
+    def routes(self) -> list[Route]:
+        """Return every address that Jira answers on."""
+        routes = self._authentication.routes()
+        for kind in KINDS:
+            for base, credential_kind in ((CLOUD_BASE, "oauth"), (SITE_BASE, "connect")):
+                path = base.format(kind=kind)
+                routes += [
+                    Route(path + end, self._authentication.guarded(call, kind, credential_kind), methods=[method])
+                    for method, end, call in self._entities.calls(kind)
+                ]
+        return routes

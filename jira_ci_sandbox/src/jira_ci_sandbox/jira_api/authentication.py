@@ -1,0 +1,141 @@
+"""The endpoints that issue tokens, and who may call the others."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import Any, TypeAlias
+from urllib.parse import unquote
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from jira_ci_sandbox import tokens
+from jira_ci_sandbox.contract import Kind
+from jira_ci_sandbox.jira_api.rate_limit import RateLimit
+from jira_ci_sandbox.jira_api.responses import (
+    InvalidValueError,
+    decoded_body,
+    error_response,
+    is_json,
+    unauthorized_response,
+)
+from jira_ci_sandbox.records import Credential
+from jira_ci_sandbox.settings import Settings
+from jira_ci_sandbox.store import Store
+from jira_ci_sandbox.verdict import RULES, Verdict
+
+AUDIENCE = "api.atlassian.com"
+SCOPE = "write:build-info:jira write:deployment-info:jira"
+
+Handler: TypeAlias = Callable[[Request], Response]
+
+
+class Authentication:
+    """Issues tokens, and lets in whom Jira would let in."""
+
+    def __init__(self, store: Store, settings: Callable[[], Settings], cloud_id: str) -> None:
+        self.store = store
+        self.settings = settings
+        self.cloud_id = cloud_id
+        self.rate_limit = RateLimit()
+        self._signing_key = secrets.token_bytes(32)
+
+    def routes(self) -> list[Route]:
+        """Return the addresses that need no token."""
+        return [
+            Route("/oauth/token", self.oauth_token, methods=["POST"]),
+            Route("/token", self.connect_token, methods=["GET"]),
+            Route("/_edge/tenant_info", self.tenant_info, methods=["GET"]),
+        ]
+
+    def oauth_token(self, request: Request) -> Response:
+        """Issue an access token for a client id and its secret."""
+        if not is_json(request):
+            return error_response(415, "The content type must be application/json")
+        try:
+            asked = decoded_body(request.state.body)
+        except ValueError as error:
+            return JSONResponse({"error": "invalid_request", "error_description": str(error)}, 400)
+        if not isinstance(asked, dict):
+            return JSONResponse({"error": "invalid_request", "error_description": "The body must be an object"}, 400)
+        if asked.get("grant_type") != "client_credentials":
+            description = "grant_type must be client_credentials"
+            return JSONResponse({"error": "unsupported_grant_type", "error_description": description}, 400)
+        if asked.get("audience") != AUDIENCE:
+            return JSONResponse({"error": "invalid_request", "error_description": f"audience must be {AUDIENCE}"}, 400)
+        credential = self._credential("oauth", asked.get("client_secret"))
+        if credential is None or credential.client_id != asked.get("client_id"):
+            self._explain(request, "client_secret", asked.get("client_secret"))
+            return JSONResponse({"error": "access_denied", "error_description": "Unauthorized"}, 401)
+        request.state.credential = credential.name
+        request.state.verdict = Verdict("good", "issued a token")
+        token = tokens.new_secret("access-token")
+        self._issue(token, credential)
+        answer = {"access_token": token, "expires_in": tokens.LIFETIME, "token_type": "Bearer", "scope": SCOPE}
+        return JSONResponse(answer, headers={"cache-control": "no-store"})
+
+    def connect_token(self, request: Request) -> Response:
+        """Issue a JSON Web Token for a Connect key."""
+        credential = self._credential("connect", _bearer(request))
+        if credential is None:
+            self._explain(request, "authorization", _bearer(request))
+            return unauthorized_response()
+        request.state.credential = credential.name
+        request.state.verdict = Verdict("good", "issued a token")
+        now = int(self.store.clock())
+        claims = {"iss": "jira-ci-sandbox", "sub": credential.name, "iat": now, "exp": now + tokens.LIFETIME}
+        token = tokens.signed_jwt(claims | {"jti": secrets.token_hex(8)}, self._signing_key)
+        self._issue(token, credential)
+        return PlainTextResponse(token, headers={"cache-control": "no-store"})
+
+    def tenant_info(self, request: Request) -> Response:
+        """Tell the cloud id."""
+        return JSONResponse({"cloudId": self.cloud_id})
+
+    def _credential(self, kind: str, secret: Any) -> Credential | None:
+        if not isinstance(secret, str):
+            return None
+        credential = self.store.credential_by_secret(tokens.digest(secret))
+        return credential if credential is not None and credential.kind == kind else None
+
+    def _explain(self, request: Request, where: str, secret: Any) -> None:
+        """Tell whoever looks at the log, not the client, why nobody was let in."""
+        why = self.store.why_refused(tokens.digest(secret)) if isinstance(secret, str) and secret else "it is missing"
+        request.state.verdict = Verdict("bad", "was refused", ((where, f"{why}; {RULES[401]}"),))
+
+    def _issue(self, token: str, credential: Credential) -> None:
+        self.store.add_token(tokens.digest(token), credential.name, self.store.clock() + tokens.LIFETIME)
+
+    def guarded(self, call: Callable[[Request, Kind], Response], kind: Kind, credential_kind: str) -> Handler:
+        """Return a handler that lets in whom Jira would let in."""
+
+        def handle(request: Request) -> Response:
+            credential = self.store.credential_by_token(tokens.digest(_bearer(request)))
+            if credential is None or credential.kind != credential_kind:
+                self._explain(request, "authorization", _bearer(request))
+                return unauthorized_response()
+            request.state.credential = credential.name
+            if not _is_cloud_id(unquote(request.path_params.get("cloud_id", self.cloud_id)), self.cloud_id):
+                return error_response(404, "There is no site with this cloud id")
+            if not credential.permission or (credential.kind == "connect" and not self.store.app().installed):
+                return error_response(403, "The app is not installed, or lacks the permission")
+            seconds = self.rate_limit.wait(self.settings())
+            if seconds:
+                return error_response(429, "Rate limit exceeded", {"retry-after": str(int(seconds) + 1)})
+            try:
+                return call(request, kind)
+            except InvalidValueError as refusal:
+                return refusal.response
+
+        return handle
+
+
+def _bearer(request: Request) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _is_cloud_id(given: str, own: str) -> bool:
+    return given.replace("-", "").lower() == own.replace("-", "").lower()

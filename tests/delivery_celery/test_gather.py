@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from jira_ci_core import Site
 from jira_ci_core.testing import reports
-from jira_ci_delivery_celery.gather import Batcher, PendingReport
+from jira_ci_delivery_celery.batcher import Batcher, PendingReport
 
 REPORTS = reports(Site(url="https://a.example")) | reports(Site(url="https://b.example"))
 

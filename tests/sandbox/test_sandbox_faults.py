@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from jira_ci_sandbox.answers import Answer
+from jira_ci_sandbox.buffered_response import Answer
 from jira_ci_sandbox.client import Sandbox
 from jira_ci_sandbox.errors import SandboxError
 from jira_ci_sandbox.faults import ACTIONS, fault_from_json

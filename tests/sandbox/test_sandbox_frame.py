@@ -11,9 +11,9 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from jira_ci_sandbox.client import Sandbox
-from jira_ci_sandbox.pages.frame import is_web_address, with_query
-from jira_ci_sandbox.pages.times import exact, machine, relative
-from jira_ci_sandbox.pages.visitor import MOST_KEPT, Visitor, Visitors
+from jira_ci_sandbox.pages.context import is_web_address, with_query
+from jira_ci_sandbox.pages.sessions import MOST_KEPT, Visitor, Visitors
+from jira_ci_sandbox.pages.timestamps import exact, machine, relative
 
 PATHS = ["/", "/browse/DEMO-1", "/projects/DEMO/deployments", "/app", "/app/configure", "/app/links", "/requests"]
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>{{7*7}}"

@@ -231,7 +231,7 @@ def test_file_keeps_everything(tmp_path: Path) -> None:
 
 
 def test_secrets_are_not_in_the_file(tmp_path: Path) -> None:
-    from jira_ci_sandbox.control import mint
+    from jira_ci_sandbox.control_api import mint
 
     opened = Store(tmp_path / "jira.db")
     secrets = [mint(opened, "oauth", "a")["client_secret"], mint(opened, "connect", "b")["connect_key"]]

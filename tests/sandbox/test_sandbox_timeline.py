@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from jira_ci_sandbox import reading
+from jira_ci_sandbox import queries
 from jira_ci_sandbox.pages.timeline import CHARACTER, COLUMN, drawn
 from jira_ci_sandbox.records import Update
 
@@ -94,7 +94,7 @@ def test_deployment_of_several_issues_is_drawn_once(browser: Any, oauth: Any, de
 
 
 def test_timeline_comes_in_pages(browser: Any, oauth: Any, deployment: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "TIMELINE_PAGE", 2)
+    monkeypatch.setattr(queries, "TIMELINE_PAGE", 2)
     oauth.bulk("deployments", *(deployment(deploymentSequenceNumber=number) for number in range(3)))
     page = browser.get(f"{PATH}?page=2")
     assert "Page 2 of 2" in page.text

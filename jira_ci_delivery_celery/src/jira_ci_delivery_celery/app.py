@@ -21,9 +21,9 @@ from kombu import Queue
 from jira_ci_core import JiraCiError, read_settings
 from jira_ci_delivery_celery import metrics
 from jira_ci_delivery_celery.broker import Broker, Names, connected, connection_options
-from jira_ci_delivery_celery.drain import LONGEST_RUN, Drain, WorkerContext, release
 from jira_ci_delivery_celery.logs import set_up_logs
 from jira_ci_delivery_celery.options import Options
+from jira_ci_delivery_celery.worker import LONGEST_RUN, Drain, WorkerContext, release
 
 TICK = 1.0
 TIMEOUT = 10.0

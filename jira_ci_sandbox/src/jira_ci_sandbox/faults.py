@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal, TypeAlias
 
-from jira_ci_sandbox.answers import Answer
+from jira_ci_sandbox.buffered_response import Answer
 
 Ending: TypeAlias = Literal["whole", "half", "reset"]
 

@@ -22,8 +22,8 @@ import trustme
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from jira_ci_sandbox.app import SandboxApp
-from jira_ci_sandbox.control import mint
+from jira_ci_sandbox.asgi import SandboxApp
+from jira_ci_sandbox.control_api import mint
 from jira_ci_sandbox.errors import SandboxError
 from jira_ci_sandbox.settings import Settings
 from jira_ci_sandbox.store import Store

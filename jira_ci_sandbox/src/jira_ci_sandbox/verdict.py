@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from jira_ci_sandbox.answers import Answer
+from jira_ci_sandbox.buffered_response import Answer
 from jira_ci_sandbox.faults import Fault
 
 Tone: TypeAlias = Literal["good", "mixed", "bad", "planned"]

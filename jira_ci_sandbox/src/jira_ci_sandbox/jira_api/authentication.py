@@ -11,8 +11,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from jira_ci_sandbox import tokens
 from jira_ci_sandbox.contract import Kind
+from jira_ci_sandbox.credentials import LIFETIME, digest, new_secret, signed_jwt
 from jira_ci_sandbox.jira_api.rate_limit import RateLimit
 from jira_ci_sandbox.jira_api.responses import (
     InvalidValueError,
@@ -71,9 +71,9 @@ class Authentication:
             return JSONResponse({"error": "access_denied", "error_description": "Unauthorized"}, 401)
         request.state.credential = credential.name
         request.state.verdict = Verdict("good", "issued a token")
-        token = tokens.new_secret("access-token")
+        token = new_secret("access-token")
         self._issue(token, credential)
-        answer = {"access_token": token, "expires_in": tokens.LIFETIME, "token_type": "Bearer", "scope": SCOPE}
+        answer = {"access_token": token, "expires_in": LIFETIME, "token_type": "Bearer", "scope": SCOPE}
         return JSONResponse(answer, headers={"cache-control": "no-store"})
 
     def connect_token(self, request: Request) -> Response:
@@ -85,8 +85,8 @@ class Authentication:
         request.state.credential = credential.name
         request.state.verdict = Verdict("good", "issued a token")
         now = int(self.store.clock())
-        claims = {"iss": "jira-ci-sandbox", "sub": credential.name, "iat": now, "exp": now + tokens.LIFETIME}
-        token = tokens.signed_jwt(claims | {"jti": secrets.token_hex(8)}, self._signing_key)
+        claims = {"iss": "jira-ci-sandbox", "sub": credential.name, "iat": now, "exp": now + LIFETIME}
+        token = signed_jwt(claims | {"jti": secrets.token_hex(8)}, self._signing_key)
         self._issue(token, credential)
         return PlainTextResponse(token, headers={"cache-control": "no-store"})
 
@@ -97,22 +97,22 @@ class Authentication:
     def _credential(self, kind: str, secret: Any) -> Credential | None:
         if not isinstance(secret, str):
             return None
-        credential = self.store.credential_by_secret(tokens.digest(secret))
+        credential = self.store.credential_by_secret(digest(secret))
         return credential if credential is not None and credential.kind == kind else None
 
     def _explain(self, request: Request, where: str, secret: Any) -> None:
         """Tell whoever looks at the log, not the client, why nobody was let in."""
-        why = self.store.why_refused(tokens.digest(secret)) if isinstance(secret, str) and secret else "it is missing"
+        why = self.store.why_refused(digest(secret)) if isinstance(secret, str) and secret else "it is missing"
         request.state.verdict = Verdict("bad", "was refused", ((where, f"{why}; {RULES[401]}"),))
 
     def _issue(self, token: str, credential: Credential) -> None:
-        self.store.add_token(tokens.digest(token), credential.name, self.store.clock() + tokens.LIFETIME)
+        self.store.add_token(digest(token), credential.name, self.store.clock() + LIFETIME)
 
     def guarded(self, call: Callable[[Request, Kind], Response], kind: Kind, credential_kind: str) -> Handler:
         """Return a handler that lets in whom Jira would let in."""
 
         def handle(request: Request) -> Response:
-            credential = self.store.credential_by_token(tokens.digest(_bearer(request)))
+            credential = self.store.credential_by_token(digest(_bearer(request)))
             if credential is None or credential.kind != credential_kind:
                 self._explain(request, "authorization", _bearer(request))
                 return unauthorized_response()

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from starlette.routing import Route
 
 from jira_ci_sandbox.pages.app import AppPages
-from jira_ci_sandbox.pages.frame import Frame
+from jira_ci_sandbox.pages.context import Frame
 from jira_ci_sandbox.pages.issues import IssuePages
-from jira_ci_sandbox.pages.log import Log
+from jira_ci_sandbox.pages.request_log import Log
 from jira_ci_sandbox.pages.timeline import TimelinePages
 from jira_ci_sandbox.settings import Settings
 from jira_ci_sandbox.store import Store

@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from jira_ci_sandbox.control import mint
-from jira_ci_sandbox.pages.frame import Form, Frame, to
-from jira_ci_sandbox.pages.visitor import Visitor
+from jira_ci_sandbox.control_api import mint
+from jira_ci_sandbox.pages.context import Form, Frame, to
+from jira_ci_sandbox.pages.sessions import Visitor
 from jira_ci_sandbox.records import App, Credential
 
 LONGEST_NAME = 100

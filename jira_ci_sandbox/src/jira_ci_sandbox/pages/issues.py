@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from jira_ci_sandbox.pages.entity import by_type, received, shown
-from jira_ci_sandbox.pages.frame import Form, Frame, number, to
-from jira_ci_sandbox.pages.visitor import Visitor
+from jira_ci_sandbox.pages.context import Form, Frame, number, to
+from jira_ci_sandbox.pages.entity_views import by_type, received, shown
+from jira_ci_sandbox.pages.sessions import Visitor
 from jira_ci_sandbox.settings import is_issue_key, project_patterns
 
 LONGEST_SUMMARY = 255

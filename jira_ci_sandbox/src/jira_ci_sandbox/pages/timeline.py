@@ -15,9 +15,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from jira_ci_sandbox.pages import times
-from jira_ci_sandbox.pages.entity import ENVIRONMENT_ORDER, shown
-from jira_ci_sandbox.pages.frame import Frame, number, to
+from jira_ci_sandbox.pages import timestamps
+from jira_ci_sandbox.pages.context import Frame, number, to
+from jira_ci_sandbox.pages.entity_views import ENVIRONMENT_ORDER, shown
 from jira_ci_sandbox.records import Update
 
 COLUMN, LANE, HEADING, TOP, DETAILS = 34, 44, 30, 34, 92
@@ -166,7 +166,7 @@ def _lines(deployment: dict[str, Any]) -> tuple[str, str, str]:
     return (
         _cut(f"{deployment['name']} to {environment['displayName']}"),
         _cut(f"{deployment['state'].replace('_', ' ')}{version} · {', '.join(deployment['keys'])}"),
-        times.exact(deployment["time"]),
+        timestamps.exact(deployment["time"]),
     )
 
 
@@ -179,7 +179,7 @@ def _ticks(marks: Sequence[Mark]) -> list[tuple[int, str]]:
     ticks: list[tuple[int, str]] = []
     free_from, last_date, last_time = 0, "", ""
     for mark in marks:
-        date, _, time = times.exact(mark.deployment["time"]).partition(" ")
+        date, _, time = timestamps.exact(mark.deployment["time"]).partition(" ")
         minute = time[:5]
         label = minute if date == last_date else f"{date} {minute}".strip()
         if mark.x < free_from or (date, minute) == (last_date, last_time):

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from jira_ci_sandbox import tokens
+from jira_ci_sandbox.credentials import digest, new_secret
 from jira_ci_sandbox.faults import fault_from_json
 from jira_ci_sandbox.records import Credential, Update
 from jira_ci_sandbox.settings import Settings
@@ -151,10 +151,10 @@ def mint(
     A token of the app is proof that the app is installed, so it is from then on. Raises ValueError where the name is
     taken.
     """
-    secret = tokens.new_secret("client-secret" if kind == "oauth" else "connect-key")
+    secret = new_secret("client-secret" if kind == "oauth" else "connect-key")
     client_id = f"client-{uuid4().hex}" if kind == "oauth" else None
     credential = Credential(name, kind, permission, client_id=client_id, owner=owner)
-    store.add_credential(credential, tokens.digest(secret), initial)
+    store.add_credential(credential, digest(secret), initial)
     secrets = {"client_id": client_id, "client_secret": secret} if kind == "oauth" else {"connect_key": secret}
     return {"name": name, "kind": kind, "permission": permission} | secrets
 

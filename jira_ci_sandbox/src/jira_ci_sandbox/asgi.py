@@ -20,11 +20,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from jira_ci_sandbox.answers import Answer
-from jira_ci_sandbox.control import PREFIX, Control
+from jira_ci_sandbox.buffered_response import Answer
+from jira_ci_sandbox.control_api import PREFIX, Control
 from jira_ci_sandbox.jira_api import JiraApi
 from jira_ci_sandbox.pages import Pages
-from jira_ci_sandbox.pages.log import STREAM
+from jira_ci_sandbox.pages.request_log import STREAM
 from jira_ci_sandbox.settings import Settings
 from jira_ci_sandbox.store import Store
 from jira_ci_sandbox.verdict import Verdict, verdict_of

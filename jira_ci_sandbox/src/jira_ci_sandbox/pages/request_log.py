@@ -13,8 +13,8 @@ from starlette.routing import Route
 from starlette.types import Receive, Send
 
 from jira_ci_sandbox.faults import fault_from_json
-from jira_ci_sandbox.pages.frame import HEADERS, Form, Frame, number, to
-from jira_ci_sandbox.pages.visitor import Visitor
+from jira_ci_sandbox.pages.context import HEADERS, Form, Frame, number, to
+from jira_ci_sandbox.pages.sessions import Visitor
 
 PATH = "/requests"
 STREAM = "/requests/stream"

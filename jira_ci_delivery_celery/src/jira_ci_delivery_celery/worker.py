@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jira_ci_core import JiraCiError, Outcome, Problem, Receipt, Result, Sender
+from jira_ci_delivery_celery.batcher import Batcher, PendingReport
 from jira_ci_delivery_celery.broker import Broker, attempts_of, body_of, due_of, reason_of
-from jira_ci_delivery_celery.gather import Batcher, PendingReport
 from jira_ci_delivery_celery.limiter import Limiter
 from jira_ci_delivery_celery.message import RefusedMessageError, verify
 from jira_ci_delivery_celery.metrics import ACCEPTANCE, CALLS, REPORTS, UNKNOWN_KEYS, WAITS

@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from jira_ci_sandbox.pages import times
-from jira_ci_sandbox.pages.visitor import PERSONS, Visitor, Visitors
-from jira_ci_sandbox.reading import Reading
+from jira_ci_sandbox.pages import timestamps
+from jira_ci_sandbox.pages.sessions import PERSONS, Visitor, Visitors
+from jira_ci_sandbox.queries import Reading
 from jira_ci_sandbox.settings import Settings
 from jira_ci_sandbox.store import Store
 
@@ -54,9 +54,9 @@ class Frame:
         )
         self._templates.filters |= {
             "address": lambda text: quote(text, safe=""),
-            "exact": times.exact,
-            "machine": times.machine,
-            "ago": lambda value: times.relative(value, store.clock()),
+            "exact": timestamps.exact,
+            "machine": timestamps.machine,
+            "ago": lambda value: timestamps.relative(value, store.clock()),
             "combined": lambda one, other: one | other,
             "words": lambda text: text.replace("_", " "),
         }

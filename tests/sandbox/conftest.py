@@ -18,6 +18,7 @@ from jira_ci_sandbox.client import Sandbox
 from jira_ci_sandbox.server import Ready, serve
 
 Json = dict[str, Any]
+NOT_JSON = [b"", b"{", b"\xff", b'{"builds": NaN}', b"[" * 100_000, b"1" * 5000]
 
 
 @pytest.fixture(scope="session", autouse=True)

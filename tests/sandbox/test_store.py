@@ -231,10 +231,13 @@ def test_file_keeps_everything(tmp_path: Path) -> None:
 
 
 def test_secrets_are_not_in_the_file(tmp_path: Path) -> None:
-    from jira_ci_sandbox.control_api import mint
+    from jira_ci_sandbox.credentials import mint_credential
 
     opened = Store(tmp_path / "jira.db")
-    secrets = [mint(opened, "oauth", "a")["client_secret"], mint(opened, "connect", "b")["connect_key"]]
+    secrets = [
+        mint_credential(opened, "oauth", "a")["client_secret"],
+        mint_credential(opened, "connect", "b")["connect_key"],
+    ]
     opened.close()
     content = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert b"connect" in content

@@ -6,19 +6,15 @@ import asyncio
 import ipaddress
 import json
 import re
-import socket
-import struct
-import sys
 import uuid
 from collections.abc import Collection, Mapping
 from contextlib import suppress
-from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from jira_ci_sandbox.buffered_response import Answer
 from jira_ci_sandbox.control_api import PREFIX, Control
@@ -27,6 +23,14 @@ from jira_ci_sandbox.pages import Pages
 from jira_ci_sandbox.pages.request_log import STREAM
 from jira_ci_sandbox.settings import Settings
 from jira_ci_sandbox.store import Store
+from jira_ci_sandbox.transport import (
+    buffer_response,
+    read_body,
+    reset_connection,
+    send_half,
+    send_response,
+    wait_for_disconnect,
+)
 from jira_ci_sandbox.verdict import Verdict, verdict_of
 
 JIRA_PATHS = ("/oauth/", "/token", "/_edge/", "/jira/", "/rest/")
@@ -34,8 +38,6 @@ SECRET_HEADERS = ("authorization", "proxy-authorization", "cookie")
 SECRET_FIELDS = ("client_secret",)
 MASK = "***"
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:/\s]+)(?::[0-9]+)?")
-# How long to linger on close, "for no time", as the C structure of the system.
-_NO_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
 class SandboxApp:
@@ -72,33 +74,33 @@ class SandboxApp:
         path = scope["raw_path"].decode("ascii", "replace")
         scope = {**scope, "path": path, "state": scope["state"] | {"credential": None, "verdict": None}}
         request = Request(scope)
-        scope["state"]["body"] = body = await _body(receive, self._settings().max_bytes)
+        scope["state"]["body"] = body = await read_body(receive, self._settings().max_bytes)
         if not path.startswith(JIRA_PATHS):
             reason = self._refusal(request)
             if reason is None and path == STREAM:
                 await self._pages.log.stream(request, receive, send, self.stopping)
                 return
             inner = self._routes if reason is None else JSONResponse({"errorMessages": [reason]}, 403)
-            await _send_whole(send, await _answer(inner, scope))
+            await send_response(send, await buffer_response(inner, scope))
             return
         fault = self.store.take_fault(path)
         works = fault is None or fault.lets_jira_work
-        answer = await _answer(self._routes, scope) if works else Answer(500, {}, b"")
+        answer = await buffer_response(self._routes, scope) if works else Answer(500, {}, b"")
         verdict = verdict_of(answer, fault, request.state.verdict)
         if fault is None:
             self._log(request, body, answer.status, verdict)
-            await _send_whole(send, answer)
+            await send_response(send, answer)
             return
         answer = fault.spoil(answer)
         self._log(request, body, answer.status if fault.ending == "whole" else None, verdict)
         if await self._gone_within(fault.seconds, receive):
             return
         if fault.ending == "reset":
-            await _reset(scope["state"]["transport"], receive)
+            await reset_connection(scope["state"]["transport"], receive)
         elif fault.ending == "half":
-            await _send_half(send, answer, scope["state"]["transport"], receive)
+            await send_half(send, answer, scope["state"]["transport"], receive)
         else:
-            await _send_whole(send, answer)
+            await send_response(send, answer)
 
     def _refusal(self, request: Request) -> str | None:
         """Return why a browser's request must not pass: another site may have caused it."""
@@ -137,77 +139,11 @@ class SandboxApp:
 
     async def _gone_within(self, seconds: float, receive: Receive) -> bool:
         """Wait, and tell whether the client, or this server, went away meanwhile."""
-        waiting = [asyncio.create_task(_disconnected(receive)), asyncio.create_task(self.stopping.wait())]
+        waiting = [asyncio.create_task(wait_for_disconnect(receive)), asyncio.create_task(self.stopping.wait())]
         done, pending = await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
             task.cancel()
         return waiting[0] in done
-
-
-async def _body(receive: Receive, limit: int) -> bytes | None:
-    """Read a body to its end; None where it is larger than allowed."""
-    body, size = bytearray(), 0
-    while True:
-        message = await receive()
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size <= limit:
-            body += chunk
-        if not message.get("more_body", False):
-            return bytes(body) if size <= limit else None
-
-
-async def _answer(app: ASGIApp, scope: Scope) -> Answer:
-    """Return what an application answers. It finds the body of the request in the scope's state."""
-    started: dict[str, Any] = {}
-    body = bytearray()
-
-    async def receive() -> Message:
-        raise NotImplementedError("handlers read request.state.body")
-
-    async def send(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            started.update(message)
-        body.extend(message.get("body", b""))
-
-    await app(scope, receive, send)
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in started["headers"]}
-    return Answer(started["status"], headers, bytes(body))
-
-
-async def _send_start(send: Send, answer: Answer) -> bytes:
-    """Send status and headers of an answer, and return the body that goes with them."""
-    body = b"" if answer.status in (204, 304) else answer.body
-    headers = {**answer.headers, "content-length": str(len(body))}
-    if answer.status in (204, 304):
-        del headers["content-length"]
-    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": answer.status, "headers": encoded})
-    return body
-
-
-async def _send_whole(send: Send, answer: Answer) -> None:
-    await send({"type": "http.response.body", "body": await _send_start(send, answer)})
-
-
-async def _send_half(send: Send, answer: Answer, transport: asyncio.Transport, receive: Receive) -> None:
-    body = await _send_start(send, answer)
-    await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
-    transport.close()
-    await _disconnected(receive)
-
-
-async def _reset(transport: asyncio.Transport, receive: Receive) -> None:
-    connection = transport.get_extra_info("socket")
-    # To linger for no time makes the kernel answer with a reset in place of an orderly end.
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
-    transport.abort()
-    await _disconnected(receive)
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def _masked_headers(headers: Mapping[str, str]) -> dict[str, str]:

@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from jira_ci_sandbox.credentials import digest, new_secret
+from jira_ci_sandbox.credentials import mint_credential
 from jira_ci_sandbox.faults import fault_from_json
-from jira_ci_sandbox.records import Credential, Update
+from jira_ci_sandbox.records import Update
 from jira_ci_sandbox.settings import Settings
 from jira_ci_sandbox.store import Store
 
@@ -79,7 +79,7 @@ class Control:
         name = asked.get("name", f"{kind}-{uuid4().hex[:8]}")
         if not _NAME.fullmatch(name):
             raise ValueError("name must be letters, digits, dots, hyphens and underscores, at most 100")
-        return JSONResponse(mint(self.store, kind, name, asked.get("permission", True)), 201)
+        return JSONResponse(mint_credential(self.store, kind, name, asked.get("permission", True)), 201)
 
     def revoke(self, request: Request) -> Response:
         """Revoke a credential."""
@@ -141,22 +141,6 @@ class Control:
         self.store.reset()
         self.keep(self._initial)
         return Response(status_code=204)
-
-
-def mint(
-    store: Store, kind: str, name: str, permission: bool = True, initial: bool = False, owner: str = "administrator"
-) -> dict[str, Any]:
-    """Make a credential and return it with its secret, which is stored only as a hash.
-
-    A token of the app is proof that the app is installed, so it is from then on. Raises ValueError where the name is
-    taken.
-    """
-    secret = new_secret("client-secret" if kind == "oauth" else "connect-key")
-    client_id = f"client-{uuid4().hex}" if kind == "oauth" else None
-    credential = Credential(name, kind, permission, client_id=client_id, owner=owner)
-    store.add_credential(credential, digest(secret), initial)
-    secrets = {"client_id": client_id, "client_secret": secret} if kind == "oauth" else {"connect_key": secret}
-    return {"name": name, "kind": kind, "permission": permission} | secrets
 
 
 def _shown(update: Update) -> dict[str, Any]:

@@ -11,6 +11,10 @@ import hmac
 import json
 import secrets
 from typing import Any
+from uuid import uuid4
+
+from jira_ci_sandbox.records import Credential
+from jira_ci_sandbox.store import Store
 
 LIFETIME = 900
 
@@ -30,6 +34,22 @@ def signed_jwt(claims: dict[str, Any], key: bytes) -> str:
     signing_input = f"{_part({'alg': 'HS256', 'typ': 'JWT'})}.{_part(claims)}"
     signature = hmac.new(key, signing_input.encode(), hashlib.sha256).digest()
     return f"{signing_input}.{_base64url(signature)}"
+
+
+def mint_credential(
+    store: Store, kind: str, name: str, permission: bool = True, initial: bool = False, owner: str = "administrator"
+) -> dict[str, Any]:
+    """Make a credential and return it with its secret, which is stored only as a hash.
+
+    A token of the app is proof that the app is installed, so it is from then on. Raises ValueError where the name is
+    taken.
+    """
+    secret = new_secret("client-secret" if kind == "oauth" else "connect-key")
+    client_id = f"client-{uuid4().hex}" if kind == "oauth" else None
+    credential = Credential(name, kind, permission, client_id=client_id, owner=owner)
+    store.add_credential(credential, digest(secret), initial)
+    shown = {"client_id": client_id, "client_secret": secret} if kind == "oauth" else {"connect_key": secret}
+    return {"name": name, "kind": kind, "permission": permission} | shown
 
 
 def _part(value: dict[str, Any]) -> str:

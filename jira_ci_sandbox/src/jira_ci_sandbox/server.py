@@ -23,7 +23,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from jira_ci_sandbox.asgi import SandboxApp
-from jira_ci_sandbox.control_api import mint
+from jira_ci_sandbox.credentials import mint_credential
 from jira_ci_sandbox.errors import SandboxError
 from jira_ci_sandbox.settings import Settings
 from jira_ci_sandbox.store import Store
@@ -188,8 +188,8 @@ def _certificates(folder: Path, host: str) -> _Certificates:
 def _minted(store: Store) -> dict[str, str]:
     """Make one credential of each kind. The number in a name keeps it apart from those of earlier starts."""
     number = len(store.credentials()) + 1
-    oauth = mint(store, "oauth", f"oauth-{number}", initial=True)
-    connect = mint(store, "connect", f"connect-{number + 1}", initial=True)
+    oauth = mint_credential(store, "oauth", f"oauth-{number}", initial=True)
+    connect = mint_credential(store, "connect", f"connect-{number + 1}", initial=True)
     return {
         "client_id": oauth["client_id"],
         "client_secret": oauth["client_secret"],

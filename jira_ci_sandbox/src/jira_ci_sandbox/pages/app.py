@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from jira_ci_sandbox.control_api import mint
+from jira_ci_sandbox.credentials import mint_credential
 from jira_ci_sandbox.pages.context import Form, Frame, to
 from jira_ci_sandbox.pages.sessions import Visitor
 from jira_ci_sandbox.records import App, Credential
@@ -114,7 +114,7 @@ class AppPages:
             problem = f"Give it a name of 1 to {LONGEST_NAME} characters, such as the pipeline that will use it."
         else:
             try:
-                made = mint(self._store, kind, name, owner=visitor.person)
+                made = mint_credential(self._store, kind, name, owner=visitor.person)
             except ValueError:
                 problem = f"There is one named {name} already, perhaps a revoked one. Choose another name."
         if problem is not None:

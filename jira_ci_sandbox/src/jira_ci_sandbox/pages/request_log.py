@@ -15,6 +15,7 @@ from starlette.types import Receive, Send
 from jira_ci_sandbox.faults import fault_from_json
 from jira_ci_sandbox.pages.context import HEADERS, Form, Frame, number, to
 from jira_ci_sandbox.pages.sessions import Visitor
+from jira_ci_sandbox.transport import wait_for_disconnect
 
 PATH = "/requests"
 STREAM = "/requests/stream"
@@ -126,7 +127,7 @@ class Log:
         encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": 200, "headers": encoded})
         after = number(request.headers.get("last-event-id") or request.query_params.get("after"), 0)
-        gone = asyncio.create_task(_disconnected(receive))
+        gone = asyncio.create_task(wait_for_disconnect(receive))
         stopped = asyncio.create_task(stopping.wait())
         try:
             while not (gone.done() or stopped.done()):
@@ -165,8 +166,3 @@ def described(fault: dict[str, Any]) -> dict[str, Any]:
         if preset["action"] == fault["action"] and (not is_answer or preset["status"] == fault["status"]):
             words = known
     return fault | {"words": words, "calls": MATCHES.get(fault["match"], fault["match"])}
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

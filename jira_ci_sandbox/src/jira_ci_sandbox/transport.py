@@ -1,0 +1,82 @@
+"""How a request is read, and how its answer is sent, by ASGI."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import sys
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from jira_ci_sandbox.buffered_response import Answer
+
+# How long to linger on close, "for no time", as the C structure of the system.
+_NO_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+
+
+async def read_body(receive: Receive, limit: int) -> bytes | None:
+    """Read a body to its end; None where it is larger than allowed."""
+    body, size = bytearray(), 0
+    while True:
+        message = await receive()
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size <= limit:
+            body += chunk
+        if not message.get("more_body", False):
+            return bytes(body) if size <= limit else None
+
+
+async def buffer_response(app: ASGIApp, scope: Scope) -> Answer:
+    """Return what an application answers. It finds the body of the request in the scope's state."""
+    started: dict[str, Any] = {}
+    body = bytearray()
+
+    async def receive() -> Message:
+        raise NotImplementedError("handlers read request.state.body")
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            started.update(message)
+        body.extend(message.get("body", b""))
+
+    await app(scope, receive, send)
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in started["headers"]}
+    return Answer(started["status"], headers, bytes(body))
+
+
+async def _send_start(send: Send, answer: Answer) -> bytes:
+    """Send status and headers of an answer, and return the body that goes with them."""
+    body = b"" if answer.status in (204, 304) else answer.body
+    headers = {**answer.headers, "content-length": str(len(body))}
+    if answer.status in (204, 304):
+        del headers["content-length"]
+    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": encoded})
+    return body
+
+
+async def send_response(send: Send, answer: Answer) -> None:
+    await send({"type": "http.response.body", "body": await _send_start(send, answer)})
+
+
+async def send_half(send: Send, answer: Answer, transport: asyncio.Transport, receive: Receive) -> None:
+    body = await _send_start(send, answer)
+    await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
+    transport.close()
+    await wait_for_disconnect(receive)
+
+
+async def reset_connection(transport: asyncio.Transport, receive: Receive) -> None:
+    connection = transport.get_extra_info("socket")
+    # To linger for no time makes the kernel answer with a reset in place of an orderly end.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+    transport.abort()
+    await wait_for_disconnect(receive)
+
+
+async def wait_for_disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -17,7 +17,7 @@ from jira_ci_core.output.console import Console
 from jira_ci_core.output.redaction import Secrets
 from jira_ci_core.plugins.loader import load
 from jira_ci_core.plugins.manager import HOOKS
-from jira_ci_sandbox.server import Ready
+from jira_ci_sandbox.server import ServerInfo
 
 PASSWORD = "proxy-hunter2222"
 OF_ANOTHER = "another-hunter2222"
@@ -144,7 +144,7 @@ def everything_that_holds_one():
         NetworkSettings(https_proxy=f"http://u:{HIDDEN}@proxy.example"),
         Http(loaded.network, secrets, ()),
         Context(environ, secrets, Console(secrets)),
-        Ready("http://127.0.0.1", 1, "id", None, {"client_secret": HIDDEN}),
+        ServerInfo("http://127.0.0.1", 1, "id", None, {"client_secret": HIDDEN}),
     ]
 
 

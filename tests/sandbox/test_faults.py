@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from jira_ci_sandbox.buffered_response import Answer
+from jira_ci_sandbox.buffered_response import BufferedResponse
 from jira_ci_sandbox.client import Sandbox
 from jira_ci_sandbox.errors import SandboxError
 from jira_ci_sandbox.faults import ACTIONS, fault_from_json
@@ -81,7 +81,7 @@ def test_missing_fields_are_all_that_is_missing(oauth: Any, build: Any) -> None:
 @pytest.mark.parametrize("body", [b"text", b"[1]"])
 def test_missing_fields_of_an_answer_without_fields_leave_nothing(body: bytes) -> None:
     fault = fault_from_json({"action": "missing", "fields": ["a"]})
-    assert fault.spoil(Answer(200, {}, body)).body == b""
+    assert fault.apply(BufferedResponse(200, {}, body)).body == b""
 
 
 @pytest.mark.parametrize(("action", "is_done"), [("reset", False), ("lost", True), ("half", True)])

@@ -176,9 +176,9 @@ def test_it_ends_when_another_process_does() -> None:
 def test_process_that_has_ended_is_not_waited_for() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         # Nobody has waited for it here: the second wait meets what is left of it, the last one nothing.
-        server_module._wait_for_end_of(ended.pid)
-        server_module._wait_for_end_of(ended.pid)
-    server_module._wait_for_end_of(ended.pid)
+        server_module._wait_for_exit(ended.pid)
+        server_module._wait_for_exit(ended.pid)
+    server_module._wait_for_exit(ended.pid)
 
 
 def test_process_is_asked_for_where_the_system_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,7 +193,7 @@ def test_process_is_asked_for_where_the_system_does_not_tell(monkeypatch: pytest
     monkeypatch.setattr(server_module, "POLL_INTERVAL", 0)
     monkeypatch.setattr(server_module.os, "kill", kill)
     monkeypatch.delattr(server_module.os, "pidfd_open", raising=False)
-    server_module._wait_for_end_of(7)
+    server_module._wait_for_exit(7)
     assert asked == [(7, 0)] * 3
 
 
@@ -201,7 +201,7 @@ def test_process_is_asked_for_where_the_system_does_not_tell(monkeypatch: pytest
 
 
 def test_every_address_of_the_computer_is_shown_as_loopback(running: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_module, "_bound", lambda host, port: socket.create_server(("127.0.0.1", port)))
+    monkeypatch.setattr(server_module, "_bind", lambda host, port: socket.create_server(("127.0.0.1", port)))
     with running.server(host="0.0.0.0", tls=True) as sandbox:
         assert sandbox.url.startswith("https://127.0.0.1:")
         assert sandbox.builds() == []
@@ -273,9 +273,9 @@ def test_client_starts_a_process_and_ends_it(tmp_path: Path, build: Any, sign_in
 
 
 def test_client_ends_a_process_that_does_not_want_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "PATIENCE", 0.01)
+    monkeypatch.setattr(client_module, "STOP_TIMEOUT", 0.01)
     with subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"]) as process:
-        client_module._end(process)
+        client_module._stop_process(process)
         assert process.returncode != 0
 
 
@@ -297,7 +297,7 @@ def test_client_ignores_the_proxies_of_the_environment(running: Any, monkeypatch
 
 
 def test_answer_in_two_packets_does_not_wait_for_the_client() -> None:
-    with server_module._bound("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+    with server_module._bind("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
         connection, _ = listener.accept()
         with connection:
             assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)

@@ -73,10 +73,10 @@ def test_list_of_projects_may_have_spaces() -> None:
 )
 def test_wrong_setting_is_refused_by_name(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"^{name} "):
-        Settings().changed({name: value})
+        Settings().with_changes({name: value})
 
 
 def test_settings_survive_json() -> None:
     settings = Settings(projects=("A", "B*"), services=("s",), storage_delay=1.5, rate_limit=3)
     as_json = {name: list(value) if isinstance(value, tuple) else value for name, value in settings.as_json().items()}
-    assert Settings().changed(as_json) == settings
+    assert Settings().with_changes(as_json) == settings

@@ -14,7 +14,7 @@ from jira_ci_sandbox import schema as schema_module
 from jira_ci_sandbox import store as store_module
 from jira_ci_sandbox.errors import SandboxError
 from jira_ci_sandbox.faults import fault_from_json
-from jira_ci_sandbox.records import App, Credential, Update
+from jira_ci_sandbox.records import AppState, Credential, Update
 from jira_ci_sandbox.schema import MIGRATIONS
 from jira_ci_sandbox.store import Store
 
@@ -175,7 +175,7 @@ def test_credential_remembers_its_owner_its_making_and_its_last_use(store: Store
     store.add_credential(Credential("key", "connect", owner="member"), "secret")
     [made] = store.credentials()
     assert (made.owner, made.created_at, made.used_at) == ("member", 1000, None)
-    store.log({**ENTRY, "received_at": 1005, "credential": "key"})
+    store.log_request({**ENTRY, "received_at": 1005, "credential": "key"})
     assert store.credentials()[0].used_at == 1005
 
 
@@ -183,19 +183,19 @@ def test_refusal_of_a_secret_or_token_has_a_reason(store: Store, clock: Clock) -
     store.add_credential(Credential("key", "connect"), "secret")
     store.add_token("token", "key", 1001)
     clock.now = 1001
-    assert store.why_refused("token") == "a token of key has expired"
+    assert store.refusal_reason("token") == "a token of key has expired"
     store.revoke("key")
-    assert store.why_refused("token") == store.why_refused("secret") == "key was revoked"
-    assert store.why_refused("other") == "the credential or token is not known here"
+    assert store.refusal_reason("token") == store.refusal_reason("secret") == "key was revoked"
+    assert store.refusal_reason("other") == "the credential or token is not known here"
 
 
 def test_app_is_installed_with_its_first_token_and_loses_all_when_it_is_uninstalled(store: Store) -> None:
-    assert store.app() == App(installed=False, users_may_generate=False)
+    assert store.app() == AppState(installed=False, users_may_generate=False)
     store.add_credential(Credential("link", "oauth"), "one")
     assert not store.app().installed
     store.add_credential(Credential("token", "connect"), "two")
     assert store.app().installed
-    store.keep_app(App(installed=False))
+    store.set_app(AppState(installed=False))
     assert {one.name: one.revoked for one in store.credentials()} == {"link": False, "token": True}
 
 
@@ -216,7 +216,7 @@ def test_fault_is_taken_as_often_as_planned_and_in_order(store: Store) -> None:
 def test_log_keeps_the_last_requests_only(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "LOG_LENGTH", 2)
     for number in range(4):
-        store.log({**ENTRY, "path": str(number)})
+        store.log_request({**ENTRY, "path": str(number)})
     assert [request["path"] for request in store.requests()] == ["2", "3"]
 
 
@@ -286,7 +286,7 @@ def test_file_of_version_1_is_brought_up_to_date_with_all_that_is_in_it(tmp_path
         ("connect-2", False, True),
         ("revoked", True, False),
     ]
-    assert opened.app() == App(installed=True)
+    assert opened.app() == AppState(installed=True)
     assert [request["verdict"] for request in opened.requests()] == [None] * 6
     assert opened.faults()[0]["count"] == 3
     assert opened.setting("settings")["projects"] == ["DEMO", "X*"]

@@ -16,8 +16,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from jira_ci_sandbox.buffered_response import Answer
-from jira_ci_sandbox.control_api import PREFIX, Control
+from jira_ci_sandbox.buffered_response import BufferedResponse
+from jira_ci_sandbox.control_api import PREFIX, ControlApi
 from jira_ci_sandbox.jira_api import JiraApi
 from jira_ci_sandbox.pages import Pages
 from jira_ci_sandbox.pages.request_log import STREAM
@@ -31,7 +31,7 @@ from jira_ci_sandbox.transport import (
     send_response,
     wait_for_disconnect,
 )
-from jira_ci_sandbox.verdict import Verdict, verdict_of
+from jira_ci_sandbox.verdict import Verdict, call_verdict
 
 JIRA_PATHS = ("/oauth/", "/token", "/_edge/", "/jira/", "/rest/")
 SECRET_HEADERS = ("authorization", "proxy-authorization", "cookie")
@@ -51,21 +51,21 @@ class SandboxApp:
         cloud_id = store.setting("cloud_id")
         if cloud_id is None:
             cloud_id = str(uuid.uuid4())
-            store.keep_setting("cloud_id", cloud_id)
+            store.set_setting("cloud_id", cloud_id)
         self.cloud_id: str = cloud_id
         self.store = store
-        self.control = Control(store, settings)
+        self.control = ControlApi(store, settings)
         self.stopping = asyncio.Event()
         self._hosts = frozenset(host.lower() for host in hosts)
-        self._pages = Pages(store, self._settings, self.control.keep, cloud_id)
-        parts = (JiraApi(store, self._settings, cloud_id), self.control, self._pages)
+        self._pages = Pages(store, self._current_settings, self.control.apply_settings, cloud_id)
+        components = (JiraApi(store, self._current_settings, cloud_id), self.control, self._pages)
         self._routes = Starlette(
-            routes=[route for part in parts for route in part.routes()],
-            exception_handlers={HTTPException: _as_json},
+            routes=[route for component in components for route in component.routes()],
+            exception_handlers={HTTPException: _json_error},
         )
         self._routes.router.redirect_slashes = False
 
-    def _settings(self) -> Settings:
+    def _current_settings(self) -> Settings:
         return self.control.settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,44 +74,44 @@ class SandboxApp:
         path = scope["raw_path"].decode("ascii", "replace")
         scope = {**scope, "path": path, "state": scope["state"] | {"credential": None, "verdict": None}}
         request = Request(scope)
-        scope["state"]["body"] = body = await read_body(receive, self._settings().max_bytes)
+        scope["state"]["body"] = body = await read_body(receive, self._current_settings().max_bytes)
         if not path.startswith(JIRA_PATHS):
-            reason = self._refusal(request)
+            reason = self._forbidden_reason(request)
             if reason is None and path == STREAM:
-                await self._pages.log.stream(request, receive, send, self.stopping)
+                await self._pages.request_log.stream(request, receive, send, self.stopping)
                 return
             inner = self._routes if reason is None else JSONResponse({"errorMessages": [reason]}, 403)
             await send_response(send, await buffer_response(inner, scope))
             return
         fault = self.store.take_fault(path)
-        works = fault is None or fault.lets_jira_work
-        answer = await buffer_response(self._routes, scope) if works else Answer(500, {}, b"")
-        verdict = verdict_of(answer, fault, request.state.verdict)
+        works = fault is None or fault.handles_request
+        answer = await buffer_response(self._routes, scope) if works else BufferedResponse(500, {}, b"")
+        verdict = call_verdict(answer, fault, request.state.verdict)
         if fault is None:
             self._log(request, body, answer.status, verdict)
             await send_response(send, answer)
             return
-        answer = fault.spoil(answer)
-        self._log(request, body, answer.status if fault.ending == "whole" else None, verdict)
-        if await self._gone_within(fault.seconds, receive):
+        answer = fault.apply(answer)
+        self._log(request, body, answer.status if fault.transmission == "complete" else None, verdict)
+        if await self._disconnects_within(fault.seconds, receive):
             return
-        if fault.ending == "reset":
+        if fault.transmission == "reset":
             await reset_connection(scope["state"]["transport"], receive)
-        elif fault.ending == "half":
+        elif fault.transmission == "half":
             await send_half(send, answer, scope["state"]["transport"], receive)
         else:
             await send_response(send, answer)
 
-    def _refusal(self, request: Request) -> str | None:
+    def _forbidden_reason(self, request: Request) -> str | None:
         """Return why a browser's request must not pass: another site may have caused it."""
-        if not self._is_own(request.headers.get("host", "")):
+        if not self._is_known_host(request.headers.get("host", "")):
             return "the Host header does not name this computer"
         is_change = request.method not in ("GET", "HEAD")
         if request.scope["path"].startswith(PREFIX) and is_change and request.headers.get("x-sandbox") != "1":
             return "the header X-Sandbox: 1 is required"
         return None
 
-    def _is_own(self, header: str) -> bool:
+    def _is_known_host(self, header: str) -> bool:
         match = _HOST.fullmatch(header.lower())
         host = match[1].strip("[]") if match is not None else ""
         if host == "localhost" or host in self._hosts:
@@ -122,7 +122,7 @@ class SandboxApp:
             return False
 
     def _log(self, request: Request, body: bytes | None, status: int | None, verdict: Verdict) -> None:
-        self.store.log(
+        self.store.log_request(
             {
                 "received_at": self.store.clock(),
                 "method": request.method,
@@ -135,9 +135,9 @@ class SandboxApp:
                 "verdict": verdict.as_json(),
             }
         )
-        self._pages.log.publish()
+        self._pages.request_log.publish()
 
-    async def _gone_within(self, seconds: float, receive: Receive) -> bool:
+    async def _disconnects_within(self, seconds: float, receive: Receive) -> bool:
         """Wait, and tell whether the client, or this server, went away meanwhile."""
         waiting = [asyncio.create_task(wait_for_disconnect(receive)), asyncio.create_task(self.stopping.wait())]
         done, pending = await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -165,7 +165,7 @@ def _masked_body(body: bytes | None) -> str:
     return "null"
 
 
-async def _as_json(request: Request, error: Exception) -> Response:
+async def _json_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     answer = {"code": error.status_code, "message": error.detail}
     return JSONResponse(answer, error.status_code, error.headers)

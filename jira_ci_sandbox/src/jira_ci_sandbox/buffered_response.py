@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Answer:
+class BufferedResponse:
     """Status, headers in lower case, and the whole body."""
 
     status: int

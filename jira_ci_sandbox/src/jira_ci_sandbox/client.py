@@ -16,7 +16,7 @@ import requests
 
 from jira_ci_sandbox.errors import SandboxError
 
-PATIENCE = 10.0  # seconds that a process gets to end by itself
+STOP_TIMEOUT = 10.0  # seconds that a process gets to end by itself
 
 
 class Sandbox:
@@ -81,7 +81,7 @@ class Sandbox:
             line = process.stdout.readline()
             timer.cancel()
             if not line:
-                _end(process)
+                _stop_process(process)
                 errors.seek(0)
                 raise SandboxError(
                     "The sandbox did not start.",
@@ -96,7 +96,7 @@ class Sandbox:
         """Stop the process that `start` started. Does nothing the second time, or to a sandbox of somebody else."""
         self._session.close()
         if self.process is not None:
-            _end(self.process)
+            _stop_process(self.process)
             self.process = None
 
     def __enter__(self) -> Sandbox:
@@ -193,13 +193,13 @@ class Sandbox:
         return response.json() if response.content else None
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _stop_process(process: subprocess.Popen[bytes]) -> None:
     """End a process: it stops when its standard input closes, and is killed where it does not."""
     for stream in (process.stdin, process.stdout):
         if stream is not None:
             stream.close()
     try:
-        process.wait(timeout=PATIENCE)
+        process.wait(timeout=STOP_TIMEOUT)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

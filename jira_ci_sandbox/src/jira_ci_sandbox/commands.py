@@ -13,10 +13,10 @@ from jira_ci_sandbox.errors import SandboxError
 from jira_ci_sandbox.settings import project_patterns
 
 if TYPE_CHECKING:
-    from jira_ci_sandbox.server import Ready
+    from jira_ci_sandbox.server import ServerInfo
 
 
-class _Failure(click.ClickException):
+class _CommandError(click.ClickException):
     """Shows an error as it is, and ends with the status for wrong settings."""
 
     exit_code = 2
@@ -25,13 +25,13 @@ class _Failure(click.ClickException):
         click.echo(f"error: {self.message}", err=True)
 
 
-def _projects(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+def _parse_projects(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
     if value is None:
         return None
     try:
         return project_patterns(value)
     except ValueError as error:
-        raise _Failure(
+        raise _CommandError(
             str(
                 SandboxError(
                     f"--projects {value!r} names no projects.",
@@ -42,7 +42,7 @@ def _projects(context: click.Context, parameter: click.Parameter, value: str | N
         ) from error
 
 
-def _parent(context: click.Context, parameter: click.Parameter, value: int | None) -> int | None:
+def _check_parent(context: click.Context, parameter: click.Parameter, value: int | None) -> int | None:
     if value is not None and sys.platform == "win32":
         raise click.BadParameter("is not available on Windows; use --until-stdin-closes")
     return value
@@ -58,7 +58,7 @@ def _parent(context: click.Context, parameter: click.Parameter, value: int | Non
 )
 @click.option(
     "--projects",
-    callback=_projects,
+    callback=_parse_projects,
     help="Projects that exist here, separated by commas; * and ? are wildcards."
     "  [default: those of the data file, else DEMO]",
 )
@@ -73,7 +73,9 @@ def _parent(context: click.Context, parameter: click.Parameter, value: int | Non
     help="How to say that it listens: text on standard error, or one line of JSON on standard output.",
 )
 @click.option("--until-stdin-closes", is_flag=True, help="Stop when standard input ends: when the starter does.")
-@click.option("--parent", type=click.IntRange(1), callback=_parent, metavar="PID", help="Stop when this process ends.")
+@click.option(
+    "--parent", type=click.IntRange(1), callback=_check_parent, metavar="PID", help="Stop when this process ends."
+)
 def sandbox(
     host: str,
     port: int,
@@ -88,15 +90,15 @@ def sandbox(
     """Serve a local Jira to try, demonstrate and test against."""
     from jira_ci_sandbox.server import serve  # the web server takes a while to import; --help need not wait for it
 
-    def say_ready(ready: Ready) -> None:
+    def announce(info: ServerInfo) -> None:
         if form == "json":
-            click.echo(ready.as_json())
+            click.echo(info.as_json())
         else:
-            click.echo(welcome(ready), err=True)
+            click.echo(welcome_text(info), err=True)
 
     try:
         serve(
-            ready=say_ready,
+            on_ready=announce,
             host=host,
             port=port,
             data=data,
@@ -107,7 +109,7 @@ def sandbox(
             parent=parent,
         )
     except SandboxError as error:
-        raise _Failure(str(error)) from error
+        raise _CommandError(str(error)) from error
 
 
 @click.command(short_help="Tell the whole story on this machine, with a local Jira.")
@@ -130,14 +132,14 @@ def demo(context: click.Context, serve: bool, look: bool, verbose: bool, port: i
         opener = click.launch if look else None
         context.exit(tell(say, port=port, serve=serve or look, verbose=verbose, look=opener))
     except SandboxError as error:
-        raise _Failure(str(error)) from error
+        raise _CommandError(str(error)) from error
 
 
-def welcome(ready: Ready) -> str:
+def welcome_text(info: ServerInfo) -> str:
     """Return what a person reads when the sandbox listens."""
-    lines = [f"Jira sandbox: {ready.url}", f"Cloud id: {ready.cloud_id}"]
-    if ready.ca_file is not None:
-        lines.append(f"Certificate authority: {ready.ca_file}")
-    if ready.credentials is not None:
-        lines += [f"{name.upper()}={value}" for name, value in ready.credentials.items()]
+    lines = [f"Jira sandbox: {info.url}", f"Cloud id: {info.cloud_id}"]
+    if info.ca_file is not None:
+        lines.append(f"Certificate authority: {info.ca_file}")
+    if info.credentials is not None:
+        lines += [f"{name.upper()}={value}" for name, value in info.credentials.items()]
     return "\n".join([*lines, "Press Ctrl+C to stop."])

@@ -25,23 +25,23 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,100}")
 _CREDENTIAL_FIELDS = {"kind": str, "name": str, "permission": bool}
 
 
-class Control:
+class ControlApi:
     """The control API, over a store. Settings last as long as the data file."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self.store = store
         self._initial = settings
-        self.keep(settings)
+        self.apply_settings(settings)
 
     @property
     def settings(self) -> Settings:
         """The settings as they are now."""
         return self._settings
 
-    def keep(self, settings: Settings) -> None:
+    def apply_settings(self, settings: Settings) -> None:
         """Change the settings."""
         self._settings = settings
-        self.store.keep_setting("settings", settings.as_json())
+        self.store.set_setting("settings", settings.as_json())
 
     def routes(self) -> list[Route]:
         """Return every address of the control API."""
@@ -61,7 +61,7 @@ class Control:
             ("POST", "expire-tokens", self.expire_tokens),
             ("POST", "reset", self.reset),
         ]
-        return [Route(PREFIX + path, _saying_what_is_wrong(call), methods=[method]) for method, path, call in calls]
+        return [Route(PREFIX + path, _with_errors(call), methods=[method]) for method, path, call in calls]
 
     def list_credentials(self, request: Request) -> Response:
         """List the credentials, without their secrets."""
@@ -69,7 +69,7 @@ class Control:
 
     def mint(self, request: Request) -> Response:
         """Make a credential. This answer is the only place where its secret is shown."""
-        asked = _object(request)
+        asked = _json_object(request)
         for name, value in asked.items():
             if not isinstance(value, _CREDENTIAL_FIELDS.get(name, ())):
                 raise ValueError(f"{name} is not a field of a credential, or of the wrong type")
@@ -84,7 +84,7 @@ class Control:
     def revoke(self, request: Request) -> Response:
         """Revoke a credential."""
         name = unquote(request.path_params["name"])
-        return Response(status_code=204) if self.store.revoke(name) else _refused(404, f"no credential named {name}")
+        return Response(status_code=204) if self.store.revoke(name) else _error(404, f"no credential named {name}")
 
     def list_faults(self, request: Request) -> Response:
         """List the faults that are still to come."""
@@ -92,7 +92,7 @@ class Control:
 
     def add_fault(self, request: Request) -> Response:
         """Plan a fault."""
-        self.store.add_fault(fault_from_json(_object(request)))
+        self.store.add_fault(fault_from_json(_json_object(request)))
         return Response(status_code=204)
 
     def clear_faults(self, request: Request) -> Response:
@@ -106,7 +106,7 @@ class Control:
 
     def change_settings(self, request: Request) -> Response:
         """Change the settings that are named, and leave the others."""
-        self.keep(self.settings.changed(_object(request)))
+        self.apply_settings(self.settings.with_changes(_json_object(request)))
         return JSONResponse(self.settings.as_json())
 
     def list_requests(self, request: Request) -> Response:
@@ -122,8 +122,8 @@ class Control:
         """List what is stored and readable."""
         return JSONResponse(
             {
-                "builds": [_shown(update) for update in self.store.entities("builds")],
-                "deployments": [_shown(update) for update in self.store.entities("deployments")],
+                "builds": [_entity_json(update) for update in self.store.entities("builds")],
+                "deployments": [_entity_json(update) for update in self.store.entities("deployments")],
             }
         )
 
@@ -139,32 +139,32 @@ class Control:
     def reset(self, request: Request) -> Response:
         """Begin anew: nothing stored, settings and credentials as they were at the start."""
         self.store.reset()
-        self.keep(self._initial)
+        self.apply_settings(self._initial)
         return Response(status_code=204)
 
 
-def _shown(update: Update) -> dict[str, Any]:
+def _entity_json(update: Update) -> dict[str, Any]:
     """Return an entity as it is stored, its known issue keys on top whichever way they were sent."""
     about = {"properties": update.properties, "product": update.product, "receivedAt": update.received_at}
     return {**update.entity, "issueKeys": list(update.issue_keys), **about}
 
 
-def _saying_what_is_wrong(call: Callable[[Request], Response]) -> Callable[[Request], Response]:
+def _with_errors(call: Callable[[Request], Response]) -> Callable[[Request], Response]:
     def handle(request: Request) -> Response:
         try:
             return call(request)
         except ValueError as error:
-            return _refused(400, str(error))
+            return _error(400, str(error))
 
     return handle
 
 
-def _object(request: Request) -> dict[str, Any]:
+def _json_object(request: Request) -> dict[str, Any]:
     value = json.loads(request.state.body or b"null")
     if not isinstance(value, dict):
         raise ValueError("the body must be a JSON object")
     return value
 
 
-def _refused(status: int, message: str) -> Response:
+def _error(status: int, message: str) -> Response:
     return JSONResponse({"errorMessages": [message]}, status)

@@ -16,7 +16,7 @@ from uuid import uuid4
 from jira_ci_sandbox.records import Credential
 from jira_ci_sandbox.store import Store
 
-LIFETIME = 900
+TOKEN_LIFETIME = 900
 
 
 def new_secret(prefix: str) -> str:
@@ -31,7 +31,7 @@ def digest(secret: str) -> str:
 
 def signed_jwt(claims: dict[str, Any], key: bytes) -> str:
     """Return a JSON Web Token, signed with HMAC-SHA-256."""
-    signing_input = f"{_part({'alg': 'HS256', 'typ': 'JWT'})}.{_part(claims)}"
+    signing_input = f"{_encode_json({'alg': 'HS256', 'typ': 'JWT'})}.{_encode_json(claims)}"
     signature = hmac.new(key, signing_input.encode(), hashlib.sha256).digest()
     return f"{signing_input}.{_base64url(signature)}"
 
@@ -52,7 +52,7 @@ def mint_credential(
     return {"name": name, "kind": kind, "permission": permission} | shown
 
 
-def _part(value: dict[str, Any]) -> str:
+def _encode_json(value: dict[str, Any]) -> str:
     return _base64url(json.dumps(value, separators=(",", ":")).encode())
 
 

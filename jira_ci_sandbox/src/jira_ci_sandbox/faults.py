@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal, TypeAlias
 
-from jira_ci_sandbox.buffered_response import Answer
+from jira_ci_sandbox.buffered_response import BufferedResponse
 
-Ending: TypeAlias = Literal["whole", "half", "reset"]
+Transmission: TypeAlias = Literal["complete", "half", "reset"]
 
 # What the calls are named by; a match that starts with / is a pattern of the path instead.
-CALLS = {
+CALL_PATTERNS = {
     "any": ("*",),
     "token": ("/oauth/token", "/token"),
     "tenant": ("/_edge/tenant_info",),
@@ -60,28 +60,28 @@ class Fault:
     fields: tuple[str, ...] = ()
 
     @property
-    def lets_jira_work(self) -> bool:
+    def handles_request(self) -> bool:
         """Whether the call is handled before it goes wrong."""
         return ACTIONS[self.action]
 
     @property
-    def ending(self) -> Ending:
+    def transmission(self) -> Transmission:
         """How the connection ends."""
-        return "half" if self.action == "half" else "reset" if self.action in ("reset", "lost") else "whole"
+        return "half" if self.action == "half" else "reset" if self.action in ("reset", "lost") else "complete"
 
     def matches(self, path: str) -> bool:
         """Tell whether this fault is meant for a call of this path."""
-        return any(fnmatchcase(path, pattern) for pattern in CALLS.get(self.match, (self.match,)))
+        return any(fnmatchcase(path, pattern) for pattern in CALL_PATTERNS.get(self.match, (self.match,)))
 
-    def spoil(self, answer: Answer) -> Answer:
+    def apply(self, answer: BufferedResponse) -> BufferedResponse:
         """Return what the client gets in place of Jira's answer."""
         if self.action == "answer":
             headers = {"content-type": "text/plain"} | {name.lower(): value for name, value in self.headers.items()}
-            return Answer(self.status, headers, self.body.encode())
+            return BufferedResponse(self.status, headers, self.body.encode())
         if self.action == "redirect":
-            return Answer(self.status, {"location": self.location}, b"")
+            return BufferedResponse(self.status, {"location": self.location}, b"")
         if self.action == "html":
-            return Answer(200, {"content-type": "text/html; charset=utf-8"}, LOGIN_PAGE)
+            return BufferedResponse(200, {"content-type": "text/html; charset=utf-8"}, LOGIN_PAGE)
         if self.action == "malformed":
             return replace(answer, body=b'{"this is": not JSON')
         if self.action == "empty":
@@ -107,8 +107,8 @@ def fault_from_json(value: Any) -> Fault:
     for name, given in value.items():
         if name not in _RULES:
             raise ValueError(f"{name} is not a field of a fault; known are {', '.join(_RULES)}")
-        is_right, rule = _RULES[name]
-        if not is_right(given):
+        is_valid, rule = _RULES[name]
+        if not is_valid(given):
             raise ValueError(f"{name} must be {rule}")
     if "action" not in value:
         raise ValueError(f"action is missing; it must be {_RULES['action'][1]}")
@@ -131,8 +131,8 @@ def _is_header_map(value: Any) -> bool:
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "action": (lambda value: isinstance(value, str) and value in ACTIONS, f"one of {', '.join(ACTIONS)}"),
     "match": (
-        lambda value: isinstance(value, str) and (value in CALLS or value.startswith("/")),
-        f"one of {', '.join(CALLS)}, or a pattern of a path that starts with /",
+        lambda value: isinstance(value, str) and (value in CALL_PATTERNS or value.startswith("/")),
+        f"one of {', '.join(CALL_PATTERNS)}, or a pattern of a path that starts with /",
     ),
     "count": (lambda value: type(value) is int and 0 < value < 2**31, "an integer, 1 or more"),
     "every": (lambda value: type(value) is int and 0 < value < 2**31, "an integer, 1 or more"),

@@ -1,4 +1,4 @@
-"""What the pages read from the store: lists in pages of a bounded length, whatever the store holds."""
+"""What the pages read from the store: lists in pages of a bounded size, whatever the store holds."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from jira_ci_sandbox.contract import Kind
-from jira_ci_sandbox.records import Update, read_request, read_update
+from jira_ci_sandbox.records import Update, request_from_row, update_from_row
 from jira_ci_sandbox.store import IS_CURRENT, Store
 
-PAGE = 25  # rows
-TIMELINE_PAGE = 40  # deployments
-MOST_ENVIRONMENTS = 60
-MOST_UPDATES = 50
-MOST_PROJECTS = 100
-LOG_PAGE = 50
+PAGE_SIZE = 25  # rows
+TIMELINE_PAGE_SIZE = 40  # deployments
+MAX_ENVIRONMENTS = 60
+MAX_UPDATES = 50
+MAX_PROJECTS = 100
+LOG_PAGE_SIZE = 50
 
 T = TypeVar("T")
 _KEY_IN_TEXT = re.compile(r"[\[(]?\b[A-Z][A-Z0-9_]*-[0-9]+\b[\])]?[:,]?\s*")
@@ -26,108 +26,108 @@ _CURRENT = f"FROM updates AS u JOIN update_issues AS i ON i.update_id = u.id WHE
 
 
 @dataclass(frozen=True)
-class Part(Generic[T]):
+class ListPage(Generic[T]):
     """One page of a list. Pages are counted from 1."""
 
     rows: list[T]
     page: int
     total: int
-    length: int
+    size: int
 
     @property
     def pages(self) -> int:
         """How many pages there are; an empty list has one."""
-        return max(1, -(-self.total // self.length))
+        return max(1, -(-self.total // self.size))
 
 
 @dataclass(frozen=True)
-class Issue:
+class IssueRow:
     """An issue in a list."""
 
     key: str
     summary: str
     builds: int
     deployments: int
-    heard_at: float
+    updated_at: float
     build_state: str | None
     deployment_state: str | None
 
 
 @dataclass(frozen=True)
-class Project:
+class ProjectRow:
     """A project that has heard something."""
 
     key: str
     issues: int
-    heard_at: float
+    updated_at: float
 
 
-class Reading:
+class Queries:
     """Reads what the pages show."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
 
-    def projects(self) -> list[Project]:
+    def projects(self) -> list[ProjectRow]:
         """Return the projects that have heard something, by name."""
         sql = (
-            f"SELECT {_PROJECT} AS project, count(DISTINCT i.issue_key) AS issues, max(u.received_at) AS heard_at"
-            f" {_CURRENT} GROUP BY project ORDER BY project LIMIT {MOST_PROJECTS}"
+            f"SELECT {_PROJECT} AS project, count(DISTINCT i.issue_key) AS issues, max(u.received_at) AS updated_at"
+            f" {_CURRENT} GROUP BY project ORDER BY project LIMIT {MAX_PROJECTS}"
         )
-        return [Project(row["project"], row["issues"], row["heard_at"]) for row in self._rows(sql)]
+        return [ProjectRow(row["project"], row["issues"], row["updated_at"]) for row in self._query(sql)]
 
-    def issues(self, search: str, project: str, page: int) -> Part[Issue]:
+    def issues(self, search: str, project: str, page: int) -> ListPage[IssueRow]:
         """Return the issues whose keys begin so, the one that heard something last on top."""
         only = f"AND instr(i.issue_key, :search) = 1 AND (:project = '' OR {_PROJECT} = :project)"
         count = f"SELECT count(DISTINCT i.issue_key) AS n {_CURRENT} {only}"
-        total = self._rows(count, search=search, project=project)[0]["n"]
-        page = _within(page, total, PAGE)
+        total = self._query(count, search=search, project=project)[0]["n"]
+        page = _clamp(page, total, PAGE_SIZE)
         sql = (
             "SELECT i.issue_key AS key, sum(u.kind = 'builds') AS builds, sum(u.kind = 'deployments') AS deployments,"
-            " max(u.received_at) AS heard_at, max(u.id) AS newest,"
+            " max(u.received_at) AS updated_at, max(u.id) AS newest,"
             " max(CASE u.kind WHEN 'builds' THEN u.id END) AS build,"
             " max(CASE u.kind WHEN 'deployments' THEN u.id END) AS deployment"
             f" {_CURRENT} {only} GROUP BY i.issue_key ORDER BY newest DESC LIMIT :limit OFFSET :offset"
         )
-        limits = {"limit": PAGE, "offset": (page - 1) * PAGE}
-        rows = self._rows(sql, search=search, project=project, **limits)
+        limits = {"limit": PAGE_SIZE, "offset": (page - 1) * PAGE_SIZE}
+        rows = self._query(sql, search=search, project=project, **limits)
         issues = [
-            Issue(
+            IssueRow(
                 row["key"],
                 self.summary(row["key"]),
                 row["builds"],
                 row["deployments"],
-                row["heard_at"],
+                row["updated_at"],
                 self._state(row["build"]),
                 self._state(row["deployment"]),
             )
             for row in rows
         ]
-        return Part(issues, page, total, PAGE)
+        return ListPage(issues, page, total, PAGE_SIZE)
 
     def summary(self, key: str) -> str:
         """Return what an issue is about: as somebody wrote it, else as the first change that named it was called."""
-        for row in self._rows("SELECT summary FROM issues WHERE key = :key", key=key):
+        for row in self._query("SELECT summary FROM issues WHERE key = :key", key=key):
             return str(row["summary"])
         first = (
             "SELECT coalesce(json_extract(u.entity, '$.description'), '') AS said FROM update_issues AS i"
             " JOIN updates AS u ON u.id = i.update_id WHERE i.issue_key = :key ORDER BY u.id LIMIT 1"
         )
-        for row in self._rows(first, key=key):
+        for row in self._query(first, key=key):
             return _KEY_IN_TEXT.sub("", row["said"]).strip()
         return ""
 
-    def entities(self, kind: Kind, issue_key: str, page: int) -> Part[Update]:
+    def entities(self, kind: Kind, issue_key: str, page: int) -> ListPage[Update]:
         """Return what is stored of an issue, the newest on top."""
-        return self._entities(kind, "AND i.issue_key = :only", issue_key, page, PAGE)
+        return self._entities(kind, "AND i.issue_key = :only", issue_key, page, PAGE_SIZE)
 
-    def deployments(self, project: str, page: int) -> Part[Update]:
+    def deployments(self, project: str, page: int) -> ListPage[Update]:
         """Return the deployments of a project, the newest on top; one that names several issues comes once."""
         only = f"AND {_PROJECT} = :only AND i.issue_key = (SELECT min(issue_key) FROM update_issues"
         only += " WHERE update_id = u.id AND substr(issue_key, 1, length(:only) + 1) = :only || '-')"
-        return self._entities("deployments", only, project, page, TIMELINE_PAGE)
+        return self._entities("deployments", only, project, page, TIMELINE_PAGE_SIZE)
 
-    def latest_deployments(self, issue_key: str) -> Part[Update]:
+    def latest_deployments(self, issue_key: str) -> ListPage[Update]:
         """Return the last deployment of an issue to each environment, by each pipeline."""
         ranked = (
             "SELECT u.*, row_number() OVER (PARTITION BY json_extract(u.entity, '$.environment.id'),"
@@ -135,46 +135,46 @@ class Reading:
             " ORDER BY json_extract(u.entity, '$.deploymentSequenceNumber') DESC, u.id DESC) AS place"
             f" {_CURRENT} AND u.kind = 'deployments' AND i.issue_key = :key"
         )
-        total = self._rows(f"SELECT count(*) AS n FROM ({ranked}) WHERE place = 1", key=issue_key)[0]["n"]
-        sql = f"SELECT * FROM ({ranked}) WHERE place = 1 ORDER BY id DESC LIMIT {MOST_ENVIRONMENTS}"
-        rows = [read_update(row) for row in self._rows(sql, key=issue_key)]
-        return Part(rows, 1, total, MOST_ENVIRONMENTS)
+        total = self._query(f"SELECT count(*) AS n FROM ({ranked}) WHERE place = 1", key=issue_key)[0]["n"]
+        sql = f"SELECT * FROM ({ranked}) WHERE place = 1 ORDER BY id DESC LIMIT {MAX_ENVIRONMENTS}"
+        rows = [update_from_row(row) for row in self._query(sql, key=issue_key)]
+        return ListPage(rows, 1, total, MAX_ENVIRONMENTS)
 
-    def updates(self, update_id: int, issue_key: str) -> tuple[Update, Part[Update]] | None:
+    def updates(self, update_id: int, issue_key: str) -> tuple[Update, ListPage[Update]] | None:
         """Return an update of an issue, and every update of its entity in the order of arrival, the last ones only."""
         one = "SELECT u.* FROM updates AS u JOIN update_issues AS i ON i.update_id = u.id"
-        found = self._rows(f"{one} WHERE u.id = :id AND i.issue_key = :key", id=update_id, key=issue_key)
+        found = self._query(f"{one} WHERE u.id = :id AND i.issue_key = :key", id=update_id, key=issue_key)
         if not found:
             return None
-        update = read_update(found[0])
+        update = update_from_row(found[0])
         same = "FROM updates AS u WHERE u.kind = :kind AND u.identity = :identity"
         entity = {"kind": update.kind, "identity": update.identity}
-        total = self._rows(f"SELECT count(*) AS n {same}", **entity)[0]["n"]
-        rows = self._rows(f"SELECT u.* {same} ORDER BY u.id DESC LIMIT {MOST_UPDATES}", **entity)
-        return update, Part([read_update(row) for row in reversed(rows)], 1, total, MOST_UPDATES)
+        total = self._query(f"SELECT count(*) AS n {same}", **entity)[0]["n"]
+        rows = self._query(f"SELECT u.* {same} ORDER BY u.id DESC LIMIT {MAX_UPDATES}", **entity)
+        return update, ListPage([update_from_row(row) for row in reversed(rows)], 1, total, MAX_UPDATES)
 
     def requests(self, after: int = 0) -> list[dict[str, Any]]:
         """Return the last calls after one of this number, the oldest first."""
-        sql = f"SELECT * FROM requests WHERE id > :after ORDER BY id DESC LIMIT {LOG_PAGE}"
-        return [read_request(row) for row in reversed(self._rows(sql, after=after))]
+        sql = f"SELECT * FROM requests WHERE id > :after ORDER BY id DESC LIMIT {LOG_PAGE_SIZE}"
+        return [request_from_row(row) for row in reversed(self._query(sql, after=after))]
 
-    def _entities(self, kind: Kind, only: str, value: str, page: int, length: int) -> Part[Update]:
+    def _entities(self, kind: Kind, only: str, value: str, page: int, size: int) -> ListPage[Update]:
         what = {"kind": kind, "only": value}
-        total = self._rows(f"SELECT count(*) AS n {_CURRENT} AND u.kind = :kind {only}", **what)[0]["n"]
-        page = _within(page, total, length)
+        total = self._query(f"SELECT count(*) AS n {_CURRENT} AND u.kind = :kind {only}", **what)[0]["n"]
+        page = _clamp(page, total, size)
         sql = f"SELECT u.* {_CURRENT} AND u.kind = :kind {only} ORDER BY u.id DESC LIMIT :limit OFFSET :offset"
-        rows = self._rows(sql, **what, limit=length, offset=(page - 1) * length)
-        return Part([read_update(row) for row in rows], page, total, length)
+        rows = self._query(sql, **what, limit=size, offset=(page - 1) * size)
+        return ListPage([update_from_row(row) for row in rows], page, total, size)
 
     def _state(self, update_id: int | None) -> str | None:
-        for row in self._rows("SELECT entity FROM updates WHERE id = :id", id=update_id):
+        for row in self._query("SELECT entity FROM updates WHERE id = :id", id=update_id):
             return str(json.loads(row["entity"])["state"])
         return None
 
-    def _rows(self, sql: str, **values: Any) -> list[sqlite3.Row]:
-        return self.store.rows(sql, now=self.store.clock(), **values)
+    def _query(self, sql: str, **values: Any) -> list[sqlite3.Row]:
+        return self.store.query(sql, now=self.store.clock(), **values)
 
 
-def _within(page: int, total: int, length: int) -> int:
+def _clamp(page: int, total: int, size: int) -> int:
     """Return the number of a page that there is."""
-    return min(max(page, 1), max(1, -(-total // length)))
+    return min(max(page, 1), max(1, -(-total // size)))

@@ -52,19 +52,19 @@ class Credential:
 
 
 @dataclass(frozen=True)
-class App:
+class AppState:
     """Whether the app is installed on this site, and whether everybody may generate tokens for it."""
 
     installed: bool = False
     users_may_generate: bool = False
 
 
-def read_request(row: sqlite3.Row) -> dict[str, Any]:
+def request_from_row(row: sqlite3.Row) -> dict[str, Any]:
     """Return a logged request with what is JSON in it decoded."""
     return dict(row) | {name: json.loads(row[name]) for name in ("headers", "body", "verdict")}
 
 
-def read_update(row: sqlite3.Row) -> Update:
+def update_from_row(row: sqlite3.Row) -> Update:
     """Return the update that a row of the table holds."""
     return Update(
         kind=row["kind"],
@@ -83,7 +83,7 @@ def read_update(row: sqlite3.Row) -> Update:
     )
 
 
-def read_credential(row: sqlite3.Row) -> Credential:
+def credential_from_row(row: sqlite3.Row) -> Credential:
     return Credential(
         name=row["name"],
         kind=row["kind"],

@@ -33,7 +33,7 @@ POLL_INTERVAL = 0.1  # seconds
 
 
 @dataclass(frozen=True)
-class Ready:
+class ServerInfo:
     """What a server says when it listens. `ca_file` and `credentials` are None where there are none."""
 
     url: str
@@ -53,7 +53,7 @@ class Server(uvicorn.Server):
     uvicorn raises a signal again after it has stopped, which would end the process before its cleaning up.
     """
 
-    def __init__(self, app: SandboxApp, listening: Callable[[], None], tls: _Certificates | None) -> None:
+    def __init__(self, app: SandboxApp, on_listening: Callable[[], None], tls: _Certificates | None) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -72,12 +72,12 @@ class Server(uvicorn.Server):
             )
         )
         self._app = app
-        self._listening = listening
+        self._on_listening = on_listening
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say so."""
         await super().startup(sockets)
-        self._listening()
+        self._on_listening()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop, without waiting for answers that are slow on purpose."""
@@ -114,7 +114,7 @@ class _Protocol(H11Protocol):
 
 def serve(
     *,
-    ready: Callable[[Ready], None],
+    on_ready: Callable[[ServerInfo], None],
     host: str = "127.0.0.1",
     port: int = 0,
     data: Path | None = None,
@@ -130,32 +130,32 @@ def serve(
     SandboxError where it cannot.
     """
     with ExitStack() as stack:
-        listener = stack.enter_context(_bound(host, port))
+        listener = stack.enter_context(_bind(host, port))
         store = Store(data)
         stack.callback(store.close)
-        settings = Settings().changed(store.setting("settings") or {})
+        settings = Settings().with_changes(store.setting("settings") or {})
         if projects is not None:
-            settings = settings.changed({"projects": list(projects)})
+            settings = settings.with_changes({"projects": list(projects)})
         app = SandboxApp(store, settings, () if host in WILDCARDS else (host,))
         certificates = None
         if tls:
             folder = stack.enter_context(TemporaryDirectory(prefix="jira-ci-sandbox-"))
-            certificates = _certificates(Path(folder), host)
+            certificates = _create_certificates(Path(folder), host)
         shown_host = "127.0.0.1" if host in WILDCARDS else f"[{host}]" if ":" in host else host
-        facts = Ready(
+        info = ServerInfo(
             url=f"{'https' if tls else 'http'}://{shown_host}:{listener.getsockname()[1]}",
             pid=os.getpid(),
             cloud_id=app.cloud_id,
             ca_file=str(certificates.authority) if certificates is not None else None,
-            credentials=_minted(store) if with_credentials else None,
+            credentials=_mint_credentials(store) if with_credentials else None,
         )
 
         def listening() -> None:
-            ready(facts)
+            on_ready(info)
             if until_closed is not None:
-                _watch(until_closed.read, stop)
+                _stop_when(until_closed.read, stop)
             if parent is not None:
-                _watch(lambda: _wait_for_end_of(parent), stop)
+                _stop_when(lambda: _wait_for_exit(parent), stop)
 
         def stop() -> None:
             server.should_exit = True
@@ -173,7 +173,7 @@ class _Certificates:
     key: Path
 
 
-def _certificates(folder: Path, host: str) -> _Certificates:
+def _create_certificates(folder: Path, host: str) -> _Certificates:
     files = _Certificates(folder / "ca.pem", folder / "certificate.pem", folder / "key.pem")
     names = dict.fromkeys(["127.0.0.1", "localhost", "::1", *([] if host in WILDCARDS else [host])])
     authority = trustme.CA()
@@ -185,7 +185,7 @@ def _certificates(folder: Path, host: str) -> _Certificates:
     return files
 
 
-def _minted(store: Store) -> dict[str, str]:
+def _mint_credentials(store: Store) -> dict[str, str]:
     """Make one credential of each kind. The number in a name keeps it apart from those of earlier starts."""
     number = len(store.credentials()) + 1
     oauth = mint_credential(store, "oauth", f"oauth-{number}", initial=True)
@@ -197,7 +197,7 @@ def _minted(store: Store) -> dict[str, str]:
     }
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.create_server((host, port), family=family)
@@ -213,7 +213,7 @@ def _bound(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def _watch(until: Callable[[], object], then: Callable[[], None]) -> None:
+def _stop_when(until: Callable[[], object], then: Callable[[], None]) -> None:
     def watch() -> None:
         until()
         then()
@@ -221,10 +221,10 @@ def _watch(until: Callable[[], object], then: Callable[[], None]) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _wait_for_end_of(process: int) -> None:
+def _wait_for_exit(process: int) -> None:
     """Wait for the end of a process, even of one that its own parent has not noticed yet."""
     if not hasattr(os, "pidfd_open"):
-        _poll_for_end_of(process)
+        _poll_for_exit(process)
         return
     try:
         descriptor = os.pidfd_open(process)
@@ -236,7 +236,7 @@ def _wait_for_end_of(process: int) -> None:
         os.close(descriptor)
 
 
-def _poll_for_end_of(process: int) -> None:
+def _poll_for_exit(process: int) -> None:
     """Wait where the system cannot tell: it takes a process that nobody has waited for as alive."""
     with suppress(ProcessLookupError):
         while True:

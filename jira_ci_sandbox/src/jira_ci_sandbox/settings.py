@@ -32,13 +32,13 @@ class Settings:
     gate: str = "awaiting"
     gate_issues: tuple[str, ...] = ()
 
-    def changed(self, changes: Mapping[str, Any]) -> Settings:
+    def with_changes(self, changes: Mapping[str, Any]) -> Settings:
         """Return these settings with some replaced. Raises ValueError with a sentence for the first wrong one."""
         for name, value in changes.items():
             if name not in _RULES:
                 raise ValueError(f"{name} is not a setting; known are {', '.join(_RULES)}")
-            is_right, rule = _RULES[name]
-            if not is_right(value):
+            is_valid, rule = _RULES[name]
+            if not is_valid(value):
                 raise ValueError(f"{name} must be {rule}")
         lists = {name: tuple(value) for name, value in changes.items() if isinstance(value, list)}
         return replace(self, **(dict(changes) | lists))

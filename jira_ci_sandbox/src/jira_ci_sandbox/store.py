@@ -14,7 +14,7 @@ from typing import Any
 
 from jira_ci_sandbox.contract import Kind
 from jira_ci_sandbox.faults import Fault, fault_from_json
-from jira_ci_sandbox.records import App, Credential, Update, read_credential, read_request, read_update
+from jira_ci_sandbox.records import AppState, Credential, Update, credential_from_row, request_from_row, update_from_row
 from jira_ci_sandbox.schema import open_database
 
 LOG_LENGTH = 10_000
@@ -25,8 +25,8 @@ IS_CURRENT = """
         WHERE kind = u.kind AND identity = u.identity AND outcome = 'applied' AND visible_at <= :now
     )
 """
-_CURRENT = f"SELECT * FROM updates AS u WHERE kind = :kind AND {IS_CURRENT}"
-_OF_ISSUE = "AND EXISTS (SELECT 1 FROM update_issues WHERE issue_key = :issue_key AND update_id = u.id)"
+_CURRENT_UPDATES = f"SELECT * FROM updates AS u WHERE kind = :kind AND {IS_CURRENT}"
+_NAMES_ISSUE = "AND EXISTS (SELECT 1 FROM update_issues WHERE issue_key = :issue_key AND update_id = u.id)"
 
 
 class Store:
@@ -51,12 +51,12 @@ class Store:
 
     def setting(self, name: str) -> Any:
         """Return a stored value, or None."""
-        rows = self.rows("SELECT value FROM settings WHERE name = ?", name)
+        rows = self.query("SELECT value FROM settings WHERE name = ?", name)
         return json.loads(rows[0]["value"]) if rows else None
 
-    def keep_setting(self, name: str, value: Any) -> None:
+    def set_setting(self, name: str, value: Any) -> None:
         """Store a value."""
-        with self._writing() as connection:
+        with self._transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, json.dumps(value)))
 
     # Entities
@@ -68,7 +68,7 @@ class Store:
         """
         now = self.clock()
         stale = 0
-        with self._writing() as connection:
+        with self._transaction() as connection:
             for update in updates:
                 stored = connection.execute(
                     "SELECT max(sequence) FROM updates WHERE kind = ? AND identity = ? AND outcome = 'applied'",
@@ -81,7 +81,7 @@ class Store:
                     "identity": update.identity,
                     "sequence": update.sequence,
                     "outcome": "stale" if is_stale else "applied",
-                    "reason": too_late(update.sequence, stored) if is_stale else None,
+                    "reason": stale_reason(update.sequence, stored) if is_stale else None,
                     "entity": json.dumps(update.entity),
                     "received": None if update.received is None else json.dumps(update.received),
                     "credential": update.credential,
@@ -98,124 +98,125 @@ class Store:
 
     def entity(self, kind: Kind, key: dict[str, Any]) -> Update | None:
         """Return what is stored and readable of one entity."""
-        found = self._current(kind, "AND identity = :identity", identity=json.dumps(key))
+        found = self._current_updates(kind, "AND identity = :identity", identity=json.dumps(key))
         return found[0] if found else None
 
     def entities(self, kind: Kind, issue_key: str | None = None) -> list[Update]:
         """Return what is stored and readable, of one issue or of all, in the order of arrival."""
         if issue_key is None:
-            return self._current(kind, "ORDER BY id")
-        return self._current(kind, f"{_OF_ISSUE} ORDER BY id", issue_key=issue_key)
+            return self._current_updates(kind, "ORDER BY id")
+        return self._current_updates(kind, f"{_NAMES_ISSUE} ORDER BY id", issue_key=issue_key)
 
     def history(self) -> list[Update]:
         """Return every update ever accepted, readable yet or not, in the order of arrival."""
-        return [read_update(row) for row in self.rows("SELECT * FROM updates ORDER BY id")]
+        return [update_from_row(row) for row in self.query("SELECT * FROM updates ORDER BY id")]
 
-    def delete(self, kind: Kind, key: dict[str, Any], up_to: int | None = None) -> None:
-        """Delete an entity, if its sequence is not higher than `up_to`."""
-        self._delete(kind, [json.dumps(key)], up_to)
+    def delete(self, kind: Kind, key: dict[str, Any], max_sequence: int | None = None) -> None:
+        """Delete an entity, if its sequence is not higher than `max_sequence`."""
+        self._delete(kind, [json.dumps(key)], max_sequence)
 
-    def delete_by_properties(self, kind: Kind, properties: Mapping[str, str], up_to: int | None = None) -> None:
+    def delete_by_properties(self, kind: Kind, properties: Mapping[str, str], max_sequence: int | None = None) -> None:
         """Delete the entities that were sent with all of these properties."""
         with self._lock:
-            matching = [u.identity for u in self._current(kind, "") if properties.items() <= u.properties.items()]
-            self._delete(kind, matching, up_to)
+            current = self._current_updates(kind, "")
+            matching = [update.identity for update in current if properties.items() <= update.properties.items()]
+            self._delete(kind, matching, max_sequence)
 
     # Credentials and tokens
 
     def add_credential(self, credential: Credential, secret_hash: str, initial: bool = False) -> None:
         """Store a credential. Raises ValueError where the name is taken."""
         row = asdict(credential) | {"secret_hash": secret_hash, "initial": initial, "created_at": self.clock()}
-        with self._writing() as connection:
+        with self._transaction() as connection:
             try:
                 _insert(connection, "credentials", row)
             except sqlite3.IntegrityError as error:
                 raise ValueError(f"there is a credential named {credential.name} already") from error
             if credential.kind == "connect":
-                self._keep_app(connection, replace(self.app(), installed=True))
+                self._set_app(connection, replace(self.app(), installed=True))
 
     def credentials(self) -> list[Credential]:
         """Return all credentials, the oldest first."""
-        return [read_credential(row) for row in self.rows("SELECT * FROM credentials ORDER BY rowid")]
+        return [credential_from_row(row) for row in self.query("SELECT * FROM credentials ORDER BY rowid")]
 
     def credential_by_secret(self, secret_hash: str) -> Credential | None:
         """Return the credential with this secret, unless it was revoked."""
-        rows = self.rows("SELECT * FROM credentials WHERE secret_hash = ? AND NOT revoked", secret_hash)
-        return read_credential(rows[0]) if rows else None
+        rows = self.query("SELECT * FROM credentials WHERE secret_hash = ? AND NOT revoked", secret_hash)
+        return credential_from_row(rows[0]) if rows else None
 
     def credential_by_token(self, token_hash: str) -> Credential | None:
         """Return whose token this is, unless it has expired or the credential was revoked."""
-        rows = self.rows(
+        rows = self.query(
             "SELECT c.* FROM tokens AS t JOIN credentials AS c ON c.name = t.credential"
             " WHERE t.hash = ? AND t.expires_at > ? AND NOT c.revoked",
             token_hash,
             self.clock(),
         )
-        return read_credential(rows[0]) if rows else None
+        return credential_from_row(rows[0]) if rows else None
 
-    def why_refused(self, secret_hash: str) -> str:
+    def refusal_reason(self, secret_hash: str) -> str:
         """Return why a secret or token does not let anybody in, in words for who looks at the log."""
         owner = (
             "SELECT name, revoked FROM credentials WHERE secret_hash = :hash UNION ALL"
             " SELECT c.name, c.revoked FROM tokens AS t JOIN credentials AS c ON c.name = t.credential"
             " WHERE t.hash = :hash"
         )
-        for row in self.rows(owner, hash=secret_hash):
+        for row in self.query(owner, hash=secret_hash):
             return f"{row['name']} was revoked" if row["revoked"] else f"a token of {row['name']} has expired"
         return "the credential or token is not known here"
 
     def revoke(self, name: str) -> bool:
         """Revoke a credential and all its tokens. Answers whether there is one of this name."""
-        with self._writing() as connection:
+        with self._transaction() as connection:
             return connection.execute("UPDATE credentials SET revoked = 1 WHERE name = ?", (name,)).rowcount > 0
 
     def add_token(self, token_hash: str, credential: str, expires_at: float) -> None:
         """Store a token that was issued, and forget those that have expired."""
-        with self._writing() as connection:
+        with self._transaction() as connection:
             connection.execute("DELETE FROM tokens WHERE expires_at <= ?", (self.clock(),))
             connection.execute("INSERT INTO tokens VALUES (?, ?, ?)", (token_hash, credential, expires_at))
 
     def expire_tokens(self) -> None:
         """Make every token that was issued expire now."""
-        with self._writing() as connection:
+        with self._transaction() as connection:
             connection.execute("DELETE FROM tokens")
 
     # The app and the issues, as people arrange them on the pages
 
-    def app(self) -> App:
+    def app(self) -> AppState:
         """Return the state of the app on this site."""
-        return App(**self.setting("app") or {})
+        return AppState(**self.setting("app") or {})
 
-    def keep_app(self, app: App) -> None:
+    def set_app(self, app: AppState) -> None:
         """Change the state of the app. One that is not installed has no tokens."""
-        with self._writing() as connection:
-            self._keep_app(connection, app)
+        with self._transaction() as connection:
+            self._set_app(connection, app)
             if not app.installed:
                 connection.execute("UPDATE credentials SET revoked = 1 WHERE kind = 'connect'")
 
-    def keep_summary(self, key: str, summary: str) -> None:
+    def set_summary(self, key: str, summary: str) -> None:
         """Give an issue a summary."""
-        with self._writing() as connection:
+        with self._transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO issues VALUES (?, ?)", (key, summary))
 
-    def _keep_app(self, connection: sqlite3.Connection, app: App) -> None:
+    def _set_app(self, connection: sqlite3.Connection, app: AppState) -> None:
         connection.execute("INSERT OR REPLACE INTO settings VALUES ('app', ?)", (json.dumps(asdict(app)),))
 
     # Faults
 
     def add_fault(self, fault: Fault) -> None:
         """Plan a fault."""
-        with self._writing() as connection:
+        with self._transaction() as connection:
             row = {"remaining": fault.count * fault.every, "fault": json.dumps(asdict(fault))}
             _insert(connection, "faults", row)
 
     def take_fault(self, path: str) -> Fault | None:
         """Return what is to go wrong with a call of this path, and count it."""
         with self._lock:  # nobody plans one between the look and the transaction
-            return self._take_fault(path) if self.rows("SELECT 1 FROM faults LIMIT 1") else None
+            return self._take_fault(path) if self.query("SELECT 1 FROM faults LIMIT 1") else None
 
     def _take_fault(self, path: str) -> Fault | None:
-        with self._writing() as connection:
+        with self._transaction() as connection:
             for row in connection.execute("SELECT * FROM faults ORDER BY id").fetchall():
                 fault = fault_from_json(json.loads(row["fault"]))
                 if fault.matches(path):
@@ -227,24 +228,24 @@ class Store:
 
     def faults(self) -> list[dict[str, Any]]:
         """Return the faults that are still to come, with how often."""
-        rows = self.rows("SELECT * FROM faults ORDER BY id")
+        rows = self.query("SELECT * FROM faults ORDER BY id")
         faults = [(json.loads(row["fault"]), row["remaining"]) for row in rows]
         return [fault | {"count": -(-remaining // fault.get("every", 1))} for fault, remaining in faults]
 
     def clear_faults(self) -> None:
         """Forget all faults."""
-        with self._writing() as connection:
+        with self._transaction() as connection:
             connection.execute("DELETE FROM faults")
 
     # The log of requests
 
-    def log(self, entry: Mapping[str, Any]) -> None:
+    def log_request(self, entry: Mapping[str, Any]) -> None:
         """Add a request to the log, which keeps the last ones only, and remember that its credential was used.
 
         `entry` holds no secret any more; its body is JSON text.
         """
         row = dict(entry) | {"headers": json.dumps(entry["headers"]), "verdict": json.dumps(entry.get("verdict"))}
-        with self._writing() as connection:
+        with self._transaction() as connection:
             _insert(connection, "requests", row)
             used = (entry["received_at"], entry["credential"])
             connection.execute("UPDATE credentials SET used_at = ? WHERE name = ?", used)
@@ -252,49 +253,49 @@ class Store:
 
     def requests(self) -> list[dict[str, Any]]:
         """Return the log, the oldest request first."""
-        return [read_request(row) for row in self.rows("SELECT * FROM requests ORDER BY id")]
+        return [request_from_row(row) for row in self.query("SELECT * FROM requests ORDER BY id")]
 
     def clear_requests(self) -> None:
         """Empty the log."""
-        with self._writing() as connection:
+        with self._transaction() as connection:
             connection.execute("DELETE FROM requests")
 
     # What the pages ask for
 
-    def rows(self, sql: str, *values: Any, **named: Any) -> list[sqlite3.Row]:
+    def query(self, sql: str, *values: Any, **named: Any) -> list[sqlite3.Row]:
         """Return what a query finds."""
         with self._lock:
             return self._connection.execute(sql, named or values).fetchall()
 
     def reset(self) -> None:
         """Forget everything but the settings and the credentials of the start, which work again."""
-        with self._writing() as connection:
+        with self._transaction() as connection:
             for table in ("update_issues", "updates", "issues", "tokens", "faults", "requests"):
                 connection.execute(f"DELETE FROM {table}")
             connection.execute("DELETE FROM credentials WHERE NOT initial")
             connection.execute("UPDATE credentials SET revoked = 0, used_at = NULL")
             is_installed = connection.execute("SELECT count(*) FROM credentials WHERE kind = 'connect'").fetchone()[0]
-            app = json.dumps(asdict(App(installed=is_installed > 0)))
+            app = json.dumps(asdict(AppState(installed=is_installed > 0)))
             connection.execute("INSERT OR REPLACE INTO settings VALUES ('app', ?)", (app,))
 
-    def _current(self, kind: Kind, more: str, **values: Any) -> list[Update]:
+    def _current_updates(self, kind: Kind, more: str, **values: Any) -> list[Update]:
         with self._lock:
             parameters = {"kind": kind, "now": self.clock()} | values
-            return [read_update(row) for row in self._connection.execute(_CURRENT + more, parameters)]
+            return [update_from_row(row) for row in self._connection.execute(_CURRENT_UPDATES + more, parameters)]
 
-    def _delete(self, kind: Kind, identities: list[str], up_to: int | None) -> None:
-        with self._writing() as connection:
+    def _delete(self, kind: Kind, identities: list[str], max_sequence: int | None) -> None:
+        with self._transaction() as connection:
             for identity in identities:
                 connection.execute(
                     "UPDATE updates SET outcome = 'deleted', reason = 'it was deleted through the API'"
                     " WHERE kind = :kind AND identity = :identity AND outcome = 'applied'"
-                    " AND (:up_to IS NULL OR :up_to >= (SELECT max(sequence) FROM updates"
+                    " AND (:max_sequence IS NULL OR :max_sequence >= (SELECT max(sequence) FROM updates"
                     " WHERE kind = :kind AND identity = :identity AND outcome = 'applied'))",
-                    {"kind": kind, "identity": identity, "up_to": up_to},
+                    {"kind": kind, "identity": identity, "max_sequence": max_sequence},
                 )
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
         """Hold the lock and one transaction."""
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
@@ -306,7 +307,7 @@ class Store:
             self._connection.execute("COMMIT")
 
 
-def too_late(sequence: int, stored: int) -> str:
+def stale_reason(sequence: int, stored: int) -> str:
     """Return why an update is stale."""
     how = "the same as" if sequence == stored else "lower than"
     return f"its updateSequenceNumber {sequence} is {how} the {stored} that is stored: only a higher one replaces it"

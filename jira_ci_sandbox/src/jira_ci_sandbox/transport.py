@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from jira_ci_sandbox.buffered_response import Answer
+from jira_ci_sandbox.buffered_response import BufferedResponse
 
 # How long to linger on close, "for no time", as the C structure of the system.
 _NO_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
@@ -29,7 +29,7 @@ async def read_body(receive: Receive, limit: int) -> bytes | None:
             return bytes(body) if size <= limit else None
 
 
-async def buffer_response(app: ASGIApp, scope: Scope) -> Answer:
+async def buffer_response(app: ASGIApp, scope: Scope) -> BufferedResponse:
     """Return what an application answers. It finds the body of the request in the scope's state."""
     started: dict[str, Any] = {}
     body = bytearray()
@@ -44,10 +44,10 @@ async def buffer_response(app: ASGIApp, scope: Scope) -> Answer:
 
     await app(scope, receive, send)
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in started["headers"]}
-    return Answer(started["status"], headers, bytes(body))
+    return BufferedResponse(started["status"], headers, bytes(body))
 
 
-async def _send_start(send: Send, answer: Answer) -> bytes:
+async def _send_start(send: Send, answer: BufferedResponse) -> bytes:
     """Send status and headers of an answer, and return the body that goes with them."""
     body = b"" if answer.status in (204, 304) else answer.body
     headers = {**answer.headers, "content-length": str(len(body))}
@@ -58,11 +58,11 @@ async def _send_start(send: Send, answer: Answer) -> bytes:
     return body
 
 
-async def send_response(send: Send, answer: Answer) -> None:
+async def send_response(send: Send, answer: BufferedResponse) -> None:
     await send({"type": "http.response.body", "body": await _send_start(send, answer)})
 
 
-async def send_half(send: Send, answer: Answer, transport: asyncio.Transport, receive: Receive) -> None:
+async def send_half(send: Send, answer: BufferedResponse, transport: asyncio.Transport, receive: Receive) -> None:
     body = await _send_start(send, answer)
     await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
     transport.close()

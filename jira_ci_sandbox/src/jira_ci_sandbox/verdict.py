@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from jira_ci_sandbox.buffered_response import Answer
+from jira_ci_sandbox.buffered_response import BufferedResponse
 from jira_ci_sandbox.faults import Fault
 
 Tone: TypeAlias = Literal["good", "mixed", "bad", "planned"]
@@ -38,42 +38,42 @@ class Verdict:
         return {"tone": self.tone, "words": self.words, "problems": [list(problem) for problem in self.problems]}
 
 
-def verdict_of(answer: Answer, fault: Fault | None, found: Verdict | None) -> Verdict:
+def call_verdict(answer: BufferedResponse, fault: Fault | None, handler_verdict: Verdict | None) -> Verdict:
     """Return the verdict on a call. `found` is what the handler knew better than its answer tells."""
     if fault is None:
-        return found or _by_status(answer)
+        return handler_verdict or _by_status(answer)
     words = f"went wrong on demand ({f'answer {fault.status}' if fault.action == 'answer' else fault.action})"
-    if not fault.lets_jira_work:
+    if not fault.handles_request:
         return Verdict("planned", words)
-    verdict = found or _by_status(answer)
+    verdict = handler_verdict or _by_status(answer)
     return Verdict("planned", f"{words}, after it {verdict.words}", verdict.problems)
 
 
-def on_bulk(
+def bulk_verdict(
     noun: str, accepted: int, stale: int, rejected: list[tuple[str, list[str]]], unknown: list[str], known: str
 ) -> Verdict:
     """Return the verdict on a bulk call that was answered with 202."""
     problems = [(key, sentence) for key, sentences in rejected for sentence in sentences]
     problems += [(key, f"is not known here; {known}") for key in unknown]
-    parts = [f"accepted {_counted(accepted, noun)}"] if accepted or not rejected else []
+    parts = [f"accepted {_count(accepted, noun)}"] if accepted or not rejected else []
     parts += [f"{stale} of them ignored as stale"] if stale else []
-    parts += [f"rejected {_counted(len(rejected), noun)}"] if rejected else []
+    parts += [f"rejected {_count(len(rejected), noun)}"] if rejected else []
     tone: Tone = "good" if not problems and not stale else "mixed" if accepted else "bad"
     if stale:
         problems.append(("updateSequenceNumber", "is not higher than the stored one; only a higher one replaces it"))
     return Verdict(tone, ", ".join(parts), tuple(problems))
 
 
-def _by_status(answer: Answer) -> Verdict:
+def _by_status(answer: BufferedResponse) -> Verdict:
     if answer.status < 400:
         return Verdict("good", "was answered")
     rule = RULES.get(answer.status, "")
     sentences = _sentences(answer.body) or [f"answered {answer.status}"]
-    problems = [(about, f"{said}; {rule}" if rule else said) for about, said in map(_split, sentences)]
+    problems = [(about, f"{said}; {rule}" if rule else said) for about, said in map(_split_field, sentences)]
     return Verdict("bad", "was refused", tuple(problems))
 
 
-def _split(sentence: str) -> tuple[str, str]:
+def _split_field(sentence: str) -> tuple[str, str]:
     path, colon, rest = sentence.partition(": ")
     return (path, rest) if colon and " " not in path else ("", sentence)
 
@@ -91,5 +91,5 @@ def _sentences(body: bytes) -> list[str]:
     ]
 
 
-def _counted(number: int, noun: str) -> str:
+def _count(number: int, noun: str) -> str:
     return f"{number} {noun if number == 1 else noun + 's'}"

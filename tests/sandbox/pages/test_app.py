@@ -153,7 +153,7 @@ def test_created_client_is_shown_once_and_works_until_it_is_revoked(
 def test_long_lists_say_how_many_they_leave_out(browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from jira_ci_sandbox.pages import app
 
-    monkeypatch.setattr(app, "MOST_SHOWN", 1)
+    monkeypatch.setattr(app, "MAX_SHOWN", 1)
     for name in ("one", "two"):
         browser.send(CONFIGURE, f"{CONFIGURE}/generate", name=name)
     assert "2 older ones are not listed" in browser.get(CONFIGURE).text

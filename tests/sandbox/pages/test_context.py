@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from jira_ci_sandbox.client import Sandbox
 from jira_ci_sandbox.pages.context import is_web_address, with_query
-from jira_ci_sandbox.pages.sessions import MOST_KEPT, Visitor, Visitors
+from jira_ci_sandbox.pages.sessions import MAX_FLASHES, Session, Sessions
 
 PATHS = ["/", "/browse/DEMO-1", "/projects/DEMO/deployments", "/app", "/app/configure", "/app/links", "/requests"]
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>{{7*7}}"
@@ -271,12 +271,12 @@ def test_form_that_is_too_large_changes_nothing(browser: Any, sandbox: Sandbox) 
 
 
 def test_secrets_that_nobody_came_to_see_are_forgotten() -> None:
-    visitors = Visitors()
-    people = [Visitor(str(number), "member", "") for number in range(MOST_KEPT + 1)]
-    for person in people:
-        visitors.keep(person, "connect", person.session)
-    assert [visitors.take(person, "connect") for person in people[:2]] == [None, "1"]
-    assert visitors.take(people[1], "connect") is None
+    sessions = Sessions()
+    visitors = [Session(str(number), "member", "") for number in range(MAX_FLASHES + 1)]
+    for visitor in visitors:
+        sessions.flash(visitor, "connect", visitor.id)
+    assert [sessions.take_flash(visitor, "connect") for visitor in visitors[:2]] == [None, "1"]
+    assert sessions.take_flash(visitors[1], "connect") is None
 
 
 def test_query_has_only_what_says_something() -> None:

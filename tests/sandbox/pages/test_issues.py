@@ -55,7 +55,7 @@ def test_issue_that_heard_something_last_comes_first(browser: Any, oauth: Any, b
 
 
 def test_list_comes_in_pages(browser: Any, oauth: Any, build: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "PAGE", 2)
+    monkeypatch.setattr(queries, "PAGE_SIZE", 2)
     for number in range(1, 6):
         oauth.bulk("builds", build(buildNumber=number, issueKeys=[f"DEMO-{number}"]))
     shown = [browser.get(f"/?page={page}") for page in ("1", "2", "3", "9", "x")]
@@ -200,7 +200,7 @@ def test_drawer_has_every_update_in_order_and_says_why_one_was_ignored(browser: 
 def test_drawer_has_the_last_of_very_many_updates(
     browser: Any, oauth: Any, build: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queries, "MOST_UPDATES", 2)
+    monkeypatch.setattr(queries, "MAX_UPDATES", 2)
     oauth.bulk("builds", *(build(updateSequenceNumber=number) for number in range(1, 5)))
     drawer = opened(browser, "DEMO-1")
     assert "4 updates" in drawer.text
@@ -243,4 +243,4 @@ def test_ten_thousand_deployments_are_shown_in_pages_of_a_bounded_length(
     issue = browser.get("/browse/DEMO-1?deployments=400")
     assert "Page 400 of 400" in issue.text
     assert "440 more environments are in the history only" in issue.text
-    assert browser.get("/projects/DEMO/deployments").count("circle", r="10") == queries.TIMELINE_PAGE + 1
+    assert browser.get("/projects/DEMO/deployments").count("circle", r="10") == queries.TIMELINE_PAGE_SIZE + 1

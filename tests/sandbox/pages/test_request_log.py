@@ -46,7 +46,7 @@ def test_call_that_got_no_answer_has_no_status(browser: Any, oauth: Any, build: 
 
 
 def test_call_from_before_verdicts_were_kept_is_listed_without_one() -> None:
-    call = request_log.readable({"id": 1, "body": None, "verdict": None})
+    call = request_log.call_view({"id": 1, "body": None, "verdict": None})
     assert call["verdict"]["words"] == "from before verdicts were kept"
 
 
@@ -151,7 +151,7 @@ def test_stream_survives_that_the_log_is_emptied(browser: Any, oauth: Any, build
 
 
 def test_stream_says_something_while_nothing_happens(browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_log, "PATIENCE", 0.01)
+    monkeypatch.setattr(request_log, "KEEP_ALIVE_SECONDS", 0.01)
     with Stream(browser) as stream:
         stream.until(": still here\n\n: still here")
 

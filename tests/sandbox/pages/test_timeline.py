@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from jira_ci_sandbox import queries
-from jira_ci_sandbox.pages.timeline import CHARACTER, COLUMN, drawn
+from jira_ci_sandbox.pages.timeline import CHARACTER_WIDTH, COLUMN_WIDTH, draw
 from jira_ci_sandbox.records import Update
 
 PATH = "/projects/DEMO/deployments"
@@ -29,7 +29,7 @@ def update(number: int, environment: str = "production", pipeline: str = "shop",
 
 
 def test_lanes_are_pipelines_with_their_environments_from_production_on() -> None:
-    drawing = drawn([update(1, "staging"), update(2), update(3, "testing", "app"), update(4, "staging")], "DEMO")
+    drawing = draw([update(1, "staging"), update(2), update(3, "testing", "app"), update(4, "staging")], "DEMO")
     assert [(lane.name, lane.type) for lane in drawing.lanes] == [
         ("app", None),
         ("testing", "testing"),
@@ -42,30 +42,30 @@ def test_lanes_are_pipelines_with_their_environments_from_production_on() -> Non
 
 
 def test_each_deployment_has_a_column_and_lasts_until_the_next_in_its_lane() -> None:
-    drawing = drawn([update(1), update(2, "staging"), update(3)], "DEMO")
+    drawing = draw([update(1), update(2, "staging"), update(3)], "DEMO")
     first, second, third = drawing.marks
-    assert first.x + COLUMN <= second.x
-    assert second.x + COLUMN <= third.x
+    assert first.x + COLUMN_WIDTH <= second.x
+    assert second.x + COLUMN_WIDTH <= third.x
     assert first.y == third.y != second.y
     assert (first.until, second.until, third.until) == (third.x, drawing.width, drawing.width)
 
 
 def test_details_stay_inside_the_drawing() -> None:
-    drawing = drawn([update(number) for number in range(60)], "DEMO")
+    drawing = draw([update(number) for number in range(60)], "DEMO")
     assert {0 <= mark.details_x <= drawing.width - drawing.details_width for mark in drawing.marks} == {True}
 
 
 def test_times_on_top_do_not_overlap_and_have_the_date_where_it_is_another_one() -> None:
     days = [update(number, lastUpdated=f"2024-05-{number // 9 + 1:02}T12:{number:02}:00Z") for number in range(40)]
-    ticks = drawn(days, "DEMO").ticks
+    ticks = draw(days, "DEMO").ticks
     for (x, label), (following, _) in itertools.pairwise(ticks):
-        assert x + CHARACTER * len(label) < following
+        assert x + CHARACTER_WIDTH * len(label) < following
     assert ticks[0][1] == "2024-05-01 12:00"
     assert [label for _, label in ticks if len(label) > 5] == sorted({label for _, label in ticks if len(label) > 5})
 
 
 def test_mark_says_what_it_was_and_leads_to_the_issue_of_this_project() -> None:
-    [mark] = drawn([update(7, state="rolled_back", label="1.2.3")], "OTHER").marks
+    [mark] = draw([update(7, state="rolled_back", label="1.2.3")], "OTHER").marks
     assert mark.lines == (
         "shop #7 to production",
         "rolled back, version 1.2.3 · DEMO-1, OT…",
@@ -94,7 +94,7 @@ def test_deployment_of_several_issues_is_drawn_once(browser: Any, oauth: Any, de
 
 
 def test_timeline_comes_in_pages(browser: Any, oauth: Any, deployment: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queries, "TIMELINE_PAGE", 2)
+    monkeypatch.setattr(queries, "TIMELINE_PAGE_SIZE", 2)
     oauth.bulk("deployments", *(deployment(deploymentSequenceNumber=number) for number in range(3)))
     page = browser.get(f"{PATH}?page=2")
     assert "Page 2 of 2" in page.text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jira_ci_sandbox.pages.timestamps import exact, machine, relative
+from jira_ci_sandbox.pages.timestamps import format_exact, format_iso, format_relative
 
 
 @pytest.mark.parametrize(
@@ -19,7 +19,7 @@ from jira_ci_sandbox.pages.timestamps import exact, machine, relative
     ],
 )
 def test_time_is_shown_in_utc(text: str | float, shown: str) -> None:
-    assert exact(text) == shown
+    assert format_exact(text) == shown
 
 
 @pytest.mark.parametrize(
@@ -37,9 +37,9 @@ def test_time_is_shown_in_utc(text: str | float, shown: str) -> None:
     ],
 )
 def test_time_is_told_relative_to_now(seconds: int, shown: str) -> None:
-    assert relative(2e9 - seconds, 2e9) == shown
+    assert format_relative(2e9 - seconds, 2e9) == shown
 
 
 def test_time_outside_of_the_calendar_stays_as_it_is() -> None:
-    assert relative("0001-01-01T00:00:00+01:00", 0) == "0001-01-01T00:00:00+01:00"
-    assert machine("0001-01-01T00:00:00+01:00") == ""
+    assert format_relative("0001-01-01T00:00:00+01:00", 0) == "0001-01-01T00:00:00+01:00"
+    assert format_iso("0001-01-01T00:00:00+01:00") == ""

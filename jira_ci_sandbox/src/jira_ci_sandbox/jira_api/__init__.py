@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from jira_ci_sandbox.contract import Kind
 from jira_ci_sandbox.jira_api.authentication import Authentication
-from jira_ci_sandbox.jira_api.entities import Entities
+from jira_ci_sandbox.jira_api.entities import EntityEndpoints
 from jira_ci_sandbox.settings import Settings
 from jira_ci_sandbox.store import Store
 
@@ -25,16 +25,17 @@ class JiraApi:
 
     def __init__(self, store: Store, settings: Callable[[], Settings], cloud_id: str) -> None:
         self._authentication = Authentication(store, settings, cloud_id)
-        self._entities = Entities(store, settings)
+        self._entities = EntityEndpoints(store, settings)
 
     def routes(self) -> list[Route]:
         """Return every address that Jira answers on."""
         routes = self._authentication.routes()
+        guard = self._authentication.require_credential
         for kind in KINDS:
             for base, credential_kind in ((CLOUD_BASE, "oauth"), (SITE_BASE, "connect")):
                 path = base.format(kind=kind)
                 routes += [
-                    Route(path + end, self._authentication.guarded(call, kind, credential_kind), methods=[method])
-                    for method, end, call in self._entities.calls(kind)
+                    Route(path + end, guard(call, kind, credential_kind), methods=[method])
+                    for method, end, call in self._entities.endpoints(kind)
                 ]
         return routes

@@ -12,11 +12,11 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from jira_ci_sandbox.contract import Kind
-from jira_ci_sandbox.credentials import LIFETIME, digest, new_secret, signed_jwt
+from jira_ci_sandbox.credentials import TOKEN_LIFETIME, digest, new_secret, signed_jwt
 from jira_ci_sandbox.jira_api.rate_limit import RateLimit
 from jira_ci_sandbox.jira_api.responses import (
-    InvalidValueError,
-    decoded_body,
+    ApiError,
+    decode_json,
     error_response,
     is_json,
     unauthorized_response,
@@ -55,7 +55,7 @@ class Authentication:
         if not is_json(request):
             return error_response(415, "The content type must be application/json")
         try:
-            asked = decoded_body(request.state.body)
+            asked = decode_json(request.state.body)
         except ValueError as error:
             return JSONResponse({"error": "invalid_request", "error_description": str(error)}, 400)
         if not isinstance(asked, dict):
@@ -67,25 +67,25 @@ class Authentication:
             return JSONResponse({"error": "invalid_request", "error_description": f"audience must be {AUDIENCE}"}, 400)
         credential = self._credential("oauth", asked.get("client_secret"))
         if credential is None or credential.client_id != asked.get("client_id"):
-            self._explain(request, "client_secret", asked.get("client_secret"))
+            self._log_refusal(request, "client_secret", asked.get("client_secret"))
             return JSONResponse({"error": "access_denied", "error_description": "Unauthorized"}, 401)
         request.state.credential = credential.name
         request.state.verdict = Verdict("good", "issued a token")
         token = new_secret("access-token")
         self._issue(token, credential)
-        answer = {"access_token": token, "expires_in": LIFETIME, "token_type": "Bearer", "scope": SCOPE}
+        answer = {"access_token": token, "expires_in": TOKEN_LIFETIME, "token_type": "Bearer", "scope": SCOPE}
         return JSONResponse(answer, headers={"cache-control": "no-store"})
 
     def connect_token(self, request: Request) -> Response:
         """Issue a JSON Web Token for a Connect key."""
-        credential = self._credential("connect", _bearer(request))
+        credential = self._credential("connect", _bearer_token(request))
         if credential is None:
-            self._explain(request, "authorization", _bearer(request))
+            self._log_refusal(request, "authorization", _bearer_token(request))
             return unauthorized_response()
         request.state.credential = credential.name
         request.state.verdict = Verdict("good", "issued a token")
         now = int(self.store.clock())
-        claims = {"iss": "jira-ci-sandbox", "sub": credential.name, "iat": now, "exp": now + LIFETIME}
+        claims = {"iss": "jira-ci-sandbox", "sub": credential.name, "iat": now, "exp": now + TOKEN_LIFETIME}
         token = signed_jwt(claims | {"jti": secrets.token_hex(8)}, self._signing_key)
         self._issue(token, credential)
         return PlainTextResponse(token, headers={"cache-control": "no-store"})
@@ -100,42 +100,44 @@ class Authentication:
         credential = self.store.credential_by_secret(digest(secret))
         return credential if credential is not None and credential.kind == kind else None
 
-    def _explain(self, request: Request, where: str, secret: Any) -> None:
+    def _log_refusal(self, request: Request, where: str, secret: Any) -> None:
         """Tell whoever looks at the log, not the client, why nobody was let in."""
-        why = self.store.why_refused(digest(secret)) if isinstance(secret, str) and secret else "it is missing"
+        why = self.store.refusal_reason(digest(secret)) if isinstance(secret, str) and secret else "it is missing"
         request.state.verdict = Verdict("bad", "was refused", ((where, f"{why}; {RULES[401]}"),))
 
     def _issue(self, token: str, credential: Credential) -> None:
-        self.store.add_token(digest(token), credential.name, self.store.clock() + LIFETIME)
+        self.store.add_token(digest(token), credential.name, self.store.clock() + TOKEN_LIFETIME)
 
-    def guarded(self, call: Callable[[Request, Kind], Response], kind: Kind, credential_kind: str) -> Handler:
+    def require_credential(
+        self, call: Callable[[Request, Kind], Response], kind: Kind, credential_kind: str
+    ) -> Handler:
         """Return a handler that lets in whom Jira would let in."""
 
         def handle(request: Request) -> Response:
-            credential = self.store.credential_by_token(digest(_bearer(request)))
+            credential = self.store.credential_by_token(digest(_bearer_token(request)))
             if credential is None or credential.kind != credential_kind:
-                self._explain(request, "authorization", _bearer(request))
+                self._log_refusal(request, "authorization", _bearer_token(request))
                 return unauthorized_response()
             request.state.credential = credential.name
-            if not _is_cloud_id(unquote(request.path_params.get("cloud_id", self.cloud_id)), self.cloud_id):
+            if not _is_same_cloud_id(unquote(request.path_params.get("cloud_id", self.cloud_id)), self.cloud_id):
                 return error_response(404, "There is no site with this cloud id")
             if not credential.permission or (credential.kind == "connect" and not self.store.app().installed):
                 return error_response(403, "The app is not installed, or lacks the permission")
-            seconds = self.rate_limit.wait(self.settings())
+            seconds = self.rate_limit.hit(self.settings())
             if seconds:
                 return error_response(429, "Rate limit exceeded", {"retry-after": str(int(seconds) + 1)})
             try:
                 return call(request, kind)
-            except InvalidValueError as refusal:
+            except ApiError as refusal:
                 return refusal.response
 
         return handle
 
 
-def _bearer(request: Request) -> str:
+def _bearer_token(request: Request) -> str:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def _is_cloud_id(given: str, own: str) -> bool:
+def _is_same_cloud_id(given: str, own: str) -> bool:
     return given.replace("-", "").lower() == own.replace("-", "").lower()

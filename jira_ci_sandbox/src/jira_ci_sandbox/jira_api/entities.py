@@ -13,10 +13,10 @@ from starlette.responses import JSONResponse, Response
 
 from jira_ci_sandbox import contract
 from jira_ci_sandbox.contract import Kind
-from jira_ci_sandbox.jira_api.bulk import Receipt
+from jira_ci_sandbox.jira_api.bulk_response import BulkResponse
 from jira_ci_sandbox.jira_api.responses import (
-    InvalidValueError,
-    decoded_body,
+    ApiError,
+    decode_json,
     error_response,
     is_json,
     malformed_response,
@@ -38,24 +38,24 @@ ADDRESSES: dict[Kind, tuple[str, dict[str, str]]] = {
 }
 
 
-class Entities:
+class EntityEndpoints:
     """The calls that read and write builds and deployments."""
 
     def __init__(self, store: Store, settings: Callable[[], Settings]) -> None:
         self.store = store
         self.settings = settings
 
-    def calls(self, kind: Kind) -> list[tuple[str, str, Callable[[Request, Kind], Response]]]:
+    def endpoints(self, kind: Kind) -> list[tuple[str, str, Callable[[Request, Kind], Response]]]:
         """Return the calls of a kind: the method, what the address ends with, and the handler."""
         address, parts = ADDRESSES[kind]
         calls: list[tuple[str, str, Callable[[Request, Kind], Response]]] = [
             ("POST", "/bulk", self._bulk),
             ("DELETE", "/bulkByProperties", self._delete_by_properties),
-            ("GET", address, self._on_entity(parts, self._read)),
-            ("DELETE", address, self._on_entity(parts, self._delete)),
+            ("GET", address, self._with_key(parts, self._read)),
+            ("DELETE", address, self._with_key(parts, self._delete)),
         ]
         if kind == "deployments":
-            calls.append(("GET", address + "/gating-status", self._on_entity(parts, self._gating_status)))
+            calls.append(("GET", address + "/gating-status", self._with_key(parts, self._gating_status)))
         return calls
 
     # The bulk call
@@ -67,7 +67,7 @@ class Entities:
         if request.state.body is None:
             return error_response(413, f"The request is larger than {settings.max_bytes} bytes; send fewer entities")
         try:
-            body = decoded_body(request.state.body)
+            body = decode_json(request.state.body)
         except ValueError as error:
             return malformed_response([str(error)])
         problems = contract.request_problems(body, kind)
@@ -75,16 +75,16 @@ class Entities:
             return malformed_response(problems)
         if len(body[kind]) > settings.max_entities:
             return error_response(413, f"More than {settings.max_entities} {kind} in one request; send fewer entities")
-        receipt = Receipt(kind, settings, request.state.credential)
+        response = BulkResponse(kind, settings, request.state.credential)
         for entity in body[kind]:
-            receipt.take(entity, body)
-        stale = self.store.record(receipt.updates, settings.storage_delay)
-        request.state.verdict = receipt.verdict(stale)
-        return JSONResponse(receipt.as_json(), 202)
+            response.add(entity, body)
+        stale = self.store.record(response.updates, settings.storage_delay)
+        request.state.verdict = response.verdict(stale)
+        return JSONResponse(response.as_json(), 202)
 
     # One entity at a time
 
-    def _on_entity(
+    def _with_key(
         self, parts: Mapping[str, str], call: Callable[[Request, Kind, dict[str, Any]], Response]
     ) -> Callable[[Request, Kind], Response]:
         """Return a handler that gets the key which the address names."""
@@ -92,20 +92,20 @@ class Entities:
         def handle(request: Request, kind: Kind) -> Response:
             key: dict[str, Any] = {name: unquote(request.path_params[part]) for name, part in parts.items()}
             number = list(parts)[-1]
-            key[number] = _integer(key[number], number)
+            key[number] = _parse_integer(key[number], number)
             return call(request, kind, key)
 
         return handle
 
     def _read(self, request: Request, kind: Kind, key: dict[str, Any]) -> Response:
-        return JSONResponse(self._stored(kind, key).entity)
+        return JSONResponse(self._find(kind, key).entity)
 
     def _delete(self, request: Request, kind: Kind, key: dict[str, Any]) -> Response:
-        self.store.delete(kind, key, _up_to(request))
+        self.store.delete(kind, key, _max_sequence(request))
         return Response(status_code=202)
 
     def _gating_status(self, request: Request, kind: Kind, key: dict[str, Any]) -> Response:
-        entity = self._stored(kind, key).entity
+        entity = self._find(kind, key).entity
         settings = self.settings()
         status, issues = (settings.gate, settings.gate_issues) if entity.get("commands") else ("allowed", ())
         link = f"{request.base_url}browse/"
@@ -115,26 +115,26 @@ class Entities:
         )
 
     def _delete_by_properties(self, request: Request, kind: Kind) -> Response:
-        up_to = _up_to(request)
+        max_sequence = _max_sequence(request)
         properties = {name: value for name, value in request.query_params.items() if not name.startswith("_")}
         if not properties:
             return malformed_response(["at least one property is required, as name=value"])
-        self.store.delete_by_properties(kind, properties, up_to)
+        self.store.delete_by_properties(kind, properties, max_sequence)
         return Response(status_code=202)
 
-    def _stored(self, kind: Kind, key: dict[str, Any]) -> Update:
+    def _find(self, kind: Kind, key: dict[str, Any]) -> Update:
         found = self.store.entity(kind, key)
         if found is None:
-            raise InvalidValueError(error_response(404, f"No data found for {json.dumps(key)}"))
+            raise ApiError(error_response(404, f"No data found for {json.dumps(key)}"))
         return found
 
 
-def _integer(text: str, name: str) -> int:
+def _parse_integer(text: str, name: str) -> int:
     if not re.fullmatch("-?[0-9]{1,19}", text) or not contract.SMALLEST <= int(text) <= contract.LARGEST:
-        raise InvalidValueError(malformed_response([f"{name} must be an integer of at most 64 bits"]))
+        raise ApiError(malformed_response([f"{name} must be an integer of at most 64 bits"]))
     return int(text)
 
 
-def _up_to(request: Request) -> int | None:
+def _max_sequence(request: Request) -> int | None:
     name = "_updateSequenceNumber"
-    return _integer(request.query_params[name], name) if name in request.query_params else None
+    return _parse_integer(request.query_params[name], name) if name in request.query_params else None

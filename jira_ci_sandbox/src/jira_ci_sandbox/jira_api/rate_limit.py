@@ -22,7 +22,7 @@ class RateLimit:
         self._calls: deque[float] = deque()
         self._settings: Settings | None = None
 
-    def wait(self, settings: Settings) -> float:
+    def hit(self, settings: Settings) -> float:
         """Count one call. Returns 0.0, or the seconds to wait where it is one too many."""
         with self._lock:
             now = self._clock()

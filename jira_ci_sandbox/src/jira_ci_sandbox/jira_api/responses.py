@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 
-class InvalidValueError(Exception):
+class ApiError(Exception):
     """An answer other than success, raised from wherever it becomes clear."""
 
     def __init__(self, response: Response) -> None:
@@ -22,7 +22,7 @@ def is_json(request: Request) -> bool:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
 
 
-def decoded_body(body: bytes | None) -> Any:
+def decode_json(body: bytes | None) -> Any:
     """Return a JSON body. Raises ValueError with a sentence."""
     if body is None:
         raise ValueError("The body is too large")

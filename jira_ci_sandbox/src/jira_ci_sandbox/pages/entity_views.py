@@ -14,7 +14,7 @@ ENVIRONMENT_ORDER = ("production", "staging", "testing", "development", "unmappe
 assert set(ENVIRONMENT_ORDER) == set(ENVIRONMENT_TYPES)
 
 
-def shown(update: Update) -> dict[str, Any]:
+def entity_view(update: Update) -> dict[str, Any]:
     """Return what a page shows of one entity."""
     entity = update.entity
     pipeline = entity.get("pipeline", {})
@@ -36,9 +36,9 @@ def shown(update: Update) -> dict[str, Any]:
     }
 
 
-def by_type(updates: Iterable[Update]) -> list[tuple[str, list[dict[str, Any]]]]:
+def group_by_type(updates: Iterable[Update]) -> list[tuple[str, list[dict[str, Any]]]]:
     """Group deployments by the type of their environment, production first; types without any are left out."""
-    found = [shown(update) for update in updates]
+    found = [entity_view(update) for update in updates]
     groups = [(name, [one for one in found if one["environment"]["type"] == name]) for name in ENVIRONMENT_ORDER]
     return [
         (name, sorted(group, key=lambda one: (one["environment"]["displayName"], one["pipeline"])))
@@ -47,7 +47,7 @@ def by_type(updates: Iterable[Update]) -> list[tuple[str, list[dict[str, Any]]]]
     ]
 
 
-def received(update: Update) -> dict[str, Any]:
+def update_view(update: Update) -> dict[str, Any]:
     """Return what a page shows of one update of an entity: what came, when, from whom, and what became of it."""
     sent = update.received or update.entity
     return {

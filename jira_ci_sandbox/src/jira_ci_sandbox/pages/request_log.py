@@ -13,14 +13,14 @@ from starlette.routing import Route
 from starlette.types import Receive, Send
 
 from jira_ci_sandbox.faults import fault_from_json
-from jira_ci_sandbox.pages.context import HEADERS, Form, Frame, number, to
-from jira_ci_sandbox.pages.sessions import Visitor
+from jira_ci_sandbox.pages.context import SECURITY_HEADERS, Form, PageContext, parse_number, redirect_to
+from jira_ci_sandbox.pages.sessions import Session
 from jira_ci_sandbox.transport import wait_for_disconnect
 
 PATH = "/requests"
 STREAM = "/requests/stream"
-PATIENCE = 15.0  # seconds without news after which a word keeps the connection open
-LONGEST_BODY = 4000
+KEEP_ALIVE_SECONDS = 15.0  # seconds without news after which a word keeps the connection open
+MAX_BODY_LENGTH = 4000
 
 # What people can switch on: its name, what they read, and the fault.
 FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -45,13 +45,13 @@ MATCHES = {
 SECONDS = 2
 
 
-class Log:
+class RequestLogPages:
     """The log of requests, as a page and as a stream of events."""
 
-    def __init__(self, frame: Frame) -> None:
-        self._frame = frame
-        self._store = frame.store
-        self._news = asyncio.Event()
+    def __init__(self, context: PageContext) -> None:
+        self._context = context
+        self._store = context.store
+        self._new_call = asyncio.Event()
 
     def routes(self) -> list[Route]:
         """Return the addresses of the page and its forms; the stream is not one of them, since it does not end."""
@@ -61,7 +61,7 @@ class Log:
             "limit": self.change_limit,
             "clear": self.clear,
         }
-        forms = {path: self._frame.form(form, administrators=True) for path, form in administrators.items()}
+        forms = {path: self._context.form_handler(form, administrators=True) for path, form in administrators.items()}
         return [
             Route(PATH, self.page, methods=["GET"]),
             *(Route(f"{PATH}/{path}", form, methods=["POST"]) for path, form in forms.items()),
@@ -69,14 +69,14 @@ class Log:
 
     def page(self, request: Request) -> Response:
         """Show the last calls, the newest on top, and what will go wrong with the next ones."""
-        calls = [readable(call) for call in reversed(self._frame.reading.requests())]
-        settings = self._frame.settings()
-        return self._frame.page(
+        calls = [call_view(call) for call in reversed(self._context.queries.requests())]
+        settings = self._context.settings()
+        return self._context.render_page(
             request,
             "requests.html",
             calls=calls,
             last=calls[0]["id"] if calls else 0,
-            faults=[described(fault) for fault in self._store.faults()],
+            faults=[fault_view(fault) for fault in self._store.faults()],
             choices={name: words for name, (words, _) in FAULTS.items()},
             matches=MATCHES,
             rate_limit=settings.rate_limit,
@@ -84,12 +84,13 @@ class Log:
             seconds=SECONDS,
         )
 
-    def add_fault(self, request: Request, visitor: Visitor, form: Form) -> Response:
+    def add_fault(self, request: Request, session: Session, form: Form) -> Response:
         """Let the next calls go wrong."""
-        count = number(form.get("count"), 0)
+        count = parse_number(form.get("count"), 0)
         if form.get("fault") not in FAULTS or form.get("match") not in MATCHES or not count:
             why = "A fault needs one of the listed ways to go wrong, one of the listed calls, and a number from 1 on."
-            return self._frame.refused(request, 400, "Nothing will go wrong.", why, "Choose from the lists.", PATH)
+            remedy = "Choose from the lists."
+            return self._context.render_refusal(request, 400, "Nothing will go wrong.", why, remedy, PATH)
         _, fault = FAULTS[form["fault"]]
         details: dict[str, Any] = {"match": form["match"], "count": count}
         if fault.get("status") == 429:
@@ -98,46 +99,48 @@ class Log:
         if fault["action"] == "slow":
             details["seconds"] = SECONDS
         self._store.add_fault(fault_from_json(fault | details))
-        return to(f"{PATH}#faults")
+        return redirect_to(f"{PATH}#faults")
 
-    def clear_faults(self, request: Request, visitor: Visitor, form: Form) -> Response:
+    def clear_faults(self, request: Request, session: Session, form: Form) -> Response:
         """Let nothing go wrong any more."""
         self._store.clear_faults()
-        return to(f"{PATH}#faults")
+        return redirect_to(f"{PATH}#faults")
 
-    def change_limit(self, request: Request, visitor: Visitor, form: Form) -> Response:
+    def change_limit(self, request: Request, session: Session, form: Form) -> Response:
         """Change the rate limit of the site."""
-        limit = {"rate_limit": number(form.get("limit"), 0), "rate_period": max(1, number(form.get("period"), 60))}
-        self._frame.keep_settings(self._frame.settings().changed(limit))
-        return to(f"{PATH}#faults")
+        changes = {"rate_limit": parse_number(form.get("limit"), 0)}
+        changes["rate_period"] = max(1, parse_number(form.get("period"), 60))
+        self._context.apply_settings(self._context.settings().with_changes(changes))
+        return redirect_to(f"{PATH}#faults")
 
-    def clear(self, request: Request, visitor: Visitor, form: Form) -> Response:
+    def clear(self, request: Request, session: Session, form: Form) -> Response:
         """Empty the log."""
         self._store.clear_requests()
-        return to(PATH)
+        return redirect_to(PATH)
 
     def publish(self) -> None:
         """Tell all who watch that there is another call. Belongs to the event loop's thread."""
-        self._news.set()
-        self._news = asyncio.Event()
+        self._new_call.set()
+        self._new_call = asyncio.Event()
 
     async def stream(self, request: Request, receive: Receive, send: Send, stopping: asyncio.Event) -> None:
         """Send each call as an event, until the browser or this server goes."""
-        headers = HEADERS | {"content-type": "text/event-stream; charset=utf-8"}
+        headers = SECURITY_HEADERS | {"content-type": "text/event-stream; charset=utf-8"}
         encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": 200, "headers": encoded})
-        after = number(request.headers.get("last-event-id") or request.query_params.get("after"), 0)
+        after = parse_number(request.headers.get("last-event-id") or request.query_params.get("after"), 0)
         gone = asyncio.create_task(wait_for_disconnect(receive))
         stopped = asyncio.create_task(stopping.wait())
         try:
             while not (gone.done() or stopped.done()):
-                news = asyncio.create_task(self._news.wait())
-                calls = self._frame.reading.requests(after)
+                new_call = asyncio.create_task(self._new_call.wait())
+                calls = self._context.queries.requests(after)
                 events = "".join(self._event(call) for call in calls) or ": still here\n\n"
                 await send({"type": "http.response.body", "body": events.encode("utf-8", "replace"), "more_body": True})
                 after = calls[-1]["id"] if calls else after
-                await asyncio.wait({gone, stopped, news}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
-                news.cancel()
+                waiting = {gone, stopped, new_call}
+                await asyncio.wait(waiting, timeout=KEEP_ALIVE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                new_call.cancel()
         finally:
             gone.cancel()
             stopped.cancel()
@@ -145,20 +148,20 @@ class Log:
             await send({"type": "http.response.body", "body": b""})
 
     def _event(self, call: dict[str, Any]) -> str:
-        piece = self._frame.render("call.html", call=readable(call))
+        piece = self._context.render_template("call.html", call=call_view(call))
         lines = "".join(f"data: {line}\n" for line in piece.splitlines())
         return f"id: {call['id']}\n{lines}\n"
 
 
-def readable(call: dict[str, Any]) -> dict[str, Any]:
+def call_view(call: dict[str, Any]) -> dict[str, Any]:
     """Return a logged call with its body as people read it, cut where nobody would read on."""
     body = "" if call["body"] is None else json.dumps(call["body"], indent=2, ensure_ascii=False)
-    is_cut = len(body) > LONGEST_BODY
+    is_cut = len(body) > MAX_BODY_LENGTH
     verdict = call["verdict"] or {"tone": "planned", "words": "from before verdicts were kept", "problems": []}
-    return call | {"text": body[:LONGEST_BODY], "is_cut": is_cut, "verdict": verdict}
+    return call | {"text": body[:MAX_BODY_LENGTH], "is_cut": is_cut, "verdict": verdict}
 
 
-def described(fault: dict[str, Any]) -> dict[str, Any]:
+def fault_view(fault: dict[str, Any]) -> dict[str, Any]:
     """Return a planned fault with words for what it is."""
     is_answer = fault["action"] == "answer"
     words = f"answer {fault['status']}" if is_answer else fault["action"]

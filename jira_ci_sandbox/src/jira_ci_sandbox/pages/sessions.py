@@ -1,6 +1,6 @@
-"""Who looks at a page: a browser with a session, as an administrator or as a member of the team.
+"""Browser sessions: the role in which a visitor looks at the pages, the token of its forms, and flashed secrets.
 
-Nobody signs in to a sandbox. The session is what forms are protected with, and the person is a role to try.
+The sandbox has no sign-in. A session protects forms against other sites, and its role is one to try out.
 """
 
 from __future__ import annotations
@@ -17,67 +17,67 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
-SESSION = "sandbox_session"
-PERSON = "sandbox_person"
-PERSONS = {"administrator": "Administrator", "member": "Team member"}
-TOKEN = "token"  # noqa: S105 (the name of a form's field)
-MOST_KEPT = 100
+SESSION_COOKIE = "sandbox_session"
+ROLE_COOKIE = "sandbox_person"
+ROLES = {"administrator": "Administrator", "member": "Team member"}
+CSRF_FIELD = "token"
+MAX_FLASHES = 100
 
 
 @dataclass(frozen=True)
-class Visitor:
-    """A browser, and whose part it takes."""
+class Session:
+    """One browser's session."""
 
-    session: str
-    person: str
-    token: str
+    id: str
+    role: str
+    csrf_token: str
 
     @property
     def is_administrator(self) -> bool:
-        """Whether this visitor may change what concerns everybody."""
-        return self.person == "administrator"
+        """Whether this session may change what belongs to the whole site."""
+        return self.role == "administrator"
 
 
-class Visitors:
-    """Knows visitors by their cookies, and forms by a token that only a page of ours can hold.
+class Sessions:
+    """Recognises sessions by their cookies, and their forms by a token that only the sandbox's own pages hold.
 
-    The key is new with every start: a form of an older page is refused, and its reader told to load it again.
+    The key is new with every start, so a form of an older page is refused and has to be loaded again.
     """
 
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
-        self._kept: OrderedDict[tuple[str, str], Any] = OrderedDict()
+        self._flashes: OrderedDict[tuple[str, str], Any] = OrderedDict()
 
-    def of(self, request: Request) -> Visitor:
-        """Return who asks. One that comes for the first time gets a session."""
-        session = request.cookies.get(SESSION) or secrets.token_urlsafe(24)
-        person = request.cookies.get(PERSON, "")
-        token = hmac.new(self._key, session.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
-        return Visitor(session, person if person in PERSONS else "administrator", token)
+    def of(self, request: Request) -> Session:
+        """Return the session of a request, a new one where it has none."""
+        id = request.cookies.get(SESSION_COOKIE) or secrets.token_urlsafe(24)
+        role = request.cookies.get(ROLE_COOKIE, "")
+        token = hmac.new(self._key, id.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+        return Session(id, role if role in ROLES else "administrator", token)
 
-    def remember(self, visitor: Visitor, request: Request, response: Response, person: str | None = None) -> None:
-        """Let the browser keep the session, and the person where another one was chosen."""
-        values = {SESSION: visitor.session if SESSION not in request.cookies else None, PERSON: person}
+    def set_cookies(self, session: Session, request: Request, response: Response, role: str | None = None) -> None:
+        """Set the cookie of a new session, and that of a role that was chosen."""
+        values = {SESSION_COOKIE: session.id if SESSION_COOKIE not in request.cookies else None, ROLE_COOKIE: role}
         for name, value in values.items():
             if value is not None:
                 is_secure = request.url.scheme == "https"
                 response.set_cookie(name, value, httponly=True, samesite="lax", secure=is_secure)
 
-    def refusal(self, visitor: Visitor, request: Request, form: Mapping[str, str]) -> str | None:
-        """Return why a form must not be taken: another site may have sent it."""
+    def form_refusal(self, session: Session, request: Request, form: Mapping[str, str]) -> str | None:
+        """Return why a form that may come from another site is refused, or None."""
         origin = request.headers.get("origin")
         if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
             return "It came from a page of another site."
-        if not hmac.compare_digest(form.get(TOKEN, "").encode("utf-8", "replace"), visitor.token.encode()):
+        if not hmac.compare_digest(form.get(CSRF_FIELD, "").encode("utf-8", "replace"), session.csrf_token.encode()):
             return "Its page is from before the last start of this Jira, or from another site."
         return None
 
-    def keep(self, visitor: Visitor, what: str, value: Any) -> None:
-        """Keep something for the next page of a visitor: a secret that is shown once."""
-        self._kept[visitor.session, what] = value
-        while len(self._kept) > MOST_KEPT:
-            self._kept.popitem(last=False)
+    def flash(self, session: Session, kind: str, value: Any) -> None:
+        """Keep a value for the next page of a session: a secret, which is shown once."""
+        self._flashes[session.id, kind] = value
+        while len(self._flashes) > MAX_FLASHES:
+            self._flashes.popitem(last=False)
 
-    def take(self, visitor: Visitor, what: str) -> Any:
-        """Return what was kept, once; then None."""
-        return self._kept.pop((visitor.session, what), None)
+    def take_flash(self, session: Session, kind: str) -> Any:
+        """Return a flashed value and forget it; None where there is none."""
+        return self._flashes.pop((session.id, kind), None)

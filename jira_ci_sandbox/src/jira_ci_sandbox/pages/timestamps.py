@@ -10,7 +10,7 @@ UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 LONGEST_AGO = 30 * 86400
 
 
-def moment(value: str | float) -> datetime | None:
+def parse_timestamp(value: str | float) -> datetime | None:
     """Return a moment that the contract wrote, or seconds since the epoch, in UTC; None outside of the calendar."""
     try:
         if isinstance(value, str):
@@ -20,21 +20,21 @@ def moment(value: str | float) -> datetime | None:
         return None
 
 
-def exact(value: str | float) -> str:
+def format_exact(value: str | float) -> str:
     """Return a moment to the second."""
-    found = moment(value)
+    found = parse_timestamp(value)
     return found.strftime("%Y-%m-%d %H:%M:%S UTC") if found is not None else str(value)
 
 
-def machine(value: str | float) -> str:
+def format_iso(value: str | float) -> str:
     """Return a moment as a `time` element has it."""
-    found = moment(value)
+    found = parse_timestamp(value)
     return found.strftime("%Y-%m-%dT%H:%M:%SZ") if found is not None else ""
 
 
-def relative(value: str | float, now: float) -> str:
+def format_relative(value: str | float, now: float) -> str:
     """Return a moment as people tell it: 5 minutes ago; the date, when it was long ago."""
-    found = moment(value)
+    found = parse_timestamp(value)
     if found is None:
         return str(value)
     seconds = now - found.timestamp()

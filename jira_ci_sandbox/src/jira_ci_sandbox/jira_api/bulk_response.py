@@ -10,10 +10,10 @@ from jira_ci_sandbox import contract
 from jira_ci_sandbox.contract import ISSUE_ASSOCIATION_TYPES, Kind
 from jira_ci_sandbox.records import Update
 from jira_ci_sandbox.settings import Settings
-from jira_ci_sandbox.verdict import Verdict, on_bulk
+from jira_ci_sandbox.verdict import Verdict, bulk_verdict
 
 
-class Receipt:
+class BulkResponse:
     """The answer to one bulk call while it grows, entity by entity."""
 
     def __init__(self, kind: Kind, settings: Settings, credential: str | None) -> None:
@@ -26,14 +26,14 @@ class Receipt:
         self._unknown_keys: dict[str, None] = {}
         self._unknown_associations: dict[str, dict[str, None]] = {}
 
-    def take(self, entity: Any, body: Mapping[str, Any]) -> None:
+    def add(self, entity: Any, body: Mapping[str, Any]) -> None:
         """Judge one entity of a request: accept it for what is known, or reject it."""
         key = contract.entity_key(entity, self._kind)
         problems = contract.entity_problems(entity, self._kind)
         if problems:
             self._reject(key, problems)
             return
-        known, issue_keys = self._known_part(entity)
+        known, issue_keys = self._keep_known(entity)
         if known is None:
             self._reject(key, ["All the issue keys and other associations are unknown"])
             return
@@ -79,16 +79,16 @@ class Receipt:
         ]
         unknown = [*self._unknown_keys, *(value for values in self._unknown_associations.values() for value in values)]
         known = f"an issue exists when its project does: {', '.join(self._settings.projects)}"
-        return on_bulk(self._kind.removesuffix("s"), len(self._accepted), stale, rejected, unknown, known)
+        return bulk_verdict(self._kind.removesuffix("s"), len(self._accepted), stale, rejected, unknown, known)
 
     def _reject(self, key: Mapping[str, Any], problems: list[str]) -> None:
         errors = [{"message": problem, "errorTraceId": uuid.uuid4().hex} for problem in problems]
         self._rejected.append({"key": key, "errors": errors})
 
-    def _known_part(self, entity: Mapping[str, Any]) -> tuple[dict[str, Any] | None, list[str]]:
+    def _keep_known(self, entity: Mapping[str, Any]) -> tuple[dict[str, Any] | None, list[str]]:
         """Return the entity with only what is known here, and its issue keys; None where nothing is."""
         if "issueKeys" in entity:
-            known, unknown = _split(entity["issueKeys"], self._settings.knows_issue)
+            known, unknown = _partition(entity["issueKeys"], self._settings.knows_issue)
             self._unknown_keys |= dict.fromkeys(unknown)
             return ({**entity, "issueKeys": known} if known else None), known
         associations, issue_keys = [], []
@@ -96,7 +96,7 @@ class Receipt:
             name, values = association["associationType"], association["values"]
             is_issue = name in ISSUE_ASSOCIATION_TYPES
             is_known = self._settings.knows_issue if is_issue else self._settings.knows_service
-            known, unknown = _split(values, is_known)
+            known, unknown = _partition(values, is_known)
             if unknown:
                 self._unknown_associations.setdefault(name, {}).update(dict.fromkeys(unknown))
             if known:
@@ -106,5 +106,5 @@ class Receipt:
         return ({**entity, "associations": associations} if associations else None), issue_keys
 
 
-def _split(values: list[str], is_known: Callable[[str], bool]) -> tuple[list[str], list[str]]:
+def _partition(values: list[str], is_known: Callable[[str], bool]) -> tuple[list[str], list[str]]:
     return [value for value in values if is_known(value)], [value for value in values if not is_known(value)]

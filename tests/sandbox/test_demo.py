@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from jira_ci_sandbox import demo
 from jira_ci_sandbox.commands import demo as command
-from jira_ci_sandbox.demo import STORY, Report
+from jira_ci_sandbox.demo import STEPS, DemoStep
 
 
 def test_story_has_one_step_a_line_with_a_link_to_the_page_that_shows_it() -> None:
@@ -22,13 +22,13 @@ def test_story_has_one_step_a_line_with_a_link_to_the_page_that_shows_it() -> No
     assert {step[0] for step in steps} == {"ok"}
     assert [step[1] for step in steps] == [
         *("sandbox", "install", "credential", "credential", "commit"),
-        *(one.title for one in STORY),
+        *(one.title for one in STEPS),
     ]
     assert [step[-1].split("/", 3)[-1] for step in steps if step[-1].startswith("http")][1:] == [
         "app",
         "app/configure",
         "app/links",
-        *(one.page.removeprefix("/") for one in STORY),
+        *(one.page.removeprefix("/") for one in STEPS),
     ]
     assert "\x1b" not in done.stdout
     for words in (
@@ -46,7 +46,7 @@ def test_story_has_one_step_a_line_with_a_link_to_the_page_that_shows_it() -> No
 def short(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """A story without reports."""
     monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setattr(demo, "STORY", ())
+    monkeypatch.setattr(demo, "STEPS", ())
     return monkeypatch
 
 
@@ -77,8 +77,8 @@ def test_browser_is_opened_at_the_issue_while_it_is_served(short: pytest.MonkeyP
 
 
 def test_step_that_fails_ends_the_story_with_what_it_printed(short: pytest.MonkeyPatch) -> None:
-    broken = Report("broken", 1, settings={"STATE": "splendid"})
-    short.setattr(demo, "STORY", (broken, Report("never", 2)))
+    broken = DemoStep("broken", 1, settings={"STATE": "splendid"})
+    short.setattr(demo, "STEPS", (broken, DemoStep("never", 2)))
     result = told()
     assert result.exit_code == 2
     assert "no broken      failed" in result.stdout
@@ -88,7 +88,7 @@ def test_step_that_fails_ends_the_story_with_what_it_printed(short: pytest.Monke
 
 
 def test_each_step_is_shown_in_full_on_demand(short: pytest.MonkeyPatch) -> None:
-    short.setattr(demo, "STORY", STORY[:1])
+    short.setattr(demo, "STEPS", STEPS[:1])
     text = told("--verbose").stdout
     assert "PLUGIN_STATE=in_progress" in text
     assert "accepted build 42" in text

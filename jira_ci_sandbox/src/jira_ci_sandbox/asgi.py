@@ -1,4 +1,4 @@
-"""The ASGI application: who may call, what is logged, what goes wrong on demand, and the routes behind all that."""
+"""The ASGI application: it checks who may call, logs calls to Jira, applies faults, and dispatches to the routes."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:/\s]+)(?::[0-9]+)?")
 class SandboxApp:
     """A local Jira as an ASGI application.
 
-    `hosts` are the names, beside the loopback's, that a browser may know it by. Needs a server that puts the
-    connection's transport into the scope's state: ASGI itself has no way to reset a connection.
+    `hosts` are the names, besides those of the loopback, that a browser may address it by. The server has to put the
+    connection's transport into the scope's state, since ASGI itself has no way to reset a connection.
     """
 
     def __init__(self, store: Store, settings: Settings, hosts: Collection[str] = ()) -> None:
@@ -70,7 +70,7 @@ class SandboxApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        # An id may hold an encoded slash, so routes are matched on the path as it was sent.
+        # Routes are matched on the raw path, because an id may hold an encoded slash.
         path = scope["raw_path"].decode("ascii", "replace")
         scope = {**scope, "path": path, "state": scope["state"] | {"credential": None, "verdict": None}}
         request = Request(scope)
@@ -85,25 +85,25 @@ class SandboxApp:
             return
         fault = self.store.take_fault(path)
         works = fault is None or fault.handles_request
-        answer = await buffer_response(self._routes, scope) if works else BufferedResponse(500, {}, b"")
-        verdict = call_verdict(answer, fault, request.state.verdict)
+        response = await buffer_response(self._routes, scope) if works else BufferedResponse(500, {}, b"")
+        verdict = call_verdict(response, fault, request.state.verdict)
         if fault is None:
-            self._log(request, body, answer.status, verdict)
-            await send_response(send, answer)
+            self._log(request, body, response.status, verdict)
+            await send_response(send, response)
             return
-        answer = fault.apply(answer)
-        self._log(request, body, answer.status if fault.transmission == "complete" else None, verdict)
+        response = fault.apply(response)
+        self._log(request, body, response.status if fault.transmission == "complete" else None, verdict)
         if await self._disconnects_within(fault.seconds, receive):
             return
         if fault.transmission == "reset":
             await reset_connection(scope["state"]["transport"], receive)
         elif fault.transmission == "half":
-            await send_half(send, answer, scope["state"]["transport"], receive)
+            await send_half(send, response, scope["state"]["transport"], receive)
         else:
-            await send_response(send, answer)
+            await send_response(send, response)
 
     def _forbidden_reason(self, request: Request) -> str | None:
-        """Return why a browser's request must not pass: another site may have caused it."""
+        """Return why a request that another site may have caused in a browser is refused, or None."""
         if not self._is_known_host(request.headers.get("host", "")):
             return "the Host header does not name this computer"
         is_change = request.method not in ("GET", "HEAD")
@@ -138,7 +138,7 @@ class SandboxApp:
         self._pages.request_log.publish()
 
     async def _disconnects_within(self, seconds: float, receive: Receive) -> bool:
-        """Wait, and tell whether the client, or this server, went away meanwhile."""
+        """Wait for some seconds, and return whether the client disconnected. A server that stops ends the wait."""
         waiting = [asyncio.create_task(wait_for_disconnect(receive)), asyncio.create_task(self.stopping.wait())]
         done, pending = await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for task in pending:
@@ -156,7 +156,7 @@ def _masked_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _masked_body(body: bytes | None) -> str:
-    """Return the JSON of a body without secrets, `null` where it is none: what cannot be read cannot be masked."""
+    """Return a JSON body without its secrets; `null` for any other body, since its secrets cannot be found."""
     with suppress(ValueError, RecursionError):
         decoded = json.loads(body or b"")
         if isinstance(decoded, dict):
@@ -167,5 +167,5 @@ def _masked_body(body: bytes | None) -> str:
 
 async def _json_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    answer = {"code": error.status_code, "message": error.detail}
-    return JSONResponse(answer, error.status_code, error.headers)
+    response = {"code": error.status_code, "message": error.detail}
+    return JSONResponse(response, error.status_code, error.headers)

@@ -1,4 +1,4 @@
-"""An HTTP answer as a value, so that it can be logged, spoilt and sent."""
+"""A complete HTTP response held in memory, so that it can be logged, altered by a fault, and sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The control API under `/_sandbox/`: what tests and the demo arrange and look at."""
+"""The control API under `/_sandbox/`, with which tests and the demo prepare a sandbox and inspect it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _CREDENTIAL_FIELDS = {"kind": str, "name": str, "permission": bool}
 
 
 class ControlApi:
-    """The control API, over a store. Settings last as long as the data file."""
+    """The control API of a store. Settings are stored as well, so they last as long as the data file."""
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self.store = store
@@ -35,16 +35,14 @@ class ControlApi:
 
     @property
     def settings(self) -> Settings:
-        """The settings as they are now."""
+        """The current settings."""
         return self._settings
 
     def apply_settings(self, settings: Settings) -> None:
-        """Change the settings."""
         self._settings = settings
         self.store.set_setting("settings", settings.as_json())
 
     def routes(self) -> list[Route]:
-        """Return every address of the control API."""
         calls: list[tuple[str, str, Callable[[Request], Response]]] = [
             ("GET", "credentials", self.list_credentials),
             ("POST", "credentials", self.mint),
@@ -68,7 +66,7 @@ class ControlApi:
         return JSONResponse([asdict(credential) for credential in self.store.credentials()])
 
     def mint(self, request: Request) -> Response:
-        """Make a credential. This answer is the only place where its secret is shown."""
+        """Create a credential. Its secret is shown in this response only."""
         asked = _json_object(request)
         for name, value in asked.items():
             if not isinstance(value, _CREDENTIAL_FIELDS.get(name, ())):
@@ -82,7 +80,6 @@ class ControlApi:
         return JSONResponse(mint_credential(self.store, kind, name, asked.get("permission", True)), 201)
 
     def revoke(self, request: Request) -> Response:
-        """Revoke a credential."""
         name = unquote(request.path_params["name"])
         return Response(status_code=204) if self.store.revoke(name) else _error(404, f"no credential named {name}")
 
@@ -91,35 +88,31 @@ class ControlApi:
         return JSONResponse(self.store.faults())
 
     def add_fault(self, request: Request) -> Response:
-        """Plan a fault."""
         self.store.add_fault(fault_from_json(_json_object(request)))
         return Response(status_code=204)
 
     def clear_faults(self, request: Request) -> Response:
-        """Forget all faults."""
         self.store.clear_faults()
         return Response(status_code=204)
 
     def show_settings(self, request: Request) -> Response:
-        """Show the settings."""
         return JSONResponse(self.settings.as_json())
 
     def change_settings(self, request: Request) -> Response:
-        """Change the settings that are named, and leave the others."""
+        """Change the settings that the body names."""
         self.apply_settings(self.settings.with_changes(_json_object(request)))
         return JSONResponse(self.settings.as_json())
 
     def list_requests(self, request: Request) -> Response:
-        """List the calls that Jira received."""
+        """List the calls to Jira, without those to the pages and to this API."""
         return JSONResponse(self.store.requests())
 
     def clear_requests(self, request: Request) -> Response:
-        """Empty the log of calls."""
         self.store.clear_requests()
         return Response(status_code=204)
 
     def list_entities(self, request: Request) -> Response:
-        """List what is stored and readable."""
+        """List the builds and deployments that are stored and readable."""
         return JSONResponse(
             {
                 "builds": [_entity_json(update) for update in self.store.entities("builds")],
@@ -128,23 +121,22 @@ class ControlApi:
         )
 
     def list_updates(self, request: Request) -> Response:
-        """List every update that was accepted, applied or not, readable yet or not."""
+        """List every accepted update, including stale ones and those that are not readable yet."""
         return JSONResponse([asdict(update) for update in self.store.history()])
 
     def expire_tokens(self, request: Request) -> Response:
-        """Make every token expire now."""
         self.store.expire_tokens()
         return Response(status_code=204)
 
     def reset(self, request: Request) -> Response:
-        """Begin anew: nothing stored, settings and credentials as they were at the start."""
+        """Delete everything stored, and restore the settings and credentials of the start."""
         self.store.reset()
         self.apply_settings(self._initial)
         return Response(status_code=204)
 
 
 def _entity_json(update: Update) -> dict[str, Any]:
-    """Return an entity as it is stored, its known issue keys on top whichever way they were sent."""
+    """Return a stored entity. `issueKeys` are its known keys, even where they were sent as associations."""
     about = {"properties": update.properties, "product": update.product, "receivedAt": update.received_at}
     return {**update.entity, "issueKeys": list(update.issue_keys), **about}
 

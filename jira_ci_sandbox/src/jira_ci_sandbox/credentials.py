@@ -1,6 +1,6 @@
-"""Credentials and tokens: how they are made and how they are kept.
+"""Credentials and tokens: how they are generated, and the hashes that are stored of them.
 
-They are random and long, so a plain SHA-256 keeps them safely: nobody can guess what to hash.
+They are random and long, so a plain SHA-256 is enough: their values cannot be guessed and hashed.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from uuid import uuid4
 from jira_ci_sandbox.records import Credential
 from jira_ci_sandbox.store import Store
 
-TOKEN_LIFETIME = 900
+TOKEN_LIFETIME = 900  # seconds
 
 
 def new_secret(prefix: str) -> str:
-    """Return a credential or token that nobody can guess. The prefix says what it is."""
+    """Return a random credential or token. The prefix says which of them it is."""
     return f"{prefix}-{secrets.token_urlsafe(32)}"
 
 
 def digest(secret: str) -> str:
-    """Return what is stored in place of a secret."""
+    """Return the hash that is stored in place of a secret."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -39,10 +39,10 @@ def signed_jwt(claims: dict[str, Any], key: bytes) -> str:
 def mint_credential(
     store: Store, kind: str, name: str, permission: bool = True, initial: bool = False, owner: str = "administrator"
 ) -> dict[str, Any]:
-    """Make a credential and return it with its secret, which is stored only as a hash.
+    """Create a credential, and return it with its secret, of which only a hash is stored.
 
-    A token of the app is proof that the app is installed, so it is from then on. Raises ValueError where the name is
-    taken.
+    Creating a Connect key also installs the app. An `initial` credential survives a reset. Raises ValueError where the
+    name is taken.
     """
     secret = new_secret("client-secret" if kind == "oauth" else "connect-key")
     client_id = f"client-{uuid4().hex}" if kind == "oauth" else None

@@ -1,4 +1,4 @@
-"""What the pages read from the store: lists in pages of a bounded size, whatever the store holds."""
+"""The queries behind the pages. Every list comes in pages of a bounded size, however much the store holds."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ _CURRENT = f"FROM updates AS u JOIN update_issues AS i ON i.update_id = u.id WHE
 
 @dataclass(frozen=True)
 class ListPage(Generic[T]):
-    """One page of a list. Pages are counted from 1."""
+    """One page of a list; the first page is 1. `total` counts the rows of all pages."""
 
     rows: list[T]
-    page: int
+    number: int
     total: int
     size: int
 
     @property
     def pages(self) -> int:
-        """How many pages there are; an empty list has one."""
+        """The number of pages. An empty list has one."""
         return max(1, -(-self.total // self.size))
 
 
 @dataclass(frozen=True)
 class IssueRow:
-    """An issue in a list."""
+    """An issue, with the state of its last build and deployment."""
 
     key: str
     summary: str
@@ -55,7 +55,7 @@ class IssueRow:
 
 @dataclass(frozen=True)
 class ProjectRow:
-    """A project that has heard something."""
+    """A project that has received reports."""
 
     key: str
     issues: int
@@ -63,13 +63,13 @@ class ProjectRow:
 
 
 class Queries:
-    """Reads what the pages show."""
+    """The queries of one store."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
 
     def projects(self) -> list[ProjectRow]:
-        """Return the projects that have heard something, by name."""
+        """Return the projects that have received reports, by name."""
         sql = (
             f"SELECT {_PROJECT} AS project, count(DISTINCT i.issue_key) AS issues, max(u.received_at) AS updated_at"
             f" {_CURRENT} GROUP BY project ORDER BY project LIMIT {MAX_PROJECTS}"
@@ -77,7 +77,7 @@ class Queries:
         return [ProjectRow(row["project"], row["issues"], row["updated_at"]) for row in self._query(sql)]
 
     def issues(self, search: str, project: str, page: int) -> ListPage[IssueRow]:
-        """Return the issues whose keys begin so, the one that heard something last on top."""
+        """Return the issues of a project whose keys begin with `search`, most recently updated first."""
         only = f"AND instr(i.issue_key, :search) = 1 AND (:project = '' OR {_PROJECT} = :project)"
         count = f"SELECT count(DISTINCT i.issue_key) AS n {_CURRENT} {only}"
         total = self._query(count, search=search, project=project)[0]["n"]
@@ -106,7 +106,7 @@ class Queries:
         return ListPage(issues, page, total, PAGE_SIZE)
 
     def summary(self, key: str) -> str:
-        """Return what an issue is about: as somebody wrote it, else as the first change that named it was called."""
+        """Return the summary of an issue: the one entered on its page, else the description of its first report."""
         for row in self._query("SELECT summary FROM issues WHERE key = :key", key=key):
             return str(row["summary"])
         first = (
@@ -118,17 +118,17 @@ class Queries:
         return ""
 
     def entities(self, kind: Kind, issue_key: str, page: int) -> ListPage[Update]:
-        """Return what is stored of an issue, the newest on top."""
+        """Return the builds or deployments of an issue, newest first."""
         return self._entities(kind, "AND i.issue_key = :only", issue_key, page, PAGE_SIZE)
 
     def deployments(self, project: str, page: int) -> ListPage[Update]:
-        """Return the deployments of a project, the newest on top; one that names several issues comes once."""
+        """Return the deployments of a project, newest first. One of several issues is listed once."""
         only = f"AND {_PROJECT} = :only AND i.issue_key = (SELECT min(issue_key) FROM update_issues"
         only += " WHERE update_id = u.id AND substr(issue_key, 1, length(:only) + 1) = :only || '-')"
         return self._entities("deployments", only, project, page, TIMELINE_PAGE_SIZE)
 
     def latest_deployments(self, issue_key: str) -> ListPage[Update]:
-        """Return the last deployment of an issue to each environment, by each pipeline."""
+        """Return the latest deployment of an issue by each pipeline to each environment."""
         ranked = (
             "SELECT u.*, row_number() OVER (PARTITION BY json_extract(u.entity, '$.environment.id'),"
             " json_extract(u.entity, '$.pipeline.id')"
@@ -141,7 +141,7 @@ class Queries:
         return ListPage(rows, 1, total, MAX_ENVIRONMENTS)
 
     def updates(self, update_id: int, issue_key: str) -> tuple[Update, ListPage[Update]] | None:
-        """Return an update of an issue, and every update of its entity in the order of arrival, the last ones only."""
+        """Return an update of an issue, and the last updates of its entity in the order of arrival."""
         one = "SELECT u.* FROM updates AS u JOIN update_issues AS i ON i.update_id = u.id"
         found = self._query(f"{one} WHERE u.id = :id AND i.issue_key = :key", id=update_id, key=issue_key)
         if not found:
@@ -154,7 +154,7 @@ class Queries:
         return update, ListPage([update_from_row(row) for row in reversed(rows)], 1, total, MAX_UPDATES)
 
     def requests(self, after: int = 0) -> list[dict[str, Any]]:
-        """Return the last calls after one of this number, the oldest first."""
+        """Return the last calls whose id is greater than `after`, oldest first."""
         sql = f"SELECT * FROM requests WHERE id > :after ORDER BY id DESC LIMIT {LOG_PAGE_SIZE}"
         return [request_from_row(row) for row in reversed(self._query(sql, after=after))]
 
@@ -176,5 +176,5 @@ class Queries:
 
 
 def _clamp(page: int, total: int, size: int) -> int:
-    """Return the number of a page that there is."""
+    """Return the number of the nearest existing page."""
     return min(max(page, 1), max(1, -(-total // size)))

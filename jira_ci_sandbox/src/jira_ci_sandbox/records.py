@@ -1,4 +1,4 @@
-"""What the store holds, as values, and how a row of the database becomes one."""
+"""The values that the store holds, and how they are made from rows of the database."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from jira_ci_sandbox.contract import Kind
 
 @dataclass(frozen=True)
 class Update:
-    """One update of an entity. The outcome is applied, stale (came too late) or deleted, and not without a reason.
+    """One update of an entity. `outcome` is applied, stale (it came too late) or deleted; `reason` says why.
 
-    `entity` holds only what this Jira knows the keys of; `received` is what was sent, where that was more.
+    `entity` is what is stored: its unknown keys are left out. `received` is what was sent, where the two differ.
     """
 
     kind: Kind
@@ -33,7 +33,7 @@ class Update:
 
     @property
     def identity(self) -> str:
-        """The key as text, to find the updates of one entity."""
+        """The key as JSON text, by which all updates of one entity are found."""
         return json.dumps(self.key)
 
 
@@ -53,19 +53,18 @@ class Credential:
 
 @dataclass(frozen=True)
 class AppState:
-    """Whether the app is installed on this site, and whether everybody may generate tokens for it."""
+    """Whether the app is installed on this site, and whether all users may generate tokens for it."""
 
     installed: bool = False
     users_may_generate: bool = False
 
 
 def request_from_row(row: sqlite3.Row) -> dict[str, Any]:
-    """Return a logged request with what is JSON in it decoded."""
+    """Return a logged request with its JSON columns decoded."""
     return dict(row) | {name: json.loads(row[name]) for name in ("headers", "body", "verdict")}
 
 
 def update_from_row(row: sqlite3.Row) -> Update:
-    """Return the update that a row of the table holds."""
     return Update(
         kind=row["kind"],
         key=json.loads(row["identity"]),

@@ -1,4 +1,4 @@
-"""The schema of the database, and how a file of an older one is brought up to date."""
+"""The schema of the SQLite database, and the migrations of older files to it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from jira_ci_sandbox.errors import SandboxError
 
-# Each step takes a file from one schema version to the next; a step that was released is never changed.
+# Each migration takes a file from one schema version to the next. A released migration is never changed.
 MIGRATIONS = (
     """
     CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -67,7 +67,7 @@ MIGRATIONS = (
 
 def open_database(data: Path | None) -> sqlite3.Connection:
     try:
-        # No thread check: the lock of the store is what keeps threads apart.
+        # SQLite's own thread check is off, since the store serialises access with a lock.
         connection = sqlite3.connect(data or ":memory:", isolation_level=None, check_same_thread=False)
         try:
             connection.row_factory = sqlite3.Row

@@ -1,4 +1,4 @@
-"""The server process: a bound socket, one line when it listens, and an orderly end."""
+"""The server process: it binds a socket, announces that it listens, and shuts down in order."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ POLL_INTERVAL = 0.1  # seconds
 
 @dataclass(frozen=True)
 class ServerInfo:
-    """What a server says when it listens. `ca_file` and `credentials` are None where there are none."""
+    """What a server announces once it listens. `ca_file` and `credentials` are None where there are none."""
 
     url: str
     pid: int
@@ -43,14 +43,13 @@ class ServerInfo:
     credentials: Mapping[str, str] | None = field(repr=False)
 
     def as_json(self) -> str:
-        """Return it as one line of JSON."""
         return json.dumps(vars(self))
 
 
 class Server(uvicorn.Server):
-    """uvicorn, with a word when it listens and no second thoughts about signals.
+    """uvicorn's server, with a callback once it listens.
 
-    uvicorn raises a signal again after it has stopped, which would end the process before its cleaning up.
+    Unlike uvicorn's, it does not raise a signal again after stopping, which would end the process before its clean-up.
     """
 
     def __init__(self, app: SandboxApp, on_listening: Callable[[], None], tls: _Certificates | None) -> None:
@@ -75,18 +74,17 @@ class Server(uvicorn.Server):
         self._on_listening = on_listening
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and say so."""
         await super().startup(sockets)
         self._on_listening()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop, without waiting for answers that are slow on purpose."""
+        """Stop without waiting for responses that a fault delays."""
         self._app.stopping.set()
         await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop on the signals that mean it. Only the main thread may listen to them."""
+        """Stop on SIGINT and SIGTERM. Only the main thread may handle signals."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -99,14 +97,14 @@ class Server(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """HTTP, handing the application the connection itself: ASGI has no word for a reset."""
+    """HTTP that passes the transport on to the application, which ASGI does not offer."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.app_state = {**self.app_state, "transport": transport}
 
     def shutdown(self) -> None:
-        """Close an idle connection at once: TLS would wait for a client that has nothing to say."""
+        """Close an idle connection at once, without waiting for the client to end its TLS session."""
         super().shutdown()
         if self.transport.is_closing():
             self.transport.abort()
@@ -124,10 +122,10 @@ def serve(
     until_closed: IO[bytes] | None = None,
     parent: int | None = None,
 ) -> None:
-    """Serve until a signal, the end of `until_closed`, or the end of the process `parent`.
+    """Serve until a signal, the end of the stream `until_closed`, or the end of the process `parent`.
 
-    `projects` None means those of the data file, else DEMO. Calls `ready` once when the server listens. Raises
-    SandboxError where it cannot.
+    `on_ready` is called once the server listens. Without `projects`, those of the data file exist, else DEMO. Raises
+    SandboxError where it cannot listen or open the data file.
     """
     with ExitStack() as stack:
         listener = stack.enter_context(_bind(host, port))
@@ -166,7 +164,7 @@ def serve(
 
 @dataclass(frozen=True)
 class _Certificates:
-    """The files of a throw-away certificate authority and of the server's certificate."""
+    """The files of a temporary certificate authority and of the server's certificate."""
 
     authority: Path
     certificate: Path
@@ -186,7 +184,7 @@ def _create_certificates(folder: Path, host: str) -> _Certificates:
 
 
 def _mint_credentials(store: Store) -> dict[str, str]:
-    """Make one credential of each kind. The number in a name keeps it apart from those of earlier starts."""
+    """Create one credential of each kind. The numbers distinguish their names from those of earlier starts."""
     number = len(store.credentials()) + 1
     oauth = mint_credential(store, "oauth", f"oauth-{number}", initial=True)
     connect = mint_credential(store, "connect", f"connect-{number + 1}", initial=True)
@@ -201,7 +199,7 @@ def _bind(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.create_server((host, port), family=family)
-        # Connections inherit it. Otherwise the second packet of an answer waits 40 ms until the first is acknowledged.
+        # Connections inherit this. Without it the second packet of a response waits 40 ms for the first one's ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listener
     except OSError as error:
@@ -222,7 +220,7 @@ def _stop_when(until: Callable[[], object], then: Callable[[], None]) -> None:
 
 
 def _wait_for_exit(process: int) -> None:
-    """Wait for the end of a process, even of one that its own parent has not noticed yet."""
+    """Wait until a process has ended, even if its parent has not reaped it yet."""
     if not hasattr(os, "pidfd_open"):
         _poll_for_exit(process)
         return
@@ -237,9 +235,9 @@ def _wait_for_exit(process: int) -> None:
 
 
 def _poll_for_exit(process: int) -> None:
-    """Wait where the system cannot tell: it takes a process that nobody has waited for as alive."""
+    """Wait until a process is gone, where there is no `pidfd_open`. An ended process counts until it is reaped."""
     with suppress(ProcessLookupError):
         while True:
-            with suppress(PermissionError):  # somebody else's, and alive
+            with suppress(PermissionError):  # alive, and another user's
                 os.kill(process, 0)
             time.sleep(POLL_INTERVAL)

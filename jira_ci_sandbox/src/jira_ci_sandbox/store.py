@@ -1,4 +1,4 @@
-"""What this Jira remembers, in SQLite: entities and their history, credentials, tokens, faults, settings, the log."""
+"""The storage in SQLite: entities and their history, credentials, tokens, faults, settings, and the request log."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from jira_ci_sandbox.records import AppState, Credential, Update, credential_fro
 from jira_ci_sandbox.schema import open_database
 
 LOG_LENGTH = 10_000
-# What makes an update `u` the one that counts for its entity, at the time :now.
+# The condition for an update `u` to be the current state of its entity at the time :now.
 IS_CURRENT = """
     u.outcome = 'applied' AND u.visible_at <= :now AND u.sequence = (
         SELECT max(sequence) FROM updates
@@ -30,11 +30,10 @@ _NAMES_ISSUE = "AND EXISTS (SELECT 1 FROM update_issues WHERE issue_key = :issue
 
 
 class Store:
-    """Everything that this Jira remembers.
+    """Everything that the sandbox stores.
 
-    One connection behind one lock: writes of a sandbox are short, and two at once would only wait for each other in
-    SQLite. `data` is a file that survives a restart; without one, everything is kept in memory. Times come from
-    `clock`, in seconds since the epoch.
+    All threads share one connection behind a lock. Writes are short, and SQLite would serialise them anyway. `data` is
+    a file that survives a restart; without one, everything is kept in memory. `clock` returns seconds since the epoch.
     """
 
     def __init__(self, data: Path | None = None, clock: Callable[[], float] = time.time) -> None:
@@ -43,7 +42,6 @@ class Store:
         self._connection = open_database(data)
 
     def close(self) -> None:
-        """Close the file."""
         with self._lock:
             self._connection.close()
 
@@ -55,16 +53,16 @@ class Store:
         return json.loads(rows[0]["value"]) if rows else None
 
     def set_setting(self, name: str, value: Any) -> None:
-        """Store a value."""
         with self._transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, json.dumps(value)))
 
     # Entities
 
     def record(self, updates: Iterable[Update], delay: float = 0.0) -> int:
-        """Store updates, all or none. One whose sequence is not higher than the stored one is kept as stale.
+        """Store updates, all or none, and return how many of them are stale.
 
-        Returns how many are stale.
+        An update whose sequence is not higher than the stored one is stale: it is kept in the history only. `delay` is
+        the time in seconds until the updates can be read.
         """
         now = self.clock()
         stale = 0
@@ -97,22 +95,22 @@ class Store:
         return stale
 
     def entity(self, kind: Kind, key: dict[str, Any]) -> Update | None:
-        """Return what is stored and readable of one entity."""
+        """Return the current state of an entity, or None where nothing is readable yet."""
         found = self._current_updates(kind, "AND identity = :identity", identity=json.dumps(key))
         return found[0] if found else None
 
     def entities(self, kind: Kind, issue_key: str | None = None) -> list[Update]:
-        """Return what is stored and readable, of one issue or of all, in the order of arrival."""
+        """Return the current states of all entities, or of those of one issue, in the order of arrival."""
         if issue_key is None:
             return self._current_updates(kind, "ORDER BY id")
         return self._current_updates(kind, f"{_NAMES_ISSUE} ORDER BY id", issue_key=issue_key)
 
     def history(self) -> list[Update]:
-        """Return every update ever accepted, readable yet or not, in the order of arrival."""
+        """Return every accepted update, even if it is not readable yet, in the order of arrival."""
         return [update_from_row(row) for row in self.query("SELECT * FROM updates ORDER BY id")]
 
     def delete(self, kind: Kind, key: dict[str, Any], max_sequence: int | None = None) -> None:
-        """Delete an entity, if its sequence is not higher than `max_sequence`."""
+        """Delete an entity, unless its sequence is higher than `max_sequence`."""
         self._delete(kind, [json.dumps(key)], max_sequence)
 
     def delete_by_properties(self, kind: Kind, properties: Mapping[str, str], max_sequence: int | None = None) -> None:
@@ -136,16 +134,16 @@ class Store:
                 self._set_app(connection, replace(self.app(), installed=True))
 
     def credentials(self) -> list[Credential]:
-        """Return all credentials, the oldest first."""
+        """Return all credentials, oldest first."""
         return [credential_from_row(row) for row in self.query("SELECT * FROM credentials ORDER BY rowid")]
 
     def credential_by_secret(self, secret_hash: str) -> Credential | None:
-        """Return the credential with this secret, unless it was revoked."""
+        """Return the credential with this secret; None where it is unknown or revoked."""
         rows = self.query("SELECT * FROM credentials WHERE secret_hash = ? AND NOT revoked", secret_hash)
         return credential_from_row(rows[0]) if rows else None
 
     def credential_by_token(self, token_hash: str) -> Credential | None:
-        """Return whose token this is, unless it has expired or the credential was revoked."""
+        """Return the credential that a token was issued for; None where the token has expired or it was revoked."""
         rows = self.query(
             "SELECT c.* FROM tokens AS t JOIN credentials AS c ON c.name = t.credential"
             " WHERE t.hash = ? AND t.expires_at > ? AND NOT c.revoked",
@@ -155,7 +153,7 @@ class Store:
         return credential_from_row(rows[0]) if rows else None
 
     def refusal_reason(self, secret_hash: str) -> str:
-        """Return why a secret or token does not let anybody in, in words for who looks at the log."""
+        """Return why a secret or token is refused, in words for the request log."""
         owner = (
             "SELECT name, revoked FROM credentials WHERE secret_hash = :hash UNION ALL"
             " SELECT c.name, c.revoked FROM tokens AS t JOIN credentials AS c ON c.name = t.credential"
@@ -166,36 +164,33 @@ class Store:
         return "the credential or token is not known here"
 
     def revoke(self, name: str) -> bool:
-        """Revoke a credential and all its tokens. Answers whether there is one of this name."""
+        """Revoke a credential and all its tokens, and return whether there is one of this name."""
         with self._transaction() as connection:
             return connection.execute("UPDATE credentials SET revoked = 1 WHERE name = ?", (name,)).rowcount > 0
 
     def add_token(self, token_hash: str, credential: str, expires_at: float) -> None:
-        """Store a token that was issued, and forget those that have expired."""
+        """Store an issued token, and delete those that have expired."""
         with self._transaction() as connection:
             connection.execute("DELETE FROM tokens WHERE expires_at <= ?", (self.clock(),))
             connection.execute("INSERT INTO tokens VALUES (?, ?, ?)", (token_hash, credential, expires_at))
 
     def expire_tokens(self) -> None:
-        """Make every token that was issued expire now."""
         with self._transaction() as connection:
             connection.execute("DELETE FROM tokens")
 
-    # The app and the issues, as people arrange them on the pages
+    # The app and the summaries of issues, which are changed on the pages
 
     def app(self) -> AppState:
-        """Return the state of the app on this site."""
         return AppState(**self.setting("app") or {})
 
     def set_app(self, app: AppState) -> None:
-        """Change the state of the app. One that is not installed has no tokens."""
+        """Change the state of the app. Uninstalling it revokes all its tokens."""
         with self._transaction() as connection:
             self._set_app(connection, app)
             if not app.installed:
                 connection.execute("UPDATE credentials SET revoked = 1 WHERE kind = 'connect'")
 
     def set_summary(self, key: str, summary: str) -> None:
-        """Give an issue a summary."""
         with self._transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO issues VALUES (?, ?)", (key, summary))
 
@@ -205,14 +200,13 @@ class Store:
     # Faults
 
     def add_fault(self, fault: Fault) -> None:
-        """Plan a fault."""
         with self._transaction() as connection:
             row = {"remaining": fault.count * fault.every, "fault": json.dumps(asdict(fault))}
             _insert(connection, "faults", row)
 
     def take_fault(self, path: str) -> Fault | None:
-        """Return what is to go wrong with a call of this path, and count it."""
-        with self._lock:  # nobody plans one between the look and the transaction
+        """Count a call of this path, and return the fault that applies to it, or None."""
+        with self._lock:  # no fault can be added between the check and the transaction
             return self._take_fault(path) if self.query("SELECT 1 FROM faults LIMIT 1") else None
 
     def _take_fault(self, path: str) -> Fault | None:
@@ -227,22 +221,21 @@ class Store:
         return None
 
     def faults(self) -> list[dict[str, Any]]:
-        """Return the faults that are still to come, with how often."""
+        """Return the planned faults; `count` is how often each is still to occur."""
         rows = self.query("SELECT * FROM faults ORDER BY id")
         faults = [(json.loads(row["fault"]), row["remaining"]) for row in rows]
         return [fault | {"count": -(-remaining // fault.get("every", 1))} for fault, remaining in faults]
 
     def clear_faults(self) -> None:
-        """Forget all faults."""
         with self._transaction() as connection:
             connection.execute("DELETE FROM faults")
 
     # The log of requests
 
     def log_request(self, entry: Mapping[str, Any]) -> None:
-        """Add a request to the log, which keeps the last ones only, and remember that its credential was used.
+        """Add a request to the log, which keeps the last `LOG_LENGTH`, and note the use of its credential.
 
-        `entry` holds no secret any more; its body is JSON text.
+        `entry` holds no secrets; its body is JSON text.
         """
         row = dict(entry) | {"headers": json.dumps(entry["headers"]), "verdict": json.dumps(entry.get("verdict"))}
         with self._transaction() as connection:
@@ -252,23 +245,21 @@ class Store:
             connection.execute("DELETE FROM requests WHERE id <= (SELECT max(id) FROM requests) - ?", (LOG_LENGTH,))
 
     def requests(self) -> list[dict[str, Any]]:
-        """Return the log, the oldest request first."""
+        """Return the log, oldest request first."""
         return [request_from_row(row) for row in self.query("SELECT * FROM requests ORDER BY id")]
 
     def clear_requests(self) -> None:
-        """Empty the log."""
         with self._transaction() as connection:
             connection.execute("DELETE FROM requests")
 
-    # What the pages ask for
+    # Queries of the pages
 
     def query(self, sql: str, *values: Any, **named: Any) -> list[sqlite3.Row]:
-        """Return what a query finds."""
         with self._lock:
             return self._connection.execute(sql, named or values).fetchall()
 
     def reset(self) -> None:
-        """Forget everything but the settings and the credentials of the start, which work again."""
+        """Delete everything but the settings and the credentials of the start, which are valid again."""
         with self._transaction() as connection:
             for table in ("update_issues", "updates", "issues", "tokens", "faults", "requests"):
                 connection.execute(f"DELETE FROM {table}")
@@ -308,7 +299,6 @@ class Store:
 
 
 def stale_reason(sequence: int, stored: int) -> str:
-    """Return why an update is stale."""
     how = "the same as" if sequence == stored else "lower than"
     return f"its updateSequenceNumber {sequence} is {how} the {stored} that is stored: only a higher one replaces it"
 

@@ -1,4 +1,4 @@
-"""How a request is read, and how its answer is sent, by ASGI."""
+"""ASGI messages: reading a request's body, capturing a response, and sending one whole, halved or not at all."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jira_ci_sandbox.buffered_response import BufferedResponse
 
-# How long to linger on close, "for no time", as the C structure of the system.
+# The C structure `linger` for SO_LINGER, switched on with a time of zero: closing then resets the connection.
 _NO_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
 async def read_body(receive: Receive, limit: int) -> bytes | None:
-    """Read a body to its end; None where it is larger than allowed."""
+    """Read a body to its end, and return it; None where it is larger than `limit` bytes."""
     body, size = bytearray(), 0
     while True:
         message = await receive()
@@ -30,7 +30,7 @@ async def read_body(receive: Receive, limit: int) -> bytes | None:
 
 
 async def buffer_response(app: ASGIApp, scope: Scope) -> BufferedResponse:
-    """Return what an application answers. It finds the body of the request in the scope's state."""
+    """Call an application and return its response. Its handlers find the request's body in the scope's state."""
     started: dict[str, Any] = {}
     body = bytearray()
 
@@ -47,23 +47,23 @@ async def buffer_response(app: ASGIApp, scope: Scope) -> BufferedResponse:
     return BufferedResponse(started["status"], headers, bytes(body))
 
 
-async def _send_start(send: Send, answer: BufferedResponse) -> bytes:
-    """Send status and headers of an answer, and return the body that goes with them."""
-    body = b"" if answer.status in (204, 304) else answer.body
-    headers = {**answer.headers, "content-length": str(len(body))}
-    if answer.status in (204, 304):
+async def _send_start(send: Send, response: BufferedResponse) -> bytes:
+    """Send the status and the headers of a response, and return the body to send with them."""
+    body = b"" if response.status in (204, 304) else response.body
+    headers = {**response.headers, "content-length": str(len(body))}
+    if response.status in (204, 304):
         del headers["content-length"]
     encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": answer.status, "headers": encoded})
+    await send({"type": "http.response.start", "status": response.status, "headers": encoded})
     return body
 
 
-async def send_response(send: Send, answer: BufferedResponse) -> None:
-    await send({"type": "http.response.body", "body": await _send_start(send, answer)})
+async def send_response(send: Send, response: BufferedResponse) -> None:
+    await send({"type": "http.response.body", "body": await _send_start(send, response)})
 
 
-async def send_half(send: Send, answer: BufferedResponse, transport: asyncio.Transport, receive: Receive) -> None:
-    body = await _send_start(send, answer)
+async def send_half(send: Send, response: BufferedResponse, transport: asyncio.Transport, receive: Receive) -> None:
+    body = await _send_start(send, response)
     await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
     transport.close()
     await wait_for_disconnect(receive)
@@ -71,7 +71,6 @@ async def send_half(send: Send, answer: BufferedResponse, transport: asyncio.Tra
 
 async def reset_connection(transport: asyncio.Transport, receive: Receive) -> None:
     connection = transport.get_extra_info("socket")
-    # To linger for no time makes the kernel answer with a reset in place of an orderly end.
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
     transport.abort()
     await wait_for_disconnect(receive)

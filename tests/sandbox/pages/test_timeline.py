@@ -47,7 +47,7 @@ def test_each_deployment_has_a_column_and_lasts_until_the_next_in_its_lane() -> 
     assert first.x + COLUMN_WIDTH <= second.x
     assert second.x + COLUMN_WIDTH <= third.x
     assert first.y == third.y != second.y
-    assert (first.until, second.until, third.until) == (third.x, drawing.width, drawing.width)
+    assert (first.end_x, second.end_x, third.end_x) == (third.x, drawing.width, drawing.width)
 
 
 def test_details_stay_inside_the_drawing() -> None:

@@ -1,6 +1,6 @@
-"""The endpoints that Jira has: tokens, the cloud id, the bulk calls, and one entity at a time.
+"""Jira's endpoints: tokens, the cloud id, bulk calls, and single entities.
 
-Addresses are matched while still percent-encoded, because an id may hold a slash; the handlers decode.
+Paths are matched while still percent-encoded, because an id may hold a slash; the handlers decode them.
 """
 
 from __future__ import annotations
@@ -21,14 +21,13 @@ KINDS: tuple[Kind, ...] = ("builds", "deployments")
 
 
 class JiraApi:
-    """Jira's side of the contract, over a store."""
+    """The endpoints of one store."""
 
     def __init__(self, store: Store, settings: Callable[[], Settings], cloud_id: str) -> None:
         self._authentication = Authentication(store, settings, cloud_id)
         self._entities = EntityEndpoints(store, settings)
 
     def routes(self) -> list[Route]:
-        """Return every address that Jira answers on."""
         routes = self._authentication.routes()
         guard = self._authentication.require_credential
         for kind in KINDS:

@@ -1,4 +1,4 @@
-"""The endpoints that issue tokens, and who may call the others."""
+"""Authentication: the endpoints that issue tokens, and the check of a token before every other call."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Handler: TypeAlias = Callable[[Request], Response]
 
 
 class Authentication:
-    """Issues tokens, and lets in whom Jira would let in."""
+    """Issues tokens, and checks them as Jira does."""
 
     def __init__(self, store: Store, settings: Callable[[], Settings], cloud_id: str) -> None:
         self.store = store
@@ -43,7 +43,7 @@ class Authentication:
         self._signing_key = secrets.token_bytes(32)
 
     def routes(self) -> list[Route]:
-        """Return the addresses that need no token."""
+        """Return the endpoints that need no token."""
         return [
             Route("/oauth/token", self.oauth_token, methods=["POST"]),
             Route("/token", self.connect_token, methods=["GET"]),
@@ -77,7 +77,7 @@ class Authentication:
         return JSONResponse(answer, headers={"cache-control": "no-store"})
 
     def connect_token(self, request: Request) -> Response:
-        """Issue a JSON Web Token for a Connect key."""
+        """Issue a JSON Web Token for a Connect key, which is a token of the app."""
         credential = self._credential("connect", _bearer_token(request))
         if credential is None:
             self._log_refusal(request, "authorization", _bearer_token(request))
@@ -91,7 +91,7 @@ class Authentication:
         return PlainTextResponse(token, headers={"cache-control": "no-store"})
 
     def tenant_info(self, request: Request) -> Response:
-        """Tell the cloud id."""
+        """Return the cloud id of the site."""
         return JSONResponse({"cloudId": self.cloud_id})
 
     def _credential(self, kind: str, secret: Any) -> Credential | None:
@@ -101,7 +101,7 @@ class Authentication:
         return credential if credential is not None and credential.kind == kind else None
 
     def _log_refusal(self, request: Request, where: str, secret: Any) -> None:
-        """Tell whoever looks at the log, not the client, why nobody was let in."""
+        """Say in the request log, but not to the client, why a secret or token was refused."""
         why = self.store.refusal_reason(digest(secret)) if isinstance(secret, str) and secret else "it is missing"
         request.state.verdict = Verdict("bad", "was refused", ((where, f"{why}; {RULES[401]}"),))
 
@@ -111,7 +111,7 @@ class Authentication:
     def require_credential(
         self, call: Callable[[Request, Kind], Response], kind: Kind, credential_kind: str
     ) -> Handler:
-        """Return a handler that lets in whom Jira would let in."""
+        """Return a handler that checks token, cloud id, permission and rate limit before `call`."""
 
         def handle(request: Request) -> Response:
             credential = self.store.credential_by_token(digest(_bearer_token(request)))

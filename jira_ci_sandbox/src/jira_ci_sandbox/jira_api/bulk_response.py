@@ -1,4 +1,4 @@
-"""The answer to a bulk call."""
+"""The response to a bulk call: which entities are accepted or rejected, and which keys are unknown."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jira_ci_sandbox.verdict import Verdict, bulk_verdict
 
 
 class BulkResponse:
-    """The answer to one bulk call while it grows, entity by entity."""
+    """The response to one bulk call, built entity by entity. `updates` are those to store."""
 
     def __init__(self, kind: Kind, settings: Settings, credential: str | None) -> None:
         self.updates: list[Update] = []
@@ -27,7 +27,7 @@ class BulkResponse:
         self._unknown_associations: dict[str, dict[str, None]] = {}
 
     def add(self, entity: Any, body: Mapping[str, Any]) -> None:
-        """Judge one entity of a request: accept it for what is known, or reject it."""
+        """Accept an entity of a request for its known keys, or reject it."""
         key = contract.entity_key(entity, self._kind)
         problems = contract.entity_problems(entity, self._kind)
         if problems:
@@ -53,7 +53,7 @@ class BulkResponse:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Return the body of the answer."""
+        """Return the response body."""
         noun = self._kind.capitalize()
         return {
             f"accepted{noun}": self._accepted,
@@ -65,7 +65,7 @@ class BulkResponse:
         }
 
     def verdict(self, stale: int) -> Verdict:
-        """Return the verdict on the call, of whose updates so many were stale."""
+        """Return the verdict on the call. `stale` is the number of its updates that were stale."""
 
         def messages(one: dict[str, Any]) -> list[str]:
             return [error["message"] for error in one["errors"]]
@@ -86,7 +86,7 @@ class BulkResponse:
         self._rejected.append({"key": key, "errors": errors})
 
     def _keep_known(self, entity: Mapping[str, Any]) -> tuple[dict[str, Any] | None, list[str]]:
-        """Return the entity with only what is known here, and its issue keys; None where nothing is."""
+        """Return an entity without its unknown keys (None where none is known), and its known issue keys."""
         if "issueKeys" in entity:
             known, unknown = _partition(entity["issueKeys"], self._settings.knows_issue)
             self._unknown_keys |= dict.fromkeys(unknown)

@@ -1,4 +1,4 @@
-"""The endpoints of builds and deployments: the bulk calls, and one entity at a time."""
+"""The endpoints of builds and deployments: bulk calls, and single entities."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from jira_ci_sandbox.records import Update
 from jira_ci_sandbox.settings import Settings
 from jira_ci_sandbox.store import Store
 
-# What an entity's address ends with, below the base, and which field of its key each part is.
+# The path of an entity below the base, and the parameter that holds each field of its key.
 ADDRESSES: dict[Kind, tuple[str, dict[str, str]]] = {
     "builds": (
         "/pipelines/{pipeline}/builds/{number}",
@@ -39,14 +39,14 @@ ADDRESSES: dict[Kind, tuple[str, dict[str, str]]] = {
 
 
 class EntityEndpoints:
-    """The calls that read and write builds and deployments."""
+    """The endpoints that read and write builds and deployments."""
 
     def __init__(self, store: Store, settings: Callable[[], Settings]) -> None:
         self.store = store
         self.settings = settings
 
     def endpoints(self, kind: Kind) -> list[tuple[str, str, Callable[[Request, Kind], Response]]]:
-        """Return the calls of a kind: the method, what the address ends with, and the handler."""
+        """Return the endpoints of a kind, each with its method, its path below the base, and its handler."""
         address, parts = ADDRESSES[kind]
         calls: list[tuple[str, str, Callable[[Request, Kind], Response]]] = [
             ("POST", "/bulk", self._bulk),
@@ -58,7 +58,7 @@ class EntityEndpoints:
             calls.append(("GET", address + "/gating-status", self._with_key(parts, self._gating_status)))
         return calls
 
-    # The bulk call
+    # Bulk calls
 
     def _bulk(self, request: Request, kind: Kind) -> Response:
         settings = self.settings()
@@ -82,12 +82,12 @@ class EntityEndpoints:
         request.state.verdict = response.verdict(stale)
         return JSONResponse(response.as_json(), 202)
 
-    # One entity at a time
+    # Single entities
 
     def _with_key(
         self, parts: Mapping[str, str], call: Callable[[Request, Kind, dict[str, Any]], Response]
     ) -> Callable[[Request, Kind], Response]:
-        """Return a handler that gets the key which the address names."""
+        """Return a handler that passes the key in the path on to `call`."""
 
         def handle(request: Request, kind: Kind) -> Response:
             key: dict[str, Any] = {name: unquote(request.path_params[part]) for name, part in parts.items()}

@@ -1,4 +1,4 @@
-"""The rate limit of the site."""
+"""The rate limit, which Jira has for a site as a whole."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ from jira_ci_sandbox.settings import Settings
 
 
 class RateLimit:
-    """Counts the calls of the last period. Jira has one limit for a whole site, so there is one count.
-
-    It begins anew whenever the settings change.
-    """
+    """Counts the calls within the last period. Changed settings reset the count."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -23,7 +20,7 @@ class RateLimit:
         self._settings: Settings | None = None
 
     def hit(self, settings: Settings) -> float:
-        """Count one call. Returns 0.0, or the seconds to wait where it is one too many."""
+        """Count a call and return 0.0, or the seconds to wait where it exceeds the limit."""
         with self._lock:
             now = self._clock()
             if settings is not self._settings:

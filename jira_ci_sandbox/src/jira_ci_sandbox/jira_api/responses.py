@@ -1,4 +1,4 @@
-"""What the endpoints have in common: how a JSON body is read, and how a refusal is written."""
+"""Reading JSON request bodies, and the error responses in each of Jira's shapes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 
 class ApiError(Exception):
-    """An answer other than success, raised from wherever it becomes clear."""
+    """An error response, raised from below a handler."""
 
     def __init__(self, response: Response) -> None:
         super().__init__(response.status_code)
@@ -23,7 +23,7 @@ def is_json(request: Request) -> bool:
 
 
 def decode_json(body: bytes | None) -> Any:
-    """Return a JSON body. Raises ValueError with a sentence."""
+    """Return the value of a JSON body. Raises ValueError with a sentence for the client."""
     if body is None:
         raise ValueError("The body is too large")
     try:

@@ -1,4 +1,4 @@
-"""The pages that people look at, one module for each noun: issues, the timeline, the app, the log of requests."""
+"""The pages for a browser: issues, the timeline of deployments, the app, and the request log."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from jira_ci_sandbox.store import Store
 
 
 class Pages:
-    """All pages, over a store. `keep` changes the settings that `settings` tells."""
+    """All pages of a store. `settings` returns the current settings, and `apply_settings` changes them."""
 
     def __init__(
         self, store: Store, settings: Callable[[], Settings], apply_settings: Callable[[Settings], None], cloud_id: str
@@ -25,7 +25,7 @@ class Pages:
         self.request_log = RequestLogPages(self._context)
 
     def routes(self) -> list[Route]:
-        """Return the address of every page and of every form on them."""
+        """Return the routes of all pages and forms; the stream of the request log is dispatched separately."""
         context = self._context
         groups = (context, IssuePages(context), TimelinePages(context), AppPages(context), self.request_log)
         return [route for group in groups for route in group.routes()]

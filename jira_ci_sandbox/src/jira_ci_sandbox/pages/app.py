@@ -1,4 +1,4 @@
-"""The pages of the app: installing it, its Configure page with the tokens, and the site's incoming links."""
+"""The pages of the Harness CI Jira app: installing it, its tokens, and the OAuth clients of the site."""
 
 from __future__ import annotations
 
@@ -21,14 +21,13 @@ CONFIGURE, LINKS = "/app/configure", "/app/links"
 
 
 class AppPages:
-    """The app, its tokens, and the OAuth credentials of the site."""
+    """The pages of the app, of its tokens, and of OAuth clients (in Jira, incoming links)."""
 
     def __init__(self, context: PageContext) -> None:
         self._context = context
         self._store = context.store
 
     def routes(self) -> list[Route]:
-        """Return the addresses of these pages and their forms."""
         pages: dict[str, Callable[[Request], Response]] = {
             "/app": self.app,
             CONFIGURE: self.configure,
@@ -49,34 +48,33 @@ class AppPages:
         ]
 
     def app(self, request: Request) -> Response:
-        """Show what the app is, and whether it is installed."""
+        """Show whether the app is installed."""
         tokens = [one for one in self._store.credentials() if one.kind == "connect" and not one.revoked]
         links = [one for one in self._store.credentials() if one.kind == "oauth" and not one.revoked]
         return self._context.render_page(request, "app.html", tokens=len(tokens), links=len(links))
 
     def install(self, request: Request, session: Session, form: Form) -> Response:
-        """Install the app on this site."""
         self._store.set_app(replace(self._store.app(), installed=True))
         return redirect_to(CONFIGURE)
 
     def uninstall(self, request: Request, session: Session, form: Form) -> Response:
-        """Take the app off this site, with all its tokens."""
+        """Uninstall the app, and revoke all its tokens."""
         self._store.set_app(AppState())
         return redirect_to("/app")
 
     def permit(self, request: Request, session: Session, form: Form) -> Response:
-        """Allow everybody to generate tokens, or only administrators."""
+        """Allow all users to generate tokens, or administrators only."""
         self._store.set_app(replace(self._store.app(), users_may_generate=form.get("allowed") == "yes"))
         return redirect_to(CONFIGURE)
 
     # The tokens of the app
 
     def configure(self, request: Request) -> Response:
-        """Show the tokens that this session may know of."""
+        """Show the tokens that the session may see."""
         return self._configure(request)
 
     def generate(self, request: Request, session: Session, form: Form) -> Response:
-        """Generate a token, which the next page shows once."""
+        """Generate a token. The next page shows it once."""
         app = self._store.app()
         if not app.installed:
             why = "The app is not installed on this site."
@@ -89,21 +87,20 @@ class AppPages:
         return self._create_credential("connect", request, session, form)
 
     def revoke_token(self, request: Request, session: Session, form: Form) -> Response:
-        """Revoke a token, the session's own or as an administrator any."""
+        """Revoke a token: one of its own role, or any as an administrator."""
         return self._revoke_credential("connect", request, session, form)
 
     # Incoming links
 
     def links(self, request: Request) -> Response:
-        """Show the OAuth credentials of the site."""
+        """Show the OAuth clients that the session may see."""
         return self._links(request)
 
     def create_link(self, request: Request, session: Session, form: Form) -> Response:
-        """Create a client id and its secret, which the next page shows once."""
+        """Create an OAuth client. The next page shows its secret once."""
         return self._create_credential("oauth", request, session, form)
 
     def revoke_link(self, request: Request, session: Session, form: Form) -> Response:
-        """Revoke a client."""
         return self._revoke_credential("oauth", request, session, form)
 
     # Both
@@ -128,14 +125,14 @@ class AppPages:
         known = [one.name for one in self._visible(kind, session)]
         back = CONFIGURE if kind == "connect" else LINKS
         if form.get("name") not in known:
-            why = "There is none of this name, or it belongs to somebody else."
+            why = "There is none of this name, or it belongs to another user."
             remedy = "Choose one from the list."
             return self._context.render_refusal(request, 404, "Nothing was revoked.", why, remedy, back)
         self._store.revoke(form["name"])
         return redirect_to(back)
 
     def _visible(self, kind: str, session: Session) -> list[Credential]:
-        """Return the credentials that a session may know of, the newest first and revoked ones last."""
+        """Return the credentials that a session may see, newest first, with revoked ones last."""
         found = [one for one in self._store.credentials() if one.kind == kind]
         own = [one for one in reversed(found) if session.is_administrator or one.owner == session.role]
         return sorted(own, key=lambda one: one.revoked)

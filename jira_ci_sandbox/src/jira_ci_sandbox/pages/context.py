@@ -1,4 +1,4 @@
-"""What all pages share: the templates, the headers, forms, the style sheet and the script."""
+"""What all pages share: templates, headers, the handling of forms, and the static files."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FormHandler: TypeAlias = Callable[[Request, Session, Form], Response]
 
 
 class PageContext:
-    """Renders pages and takes forms."""
+    """Renders pages and handles forms, with the store, its queries, the settings and the sessions."""
 
     def __init__(
         self, store: Store, settings: Callable[[], Settings], apply_settings: Callable[[Settings], None], cloud_id: str
@@ -64,14 +64,13 @@ class PageContext:
         self._templates.globals |= {"with_query": with_query, "roles": ROLES}
 
     def routes(self) -> list[Route]:
-        """Return the addresses of the files and of the choice of a person."""
+        """Return the routes of the static files, and of the form that chooses a role."""
         files = [
             Route(f"/{name}", self._static_file(name, kind), methods=["GET"]) for name, kind in STATIC_FILES.items()
         ]
         return [*files, Route("/person", self.form_handler(self._choose_role), methods=["POST"])]
 
     def render_page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
-        """Return a page."""
         session = self.sessions.of(request)
         shown = {
             "url": str(request.base_url).rstrip("/"),
@@ -92,11 +91,14 @@ class PageContext:
     def render_refusal(
         self, request: Request, status: int, what: str, why: str, remedy: str, back: str = "/"
     ) -> Response:
-        """Return the page that says what did not happen, why, and what to do."""
+        """Return an error page that says what happened, why, and what to do."""
         return self.render_page(request, "refused.html", status, what=what, why=why, remedy=remedy, back=back)
 
     def form_handler(self, handler: FormHandler, administrators: bool = False) -> Callable[[Request], Response]:
-        """Return a handler that takes a form from our own pages only, and from administrators only where it must."""
+        """Return a handler that accepts forms from the sandbox's own pages only.
+
+        With `administrators`, it refuses those of other roles as well.
+        """
 
         def handle(request: Request) -> Response:
             body = request.state.body
@@ -130,13 +132,13 @@ class PageContext:
 
 
 def redirect_to(address: str) -> Response:
-    """Send a browser on to a page of ours; to the first one, where the address might be somebody else's."""
-    is_ours = address.startswith("/") and not address.startswith("//") and "\\" not in address and address.isprintable()
-    return RedirectResponse(address if is_ours else "/", 303)
+    """Redirect to a page of the sandbox. Any address that may lead elsewhere is replaced by the start page."""
+    is_own = address.startswith("/") and not address.startswith("//") and "\\" not in address and address.isprintable()
+    return RedirectResponse(address if is_own else "/", 303)
 
 
 def is_web_address(text: str) -> bool:
-    """Tell whether a browser may follow this: never javascript: and its like."""
+    """Return whether a text is an http or https address. Others, such as javascript:, must not become links."""
     try:
         return urlsplit(text).scheme in ("http", "https")
     except ValueError:
@@ -144,11 +146,11 @@ def is_web_address(text: str) -> bool:
 
 
 def with_query(path: str, **values: Any) -> str:
-    """Return an address with those values in its query that say something."""
+    """Return a path with a query of the values that are neither None nor empty."""
     given = {name: value for name, value in values.items() if value not in (None, "")}
     return f"{path}?{urlencode(given)}" if given else path
 
 
 def parse_number(text: str | None, otherwise: int = 1) -> int:
-    """Return the number that a query names; whatever else stands there is none."""
+    """Return the number in a text, or `otherwise` where the text is missing or no number of up to 9 digits."""
     return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 10 else otherwise

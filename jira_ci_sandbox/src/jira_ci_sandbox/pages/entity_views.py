@@ -1,4 +1,4 @@
-"""One build or deployment as a page shows it."""
+"""Builds and deployments as dictionaries for the templates."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 from jira_ci_sandbox.contract import ENVIRONMENT_TYPES
 from jira_ci_sandbox.records import Update
 
-# From what customers use to what developers do.
+# The order on the pages: what customers use comes first.
 ENVIRONMENT_ORDER = ("production", "staging", "testing", "development", "unmapped")
 assert set(ENVIRONMENT_ORDER) == set(ENVIRONMENT_TYPES)
 
 
 def entity_view(update: Update) -> dict[str, Any]:
-    """Return what a page shows of one entity."""
+    """Return what a page shows of a build or deployment."""
     entity = update.entity
     pipeline = entity.get("pipeline", {})
     return {
@@ -37,7 +37,7 @@ def entity_view(update: Update) -> dict[str, Any]:
 
 
 def group_by_type(updates: Iterable[Update]) -> list[tuple[str, list[dict[str, Any]]]]:
-    """Group deployments by the type of their environment, production first; types without any are left out."""
+    """Group deployments by the type of their environment, production first. Types without deployments are left out."""
     found = [entity_view(update) for update in updates]
     groups = [(name, [one for one in found if one["environment"]["type"] == name]) for name in ENVIRONMENT_ORDER]
     return [
@@ -48,7 +48,7 @@ def group_by_type(updates: Iterable[Update]) -> list[tuple[str, list[dict[str, A
 
 
 def update_view(update: Update) -> dict[str, Any]:
-    """Return what a page shows of one update of an entity: what came, when, from whom, and what became of it."""
+    """Return what a page shows of an update: what was received, when, by which credential, and its outcome."""
     sent = update.received or update.entity
     return {
         "id": update.id,

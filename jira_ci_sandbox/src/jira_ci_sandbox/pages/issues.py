@@ -1,4 +1,4 @@
-"""The pages of the site's issues: the list, and one issue with its Development panel."""
+"""The pages of issues: the list, and one issue with its Development panel."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ MAX_SUMMARY_LENGTH = 255
 
 
 class IssuePages:
-    """The list of issues, and each issue."""
+    """The page of all issues, and that of each."""
 
     def __init__(self, context: PageContext) -> None:
         self._context = context
         self._queries = context.queries
 
     def routes(self) -> list[Route]:
-        """Return the addresses of these pages and their forms."""
         return [
             Route("/", self.issues, methods=["GET"]),
             Route("/projects", self._context.form_handler(self.add_project, administrators=True), methods=["POST"]),
@@ -33,7 +32,7 @@ class IssuePages:
         ]
 
     def issues(self, request: Request) -> Response:
-        """Show the issues, the one that heard something last on top."""
+        """Show the issues, most recently updated first."""
         search = request.query_params.get("search", "").strip().upper()
         project = request.query_params.get("project", "")
         issues = self._queries.issues(search, project, parse_number(request.query_params.get("page")))
@@ -50,7 +49,7 @@ class IssuePages:
         )
 
     def add_project(self, request: Request, session: Session, form: Form) -> Response:
-        """Let this Jira know one more project."""
+        """Add a project to those that exist."""
         settings = self._context.settings()
         try:
             patterns = project_patterns(form.get("project", ""))
@@ -62,7 +61,6 @@ class IssuePages:
         return redirect_to(form.get("back", "/"))
 
     def issue(self, request: Request) -> Response:
-        """Show one issue."""
         key = unquote(request.path_params["key"])
         if not self._context.settings().knows_issue(key):
             return self._context.render_page(request, "unknown.html", 404, key=key, is_key=is_issue_key(key))
@@ -92,7 +90,6 @@ class IssuePages:
         )
 
     def set_summary(self, request: Request, session: Session, form: Form) -> Response:
-        """Give an issue another summary."""
         key = unquote(request.path_params["key"])
         if self._context.settings().knows_issue(key):
             self._context.store.set_summary(key, form.get("summary", "").strip()[:MAX_SUMMARY_LENGTH])

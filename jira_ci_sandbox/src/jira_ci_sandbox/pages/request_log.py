@@ -1,4 +1,4 @@
-"""The page of requests: a live log of every call with its verdict, and what shall go wrong with the next ones."""
+"""The page of requests: a live log of the calls to Jira with their verdicts, and the faults of the next ones."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from jira_ci_sandbox.transport import wait_for_disconnect
 
 PATH = "/requests"
 STREAM = "/requests/stream"
-KEEP_ALIVE_SECONDS = 15.0  # seconds without news after which a word keeps the connection open
+KEEP_ALIVE_SECONDS = 15.0  # without calls, after which a comment keeps the stream's connection open
 MAX_BODY_LENGTH = 4000
 
-# What people can switch on: its name, what they read, and the fault.
+# The faults on offer: the name in the form, the label, and the fault.
 FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
     "rate-limit": ("429: the rate limit is exceeded", {"action": "answer", "status": 429}),
     "unavailable": ("503: not available", {"action": "answer", "status": 503}),
@@ -42,11 +42,11 @@ MATCHES = {
     "token": "tokens only",
     "any": "any call",
 }
-SECONDS = 2
+DELAY_SECONDS = 2
 
 
 class RequestLogPages:
-    """The log of requests, as a page and as a stream of events."""
+    """The request log, as a page and as a stream of server-sent events."""
 
     def __init__(self, context: PageContext) -> None:
         self._context = context
@@ -54,7 +54,7 @@ class RequestLogPages:
         self._new_call = asyncio.Event()
 
     def routes(self) -> list[Route]:
-        """Return the addresses of the page and its forms; the stream is not one of them, since it does not end."""
+        """Return the routes of the page and its forms. The stream has none, since its response does not end."""
         administrators = {
             "faults": self.add_fault,
             "faults/clear": self.clear_faults,
@@ -68,7 +68,7 @@ class RequestLogPages:
         ]
 
     def page(self, request: Request) -> Response:
-        """Show the last calls, the newest on top, and what will go wrong with the next ones."""
+        """Show the last calls, newest first, and the planned faults."""
         calls = [call_view(call) for call in reversed(self._context.queries.requests())]
         settings = self._context.settings()
         return self._context.render_page(
@@ -81,11 +81,11 @@ class RequestLogPages:
             matches=MATCHES,
             rate_limit=settings.rate_limit,
             rate_period=settings.rate_period,
-            seconds=SECONDS,
+            seconds=DELAY_SECONDS,
         )
 
     def add_fault(self, request: Request, session: Session, form: Form) -> Response:
-        """Let the next calls go wrong."""
+        """Plan a fault of the next calls."""
         count = parse_number(form.get("count"), 0)
         if form.get("fault") not in FAULTS or form.get("match") not in MATCHES or not count:
             why = "A fault needs one of the listed ways to go wrong, one of the listed calls, and a number from 1 on."
@@ -94,37 +94,34 @@ class RequestLogPages:
         _, fault = FAULTS[form["fault"]]
         details: dict[str, Any] = {"match": form["match"], "count": count}
         if fault.get("status") == 429:
-            details["headers"] = {"Retry-After": str(SECONDS), "Content-Type": "application/json"}
+            details["headers"] = {"Retry-After": str(DELAY_SECONDS), "Content-Type": "application/json"}
             details["body"] = json.dumps({"code": 429, "message": "Rate limit exceeded"})
         if fault["action"] == "slow":
-            details["seconds"] = SECONDS
+            details["seconds"] = DELAY_SECONDS
         self._store.add_fault(fault_from_json(fault | details))
         return redirect_to(f"{PATH}#faults")
 
     def clear_faults(self, request: Request, session: Session, form: Form) -> Response:
-        """Let nothing go wrong any more."""
         self._store.clear_faults()
         return redirect_to(f"{PATH}#faults")
 
     def change_limit(self, request: Request, session: Session, form: Form) -> Response:
-        """Change the rate limit of the site."""
         changes = {"rate_limit": parse_number(form.get("limit"), 0)}
         changes["rate_period"] = max(1, parse_number(form.get("period"), 60))
         self._context.apply_settings(self._context.settings().with_changes(changes))
         return redirect_to(f"{PATH}#faults")
 
     def clear(self, request: Request, session: Session, form: Form) -> Response:
-        """Empty the log."""
         self._store.clear_requests()
         return redirect_to(PATH)
 
     def publish(self) -> None:
-        """Tell all who watch that there is another call. Belongs to the event loop's thread."""
+        """Wake all streams for a new call. Only the event loop's thread may call this."""
         self._new_call.set()
         self._new_call = asyncio.Event()
 
     async def stream(self, request: Request, receive: Receive, send: Send, stopping: asyncio.Event) -> None:
-        """Send each call as an event, until the browser or this server goes."""
+        """Send each call as an event, until the browser disconnects or the server stops."""
         headers = SECURITY_HEADERS | {"content-type": "text/event-stream; charset=utf-8"}
         encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
         await send({"type": "http.response.start", "status": 200, "headers": encoded})
@@ -154,7 +151,7 @@ class RequestLogPages:
 
 
 def call_view(call: dict[str, Any]) -> dict[str, Any]:
-    """Return a logged call with its body as people read it, cut where nobody would read on."""
+    """Return a logged call with its body as text, of which only the beginning is shown."""
     body = "" if call["body"] is None else json.dumps(call["body"], indent=2, ensure_ascii=False)
     is_cut = len(body) > MAX_BODY_LENGTH
     verdict = call["verdict"] or {"tone": "planned", "words": "from before verdicts were kept", "problems": []}
@@ -162,7 +159,7 @@ def call_view(call: dict[str, Any]) -> dict[str, Any]:
 
 
 def fault_view(fault: dict[str, Any]) -> dict[str, Any]:
-    """Return a planned fault with words for what it is."""
+    """Return a planned fault with its label."""
     is_answer = fault["action"] == "answer"
     words = f"answer {fault['status']}" if is_answer else fault["action"]
     for known, preset in FAULTS.values():

@@ -1,7 +1,7 @@
-"""The deployments of a project over time: a lane for each environment of each pipeline, drawn as SVG.
+"""The deployments of a project over time, drawn as SVG: one lane for each environment of each pipeline.
 
-Each deployment has a column of its own, in the order in which this Jira heard of them: two in one second stay apart,
-and a quiet month takes no room.
+Each deployment has a column of its own, in the order of arrival. So two within a second do not overlap, and a month
+without deployments takes no space.
 """
 
 from __future__ import annotations
@@ -20,19 +20,20 @@ from jira_ci_sandbox.pages.context import PageContext, parse_number, redirect_to
 from jira_ci_sandbox.pages.entity_views import ENVIRONMENT_ORDER, entity_view
 from jira_ci_sandbox.records import Update
 
+# All sizes and positions are in pixels.
 COLUMN_WIDTH, LANE_HEIGHT, HEADING_HEIGHT, TOP, DETAILS_HEIGHT = 34, 44, 30, 34, 92
 MIN_WIDTH, DETAILS_WIDTH = 980, 292
-CHARACTER_WIDTH = 7  # about as wide as one of a label, in pixels
+CHARACTER_WIDTH = 7  # of a label, approximately
 MAX_LINE_LENGTH = 40
 
 
 @dataclass(frozen=True)
 class Mark:
-    """One deployment: where it is drawn, what it was, and how far it lasted."""
+    """The mark of one deployment. The line behind it ends at `end_x`, where the next one replaced it."""
 
     x: int
     y: int
-    until: int
+    end_x: int
     details_x: int
     href: str
     deployment: dict[str, Any]
@@ -41,7 +42,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Lane:
-    """One row: the heading of a pipeline, or an environment of it. Positions are in pixels from the top."""
+    """One row: an environment, or the heading of a pipeline, whose `type` is None."""
 
     y: int
     height: int
@@ -51,7 +52,7 @@ class Lane:
 
 @dataclass(frozen=True)
 class Drawing:
-    """Everything that is drawn, in pixels."""
+    """The whole timeline. `ticks` are labels of the time axis with their positions."""
 
     width: int
     height: int
@@ -62,49 +63,47 @@ class Drawing:
 
     @property
     def floor(self) -> int:
-        """Where the lanes end and the details begin."""
+        """The y position where the lanes end and the details begin."""
         return self.height - DETAILS_HEIGHT
 
 
 class TimelinePages:
-    """The timelines of all projects."""
+    """The page of each project's timeline."""
 
     def __init__(self, context: PageContext) -> None:
         self._context = context
 
     def routes(self) -> list[Route]:
-        """Return the addresses of these pages."""
         return [
             Route("/deployments", self.latest_project, methods=["GET"]),
             Route("/projects/{project}/deployments", self.timeline, methods=["GET"]),
         ]
 
     def latest_project(self, request: Request) -> Response:
-        """Go to the project that heard something last."""
+        """Redirect to the timeline of the project that was updated last."""
         projects = sorted(self._context.queries.projects(), key=lambda project: project.updated_at)
         plain = [name for name in self._context.settings().projects if not set(name) & set("*?")]
         name = projects[-1].key if projects else (plain or ["DEMO"])[0]
         return redirect_to(f"/projects/{quote(name, safe='')}/deployments")
 
     def timeline(self, request: Request) -> Response:
-        """Show a project's deployments over time."""
         project = unquote(request.path_params["project"])
         if not self._context.settings().knows_issue(f"{project}-1"):
             return self._context.render_page(request, "unknown.html", 404, key=f"{project}-1", is_key=False)
-        part = self._context.queries.deployments(project, parse_number(request.query_params.get("page")))
+        list_page = self._context.queries.deployments(project, parse_number(request.query_params.get("page")))
         return self._context.render_page(
             request,
             "timeline.html",
             project=project,
             known=self._context.queries.projects(),
-            part=part,
-            drawing=draw(list(reversed(part.rows)), project),
-            deployments=[entity_view(update) for update in part.rows],
+            list_page=list_page,
+            drawing=draw(list(reversed(list_page.rows)), project),
+            deployments=[entity_view(update) for update in list_page.rows],
         )
 
 
 def draw(updates: Sequence[Update], project: str) -> Drawing:
-    """Place deployments, the oldest first."""
+    """Draw deployments, which are given oldest first."""
     deployments = [entity_view(update) for update in updates]
     lanes, places, floor = _layout_lanes(deployments)
     width = max(MIN_WIDTH, COLUMN_WIDTH * (len(deployments) + 1))
@@ -117,7 +116,7 @@ def draw(updates: Sequence[Update], project: str) -> Drawing:
         mark = Mark(
             x=x,
             y=places[lane],
-            until=ends.get(lane, width),
+            end_x=ends.get(lane, width),
             details_x=max(0, min(x - DETAILS_WIDTH // 2, width - DETAILS_WIDTH)),
             href=_entity_path(deployment, project),
             deployment=deployment,
@@ -175,7 +174,7 @@ def _shorten(text: str) -> str:
 
 
 def _time_ticks(marks: Sequence[Mark]) -> list[tuple[int, str]]:
-    """Name the time above those columns that have room for it; the date only where it is another one."""
+    """Label the columns with their times where there is room; with the date only where it changes."""
     ticks: list[tuple[int, str]] = []
     free_from, last_date, last_time = 0, "", ""
     for mark in marks:

@@ -24,7 +24,7 @@ def held(report, since=0.0, size=10):
 
 
 def drained(gathered):
-    while (call := gathered.due(1e9, no_more=True)) is not None:
+    while (call := gathered.next_batch(1e9, is_queue_empty=True)) is not None:
         yield gathered.take(call)
 
 
@@ -60,18 +60,18 @@ def test_of_one_build_only_the_newest_is_sent_in_whatever_order_they_come(make_r
 def test_a_full_call_is_sent_at_once_and_another_waits_for_more(make_report):
     gathered = gathering(most=2)
     gathered.add(held(make_report(1)))
-    assert gathered.due(0.5, no_more=True) is None
+    assert gathered.next_batch(0.5, is_queue_empty=True) is None
     gathered.add(held(make_report(2)))
     assert gathered.is_full
-    assert len(gathered.take(gathered.due(0.5, no_more=False))) == 2
+    assert len(gathered.take(gathered.next_batch(0.5, is_queue_empty=False))) == 2
 
 
 def test_while_there_is_more_in_the_queue_a_call_that_is_not_full_waits_longer(make_report):
     gathered = gathering()
     gathered.add(held(make_report(1)))
-    assert gathered.due(1.0, no_more=False) is None
-    assert gathered.due(1.0, no_more=True) is not None
-    assert gathered.due(10.0, no_more=False) is not None
+    assert gathered.next_batch(1.0, is_queue_empty=False) is None
+    assert gathered.next_batch(1.0, is_queue_empty=True) is not None
+    assert gathered.next_batch(10.0, is_queue_empty=False) is not None
 
 
 def test_bytes_fill_a_call_as_well_and_one_report_always_fits(make_report):

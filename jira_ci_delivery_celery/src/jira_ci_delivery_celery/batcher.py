@@ -30,67 +30,68 @@ class PendingReport(Generic[M]):
 class Batcher(Generic[M]):
     """What a worker holds, in groups that can be one call each."""
 
-    def __init__(self, most: int, most_bytes: int, window: float, hold: float) -> None:
+    def __init__(self, max_reports: int, max_bytes: int, window: float, busy_window: float) -> None:
         """At most so many reports and bytes in a call.
 
         `window` is how long a report waits for others while there are none, `hold` how long while there are more for
         other calls, in seconds.
         """
-        self._most, self._most_bytes, self._window, self._hold = most, most_bytes, window, hold
+        self._max_reports, self._max_bytes = max_reports, max_bytes
+        self._window, self._busy_window = window, busy_window
         self._groups: dict[Hashable, dict[tuple[object, ...], PendingReport[M]]] = {}
 
     def __len__(self) -> int:
         return sum(1 + len(one.older) for group in self._groups.values() for one in group.values())
 
-    def add(self, held: PendingReport[M]) -> None:
+    def add(self, pending: PendingReport[M]) -> None:
         """Hold one more; of two about the same entity the one with the higher sequence is sent."""
-        report = held.report
-        group = self._groups.setdefault(_call_of(report), {})
+        report = pending.report
+        group = self._groups.setdefault(_batch_key(report), {})
         other = group.get(report.identity)
         if other is None:
-            group[report.identity] = held
-        elif held.report.entity.sequence > other.report.entity.sequence:
-            held.older += [other, *other.older]
+            group[report.identity] = pending
+        elif pending.report.entity.sequence > other.report.entity.sequence:
+            pending.older += [other, *other.older]
             other.older = []
-            group[report.identity] = held
+            group[report.identity] = pending
         else:
-            other.older.append(held)
+            other.older.append(pending)
 
     @property
     def is_full(self) -> bool:
         """Whether there is enough for a whole call."""
         return any(self._is_full(group.values()) for group in self._groups.values())
 
-    def due(self, now: float, *, no_more: bool) -> Hashable | None:
+    def next_batch(self, now: float, *, is_queue_empty: bool) -> Hashable | None:
         """What is to be sent now: a whole call, else one that has waited; None where there is time for more to come.
 
-        `no_more` says that the queue is empty.
+        `is_queue_empty` says that the queue is empty.
         """
-        longest = self._window if no_more else self._hold
-        for call, group in self._groups.items():
+        longest = self._window if is_queue_empty else self._busy_window
+        for key, group in self._groups.items():
             if self._is_full(group.values()):
-                return call
-        for call, group in self._groups.items():
+                return key
+        for key, group in self._groups.items():
             if min(one.since for one in group.values()) + longest <= now:
-                return call
+                return key
         return None
 
-    def first(self, call: Hashable) -> PendingReport[M]:
+    def first(self, key: Hashable) -> PendingReport[M]:
         """The one that was taken first of those for a call."""
-        return next(iter(self._groups[call].values()))
+        return next(iter(self._groups[key].values()))
 
-    def take(self, call: Hashable) -> list[PendingReport[M]]:
+    def take(self, key: Hashable) -> list[PendingReport[M]]:
         """The reports for one call, at most as many as it may hold, at least one; those taken first come first."""
-        group = self._groups[call]
+        group = self._groups[key]
         taken: list[PendingReport[M]] = []
         size = 0
         for one in list(group.values()):
             size += one.size
-            if taken and (len(taken) == self._most or size > self._most_bytes):
+            if taken and (len(taken) == self._max_reports or size > self._max_bytes):
                 break
             taken.append(group.pop(one.report.identity))
         if not group:
-            del self._groups[call]
+            del self._groups[key]
         return taken
 
     def take_all(self) -> list[PendingReport[M]]:
@@ -101,9 +102,9 @@ class Batcher(Generic[M]):
 
     def _is_full(self, group: Iterable[PendingReport[M]]) -> bool:
         sizes = [one.size for one in group]
-        return len(sizes) >= self._most or sum(sizes) >= self._most_bytes
+        return len(sizes) >= self._max_reports or sum(sizes) >= self._max_bytes
 
 
-def _call_of(report: Report) -> Hashable:
+def _batch_key(report: Report) -> Hashable:
     site = report.site
     return site.url, site.cloud_id, report.entity.kind, tuple(sorted(report.properties.items()))

@@ -16,15 +16,15 @@ from typing import Any
 from kombu import Connection
 from kombu.message import Message
 
-from jira_ci_delivery_celery.message import CONTENT_TYPE, LARGEST
+from jira_ci_delivery_celery.message import CONTENT_TYPE, MAX_BYTES
 from jira_ci_delivery_celery.options import Options
 
-LONGEST_REASON = 500
+MAX_REASON_LENGTH = 500
 CONFIRM_SECONDS = 10.0
 PERSISTENT = 2
 
 
-class Names:
+class QueueNames:
     """What the queues are called."""
 
     def __init__(self, options: Options) -> None:
@@ -62,7 +62,7 @@ class Broker:
     """One connection to the broker."""
 
     def __init__(self, connection: Connection, options: Options) -> None:
-        self.names = Names(options)
+        self.names = QueueNames(options)
         self._channel = connection.channel()
         self._producer = connection.Producer(self._channel, auto_declare=False)
         self._is_redis = options.broker.startswith("redis")
@@ -73,7 +73,7 @@ class Broker:
         self._declared.add(name)
         return int(self._channel.queue_declare(queue=name, durable=True, auto_delete=False).message_count)
 
-    def put(self, name: str, body: str | bytes, headers: dict[str, object] | None = None) -> None:
+    def publish(self, name: str, body: str | bytes, headers: dict[str, object] | None = None) -> None:
         """Put a message into a queue; the broker has it when this returns."""
         self._declare(name)
         self._producer.publish(
@@ -97,13 +97,13 @@ class Broker:
 
     def move(self, message: Message, name: str, headers: dict[str, object]) -> None:
         """Put what a message holds into another queue, and only then take it out of its own."""
-        self.put(name, body_of(message)[:LARGEST], headers)
+        self.publish(name, message_body(message)[:MAX_BYTES], headers)
         message.ack()
 
     def dead_letter(self, message: Message, reason: str) -> None:
         """Make a message a dead letter."""
-        about = {"reason": reason[:LONGEST_REASON], "died": int(time.time()), "attempts": attempts_of(message)}
-        self.move(message, self.names.dead, {**about, "bytes": len(body_of(message))})
+        about = {"reason": reason[:MAX_REASON_LENGTH], "died": int(time.time()), "attempts": message_attempts(message)}
+        self.move(message, self.names.dead, {**about, "bytes": len(message_body(message))})
 
     def peek(self, name: str, most: int) -> list[Message]:
         """The first messages of a queue, which stay in it."""
@@ -114,7 +114,7 @@ class Broker:
             message.requeue()
         return taken
 
-    def restore(self) -> None:
+    def restore_unacked(self) -> None:
         """Redis: give back what a worker held that has died. RabbitMQ sees that by itself."""
         if self._is_redis:
             self._channel.qos.restore_visible(num=None, interval=1)
@@ -125,37 +125,37 @@ class Broker:
 
 
 @contextmanager
-def connected(options: Options, timeout: float = CONFIRM_SECONDS) -> Iterator[Broker]:
+def open_broker(options: Options, timeout: float = CONFIRM_SECONDS) -> Iterator[Broker]:
     """A connection to the broker, closed at the end; what is held then goes back to its queue."""
     with Connection(options.broker, connect_timeout=timeout, **connection_options(options, timeout)) as connection:
         connection.ensure_connection(timeout=timeout, max_retries=1, interval_start=0, interval_step=0)
         yield Broker(connection, options)
 
 
-def body_of(message: Message) -> bytes:
+def message_body(message: Message) -> bytes:
     """What is in a message, as it came."""
     body = message.body
     return body if isinstance(body, bytes) else bytes(body) if isinstance(body, memoryview) else str(body).encode()
 
 
-def id_of(message: Message) -> str:
+def message_id(message: Message) -> str:
     """What `jira-ci queue` calls a message."""
-    return hashlib.sha256(body_of(message)).hexdigest()[:12]
+    return hashlib.sha256(message_body(message)).hexdigest()[:12]
 
 
-def attempts_of(message: Message) -> int:
+def message_attempts(message: Message) -> int:
     """How often it was tried; whoever may write to the broker can say anything."""
     return int(number) if isinstance(number := _header(message, "attempts"), int) and 0 <= number < 10**6 else 0
 
 
-def due_of(message: Message) -> float:
+def message_due(message: Message) -> float:
     """When a message that waits is to be tried again, in seconds since the epoch."""
     return float(due) if isinstance(due := _header(message, "due"), (int, float)) else 0.0
 
 
-def reason_of(message: Message) -> str:
+def message_reason(message: Message) -> str:
     """Why it is a dead letter, or waits."""
-    return str(_header(message, "reason") or "")[:LONGEST_REASON]
+    return str(_header(message, "reason") or "")[:MAX_REASON_LENGTH]
 
 
 def _header(message: Message, name: str) -> object:

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 from jira_ci_delivery_celery.options import Options
 
-EXTRAS = ("site", "reports")
+EXTRA_FIELDS = ("site", "reports")
 
 
-class JsonLines(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """One line a record: when, how grave, who, what, and what more is known."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -22,15 +22,15 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "process": record.process,
             "message": record.getMessage(),
-            **{name: getattr(record, name) for name in EXTRAS if hasattr(record, name)},
+            **{name: getattr(record, name) for name in EXTRA_FIELDS if hasattr(record, name)},
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line)
 
 
-def set_up_logs(logger: logging.Logger, options: Options) -> None:
+def configure_logs(logger: logging.Logger, options: Options) -> None:
     """Have a worker's log written as the settings say."""
     if options.queue_log == "json":
         for handler in logger.handlers:
-            handler.setFormatter(JsonLines())
+            handler.setFormatter(JsonFormatter())

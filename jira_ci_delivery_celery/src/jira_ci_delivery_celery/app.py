@@ -1,8 +1,8 @@
-"""The Celery application: `jira-ci worker` runs it, and so does `celery -A jira_ci_delivery_celery.app worker`.
+"""The Celery application that `jira-ci worker` and `celery -A jira_ci_delivery_celery.app worker` run.
 
-Its settings come from the environment, as those of `jira-ci` do. Two tasks: `drain` delivers until the queue is empty,
-`release` brings back what has waited. Each worker sets them going by itself, so that no `beat` is needed; that two of
-them run at once is harmless.
+Its settings come from the environment, like those of `jira-ci`. It has two tasks: `drain` delivers until the queue is
+empty, `release` puts waiting reports that are due back into the queue. Every worker starts them itself, so `beat` is
+not needed. Several of them may run at once.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ BROKER_TIMEOUT = 10.0
 
 
 def make_app(options: Options) -> Celery:
-    """The application with these settings. Raises SettingsError where one that it needs is missing."""
-    options.keys  # noqa: B018  (raises now, not with the first message)
+    """Create the application. Raises SettingsError where a required setting is missing."""
+    options.keys  # noqa: B018  (raises at once where QUEUE_KEY is not set)
     connection = connection_options(options, BROKER_TIMEOUT)
-    # Celery waits for messages with its own time-outs.
+    # Time-outs of the transport would end Celery's own waiting for messages.
     transport = {name: value for name, value in connection["transport_options"].items() if "timeout" not in name}
     names = QueueNames(options)
     app = Celery("jira-ci", broker=options.broker)
@@ -48,7 +48,7 @@ def make_app(options: Options) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         worker_prefetch_multiplier=1,
-        # A drain that ends with its worker has held nothing that the broker does not know of.
+        # A drain need not run again when its worker dies: the broker returns the reports that it held.
         task_acks_late=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
     )
@@ -59,7 +59,7 @@ def make_app(options: Options) -> Celery:
 
 
 class Scheduler(bootsteps.StartStopStep):  # type: ignore[misc]
-    """Looks once a second whether there is something to do, and has as many drains run as that needs."""
+    """Checks the queues once a second, and starts as many drains as the waiting reports need."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
@@ -69,17 +69,15 @@ class Scheduler(bootsteps.StartStopStep):  # type: ignore[misc]
         self._released = 0.0
 
     def start(self, parent: Any) -> None:
-        """Begin with the consumer."""
         self._timer = parent.timer.call_repeatedly(TICK_SECONDS, self.schedule, (parent,))
 
     def stop(self, parent: Any) -> None:
-        """End with it."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def schedule(self, parent: Any) -> None:
-        """Start what is needed; a broker that cannot be reached is Celery's business, and the next tick's."""
+        """Start tasks in idle processes. Where the broker cannot be reached, Celery reconnects before a later call."""
         app = parent.app
         busy = len(state.reserved_requests)
         idle = max(1, parent.controller.concurrency or 1) - busy
@@ -100,7 +98,6 @@ class Scheduler(bootsteps.StartStopStep):  # type: ignore[misc]
 
 
 def _drain() -> dict[str, int]:
-    """Deliver what is in the queue."""
     context = _context()
     if context.are_all_paused:
         return {}
@@ -111,7 +108,6 @@ def _drain() -> dict[str, int]:
 
 
 def _release() -> int:
-    """Bring back what has waited."""
     with open_broker(_options()) as broker:
         return requeue_due(broker, _options())
 
@@ -128,7 +124,7 @@ def _context() -> WorkerContext:
 
 @signals.worker_init.connect  # type: ignore[untyped-decorator]
 def _check_settings(**_: Any) -> None:
-    """Say what is missing before the first message comes."""
+    """Exit where a setting or credential is missing, before the first message is taken."""
     options = _options()
     try:
         WorkerContext(options, os.environ)

@@ -1,4 +1,4 @@
-"""How fast a site may be called: one limit and one pause for each, shared through Redis, else held by this process."""
+"""The rate limit and the pause of each site, shared by all workers through Redis, else kept in this process."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ MIN_SLEEP = 0.01
 
 
 class Limiter:
-    """Permits for calls."""
+    """Grants permits to call sites."""
 
     def __init__(self, options: Options) -> None:
-        """Raises SettingsError where QUEUE_RATE is no rate."""
+        """Raises SettingsError where QUEUE_RATE is invalid."""
         from limits.storage import storage_from_string
         from limits.strategies import MovingWindowRateLimiter
 
@@ -40,13 +40,13 @@ class Limiter:
             self._redis = redis.Redis.from_url(url, **more)
 
     def remaining_pause(self, site: str) -> float:
-        """The seconds for which a site is not to be called at all."""
+        """The seconds until a paused site may be called again; 0 where it is not paused."""
         if self._redis is None:
             return max(0.0, self._pauses.get(site, 0.0) - time.monotonic())
         return max(0, int(self._redis.pttl(self._key("pause", site)))) / 1000
 
     def acquire(self, site: str) -> float | None:
-        """Wait for a permit to call a site once, and answer how long that took; None where the site is paused."""
+        """Wait for a permit to call a site once, and return the seconds waited; None where the site is paused."""
         began = time.monotonic()
         while not self.remaining_pause(site):
             if self._rate is None or self._strategy.hit(self._rate, self._prefix, site):
@@ -56,7 +56,10 @@ class Limiter:
         return None
 
     def record_failure(self, site: str, retry_after: float | None) -> float:
-        """Pause a site that gave no answer, for all workers: as long as it asked for, else longer each time."""
+        """Pause a site after a failed call, and return the seconds.
+
+        The pause is as long as the site asked for, else longer with each failure.
+        """
         if self._redis is None:
             if retry_after is None and self.remaining_pause(site):
                 return self.remaining_pause(site)
@@ -66,7 +69,7 @@ class Limiter:
             return pause
         left = self.remaining_pause(site)
         if left and (retry_after is None or left >= retry_after):
-            return left  # another worker saw it, too
+            return left  # another worker has paused it already
         failures = int(self._redis.incr(self._key("failures", site)))
         self._redis.expire(self._key("failures", site), FAILURE_TTL)
         pause = self._pause_seconds(failures, retry_after)
@@ -74,7 +77,7 @@ class Limiter:
         return pause
 
     def record_success(self, site: str) -> None:
-        """Begin anew with short pauses."""
+        """Forget the failures of a site, so that its next pause is a short one."""
         self._failures.pop(site, None)
         if self._redis is not None:
             self._redis.delete(self._key("failures", site))

@@ -1,4 +1,4 @@
-"""The log of a worker: one JSON object a line, where `QUEUE_LOG` is json."""
+"""The log of a worker, as one JSON object a line where `QUEUE_LOG` is json."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ EXTRA_FIELDS = ("site", "reports")
 
 
 class JsonFormatter(logging.Formatter):
-    """One line a record: when, how grave, who, what, and what more is known."""
+    """Formats a record as a JSON object on one line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line."""
         line: dict[str, object] = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
@@ -30,7 +29,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure_logs(logger: logging.Logger, options: Options) -> None:
-    """Have a worker's log written as the settings say."""
+    """Set the format of a worker's log that `QUEUE_LOG` names."""
     if options.queue_log == "json":
         for handler in logger.handlers:
             handler.setFormatter(JsonFormatter())

@@ -1,8 +1,8 @@
-"""What is on the wire: one report each, versioned JSON, signed, of limited size. `message.schema.json` describes it.
+"""The messages of the queue: each is one report as versioned, signed JSON of limited size.
 
-The signature is HMAC-SHA256, in hexadecimal, over `SIGNATURE_CONTEXT` and the message without its signature as
-canonical JSON: names sorted, no spaces, ASCII. An old message that is played back is harmless, since a report holds its
-own order.
+`message.schema.json` describes them. The signature is HMAC-SHA256, in hexadecimal, over `SIGNATURE_CONTEXT` and the
+message without its signature as canonical JSON: names sorted, no spaces, ASCII. Replaying an old message is harmless,
+since Jira keeps the report with the higher sequence.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from jira_ci_core import Report
 
 VERSION = 1
 MAX_BYTES = 256 * 1024
-"""Bytes; no report that Jira takes comes near."""
+"""The largest message; every report that Jira accepts is far smaller."""
 CONTENT_TYPE = "application/json"
 SIGNATURE_CONTEXT = b"jira-ci queue message\n"
 
 
 class RefusedMessageError(Exception):
-    """A message that no worker delivers; it says why."""
+    """A message that workers do not deliver, with the reason."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """What a message holds, once its signature is verified."""
+    """The content of a verified message."""
 
     report: Report
     published: float
-    """When, in seconds since the epoch, by the clock of the step."""
+    """When the step published it, in seconds since the epoch."""
 
 
 def sign(report: Report, key: bytes, published: float) -> str:
-    """The message for a report. Raises RefusedMessageError where it would be too large."""
+    """Return the signed message of a report. Raises RefusedMessageError where it would be too large."""
     content = {"version": VERSION, "published": int(published * 1000), "report": report.model_dump(mode="json")}
     text = _canonical({**content, "signature": _signature(content, key)})
     if len(text) > MAX_BYTES:
@@ -48,7 +48,7 @@ def sign(report: Report, key: bytes, published: float) -> str:
 
 
 def verify(body: bytes, keys: Sequence[bytes]) -> Message:
-    """What is in a message that was signed with one of the keys. Raises RefusedMessageError for every other one."""
+    """Return the content of a message that is signed with one of the keys. Raises RefusedMessageError for others."""
     if len(body) > MAX_BYTES:
         raise RefusedMessageError(f"oversized: it has {len(body)} bytes, and {MAX_BYTES} is the most")
     try:

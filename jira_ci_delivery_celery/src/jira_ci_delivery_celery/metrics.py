@@ -1,4 +1,4 @@
-"""What can be watched, in Prometheus' format: of all processes of a worker together, at `QUEUE_METRICS`."""
+"""Metrics for Prometheus, at the address `QUEUE_METRICS`: those of all processes of a worker together."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 
-# Read by the library when it is imported: where the processes of a worker put their figures together.
+# The folder in which the processes of a worker share their metrics. prometheus_client reads the variable on import.
 if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
     _folder, _owner = tempfile.mkdtemp(prefix="jira-ci-metrics-"), os.getpid()
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = _folder
@@ -27,7 +27,7 @@ from jira_ci_delivery_celery.broker import open_broker
 from jira_ci_delivery_celery.options import Options
 
 REPORTS = Counter(
-    "jira_ci_queue_reports", "Reports by what became of them: accepted, rejected, superseded, waiting, dead", ["result"]
+    "jira_ci_queue_reports", "Reports by result: accepted, rejected, superseded, waiting, dead", ["result"]
 )
 CALLS = Counter("jira_ci_queue_calls", "Bulk calls to Jira")
 UNKNOWN_KEYS = Counter("jira_ci_queue_unknown_keys", "Issue keys that Jira did not know")
@@ -42,25 +42,25 @@ __all__ = ["ACCEPTANCE", "CALLS", "RATE_LIMIT_WAITS", "REPORTS", "UNKNOWN_KEYS",
 
 
 class QueueDepthCollector(Collector):
-    """How many messages each queue holds, asked when it is looked at."""
+    """Counts the messages in each queue whenever the metrics are scraped."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
 
     def collect(self) -> list[GaugeMetricFamily]:
-        """The depths; none while the broker cannot be reached."""
+        """Return the depths of the queues, or nothing while the broker cannot be reached."""
         family = GaugeMetricFamily("jira_ci_queue_messages", "Messages that are in each queue", labels=["queue"])
         try:
             with open_broker(self._options) as broker:
                 for name in broker.names.all:
                     family.add_metric([name], broker.count(name))
-        except Exception:  # whoever looks at figures is not told of errors here; `jira-ci queue health` tells
+        except Exception:  # metrics do not report errors; `jira-ci queue health` does
             return []
         return [family]
 
 
 def serve(options: Options, host: str, port: int) -> None:
-    """Answer Prometheus in a thread of its own."""
+    """Serve the metrics in a background thread."""
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     registry.register(QueueDepthCollector(options))

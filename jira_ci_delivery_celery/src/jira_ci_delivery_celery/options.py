@@ -43,8 +43,6 @@ Waits = Annotated[tuple[Wait, ...], BeforeValidator(_split_waits), Field(min_len
 
 
 class Options(PluginSettings):
-    """What this plugin reads."""
-
     broker_url: BrokerUrl | None = setting(None, help="the broker: amqp://, amqps://, redis:// or rediss://")
     broker_ca: str | None = setting(
         None, help="a file of certificate authorities to trust for the broker, instead of the system's"
@@ -82,13 +80,13 @@ class Options(PluginSettings):
 
     @property
     def broker(self) -> str:
-        """The broker's address, password and all. Raises SettingsError where it is not set."""
+        """The broker's address with its password. Raises SettingsError where it is not set."""
         remedy = "set BROKER_URL, or another DELIVERY"
         return _required("BROKER_URL", self.broker_url, "reports are handed to it", remedy)
 
     @property
     def keys(self) -> tuple[bytes, ...]:
-        """The keys that a message may be signed with, the current one first. Raises SettingsError where none is set."""
+        """The keys that verify a message, the current one first. Raises SettingsError where it is not set."""
         remedy = "make one with `openssl rand -hex 32`, and set QUEUE_KEY to it for all steps and all workers"
         current = _required("QUEUE_KEY", self.queue_key, "messages are signed and verified with it", remedy)
         old = [self.queue_key_old.get_secret_value()] if self.queue_key_old else []
@@ -96,7 +94,7 @@ class Options(PluginSettings):
 
     @property
     def limiter(self) -> str | None:
-        """The address of the Redis that workers share a limit through, or None."""
+        """The address of the Redis through which workers share the rate limit, or None."""
         for url in (self.queue_limiter, self.broker_url):
             if url and url.get_secret_value().startswith("redis"):
                 return url.get_secret_value()

@@ -1,4 +1,4 @@
-"""What a step does: one message a report, until the broker has each or DEADLINE is over. Imports no Celery."""
+"""What a step does: it publishes a message for each report, and retries until DEADLINE. This does not import Celery."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BROKER_ERRORS = (OSError, AMQPError, KombuError, RedisError)
 
 
 def publish(reports: Sequence[Report], options: Options, http: Http) -> Receipt:
-    """Hand reports to the broker. Raises SettingsError where a setting that it needs is missing."""
+    """Publish reports to the broker. Raises SettingsError where a required setting is missing."""
     key, name = options.keys[0], QueueNames(options).reports
     outcomes: dict[int, Outcome] = {}
     messages: dict[int, str] = {}
@@ -52,13 +52,13 @@ def publish(reports: Sequence[Report], options: Options, http: Http) -> Receipt:
 
 
 def _is_final(error: BaseException) -> bool:
-    """Whether the same would fail again: the broker does not let this step in."""
+    """Whether a retry would fail as well, because the broker refuses the user, the password or the vhost."""
     cause = error.__cause__ or error
     return isinstance(cause, AuthenticationError) or getattr(cause, "code", None) in (403, 530)
 
 
 def broker_problem(options: Options, error: BaseException, what: str = "did not take the report") -> Problem:
-    """What a user is told of a broker that cannot be reached; without its password."""
+    """Return the problem of a broker that cannot be reached, without its password."""
     parts = urlsplit(options.broker)
     host = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
     why = str(getattr(error, "strerror", None) or error).strip() or type(error).__name__

@@ -1,7 +1,7 @@
-"""What a worker does: takes reports from the queue, verifies them, delivers them in bulk, and answers for each.
+"""The work of a worker: it takes reports from the queue, verifies them, and delivers them in bulk.
 
-A message is acknowledged only once its report was accepted, or is in another queue: among those that wait, or the dead
-letters. It is held for seconds, never longer than the broker allows.
+A message is acknowledged only when Jira has accepted its report or it is in another queue: a wait queue, or that of the
+dead letters. It is held for seconds, never longer than the broker allows.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 from jira_ci_core import JiraCiError, Outcome, Problem, Receipt, Result, Sender
@@ -23,33 +23,32 @@ from jira_ci_delivery_celery.options import Options
 log = logging.getLogger(__name__)
 
 BUSY_WINDOW = 10.0
-"""How long a report may wait for a call that is not full while the queue has more for others."""
+"""Seconds that a report waits for a full batch while the queue is not empty."""
 MAX_HELD_BATCHES = 5
-"""So many calls' worth of messages are held at most."""
+"""The most messages that are held, in full batches."""
 POLL_SECONDS = 0.05
 MAX_RUN_SECONDS = 30.0
 
 
 class WorkerContext:
-    """What a process of a worker keeps from one drain to the next: its sites, signed in, and their limits."""
+    """What a process of a worker keeps between drains: a sender for each site, and the limits."""
 
     def __init__(self, options: Options, environ: Mapping[str, str]) -> None:
         """Raises SettingsError and PluginError."""
         self.options = options
         self.keys = options.keys
         self.limiter = Limiter(options)
-        # A worker answers later than a step may: what it is given in place of a site's settings are files.
         files = options.queue_sites
         self.senders = [Sender(environ, {"config": file}) for file in files] if files else [Sender(environ)]
 
     @property
     def are_all_paused(self) -> bool:
-        """Whether there is no site that may be called now."""
+        """Whether every site is paused."""
         return all(self.limiter.remaining_pause(sender.site.name) for sender in self.senders)
 
 
 class QueueDrain:
-    """One run: until the queue is empty, the sites are paused, or its time is over."""
+    """One run over the queue, until it is empty, all sites are paused, or its time is over."""
 
     def __init__(self, context: WorkerContext, broker: Broker) -> None:
         self._context, self._broker, self._options = context, broker, context.options
@@ -60,10 +59,10 @@ class QueueDrain:
         )
         self._is_queue_empty = False
         self.counts: Counter[str] = Counter()
-        """What became of the reports, for the log."""
+        """The number of reports by result, for the log."""
 
     def run(self, seconds: float = MAX_RUN_SECONDS) -> None:
-        """Deliver. What is held when it ends, however it ends, goes back to its queue with the connection."""
+        """Deliver for at most `seconds`. Messages still held at the end are requeued."""
         end = time.monotonic() + seconds
         while not self._context.are_all_paused:
             is_over = time.monotonic() >= end
@@ -76,8 +75,8 @@ class QueueDrain:
                 return
             else:
                 time.sleep(POLL_SECONDS)
-        for one in self._batcher.take_all():
-            one.message.requeue()
+        for pending in self._batcher.take_all():
+            pending.message.requeue()
 
     def _fetch(self) -> None:
         most = MAX_HELD_BATCHES * self._options.queue_batch
@@ -102,17 +101,17 @@ class QueueDrain:
         now = time.monotonic()
         self._batcher.add(PendingReport(message, report, len(body), now, content.published, message_attempts(message)))
 
-    def _deliver(self, key: Any) -> None:
+    def _deliver(self, key: Hashable) -> None:
         site = self._site_name(key)
         waited = self._context.limiter.acquire(site)
         if waited is None:
-            for one in self._batcher.take(key):
-                why = message_reason(one.message) or "its site is paused"
-                self._postpone(one, why, self._context.limiter.remaining_pause(site), attempts=one.attempts)
+            for pending in self._batcher.take(key):
+                why = message_reason(pending.message) or "its site is paused"
+                self._postpone(pending, why, self._context.limiter.remaining_pause(site), attempts=pending.attempts)
             return
         RATE_LIMIT_WAITS.inc(waited)
         if waited:
-            self._fetch()  # others may have come to share the call
+            self._fetch()  # reports that arrived in the meantime may share the call
         batch = self._batcher.take(key)
         sender = self._sender_for(batch[0].report)
         assert sender is not None
@@ -126,38 +125,38 @@ class QueueDrain:
             log.warning("%s is paused for %.0f s: %s: %s", site, pause, problem.what, problem.why)
         else:
             self._context.limiter.record_success(site)
-        for one, outcome in zip(batch, receipt.outcomes, strict=True):
-            self._settle(one, outcome, receipt.retry_after or 0.0)
+        for pending, outcome in zip(batch, receipt.outcomes, strict=True):
+            self._settle(pending, outcome, receipt.retry_after or 0.0)
         log.info("called %s with %d reports", site, len(batch), extra={"site": site, "reports": len(batch)})
 
-    def _settle(self, one: PendingReport[Any], outcome: Outcome, retry_after: float) -> None:
+    def _settle(self, pending: PendingReport[Any], outcome: Outcome, retry_after: float) -> None:
         if outcome.result is Result.ACCEPTED:
-            ACCEPTANCE.observe(max(0.0, time.time() - one.published))
+            ACCEPTANCE.observe(max(0.0, time.time() - pending.published))
             self._count("accepted")
-            one.message.ack()
-            for older in one.older:
+            pending.message.ack()
+            for older in pending.older:
                 self._count("superseded")
                 older.message.ack()
         elif outcome.result is Result.REJECTED:
             self._count("rejected")
-            self._dead_letter(one.message, _reason(outcome))
-            for older in one.older:
+            self._dead_letter(pending.message, _reason(outcome))
+            for older in pending.older:
                 self._batcher.add(older)
         else:
-            for each in (one, *one.older):
+            for each in (pending, *pending.older):
                 self._postpone(each, _reason(outcome), retry_after, attempts=each.attempts + 1)
 
-    def _postpone(self, one: PendingReport[Any], reason: str, retry_after: float, *, attempts: int) -> None:
-        """Let a report wait in the store; once that was for too long, it is a dead letter."""
-        if time.time() - one.published > self._options.queue_give_up:
-            self._dead_letter(one.message, f"given up after {attempts} tries: {reason}")
+    def _postpone(self, pending: PendingReport[Any], reason: str, retry_after: float, *, attempts: int) -> None:
+        """Move a report to a wait queue; to the dead letters once QUEUE_GIVE_UP seconds have passed."""
+        if time.time() - pending.published > self._options.queue_give_up:
+            self._dead_letter(pending.message, f"given up after {attempts} tries: {reason}")
             return
         waits = self._options.queue_backoff
         ordinary = waits[min(max(attempts, 1), len(waits)) - 1]
         wait = min((wait for wait in waits if wait >= max(retry_after, ordinary)), default=max(waits))
         self._count("waiting")
         about = {"attempts": attempts, "due": time.time() + wait, "reason": reason}
-        self._broker.move(one.message, self._names.waits[wait], about)
+        self._broker.move(pending.message, self._names.waits[wait], about)
 
     def _dead_letter(self, message: Any, reason: str) -> None:
         self._count("dead")
@@ -167,7 +166,7 @@ class QueueDrain:
     def _sender_for(self, report: Any) -> Sender | None:
         return next((sender for sender in self._context.senders if sender.takes(report)), None)
 
-    def _site_name(self, key: Any) -> str:
+    def _site_name(self, key: Hashable) -> str:
         sender = self._sender_for(self._batcher.first(key).report)
         assert sender is not None
         return sender.site.name
@@ -178,16 +177,17 @@ class QueueDrain:
 
 
 def requeue_due(broker: Broker, options: Options, now: float | None = None) -> int:
-    """Put what waits and is due back to the reports, and answer how many; for the broker, also what dead workers held.
+    """Move waiting reports that are due back to the queue, and return how many.
 
-    Each queue holds one length of wait, so that its first is due first.
+    Messages that dead workers held are restored as well. Each wait queue holds one length of wait, so its first message
+    is due first.
     """
     broker.restore_unacked()
     moment = time.time() if now is None else now
     released = 0
     for wait, name in broker.names.waits.items():
         while (message := broker.get(name)) is not None:
-            # One that says that it is due later than it can be was not put there by a worker.
+            # A due time beyond the length of the wait was not written by a worker, so it is ignored.
             if moment < message_due(message) <= moment + wait:
                 message.requeue()
                 break
@@ -198,7 +198,7 @@ def requeue_due(broker: Broker, options: Options, now: float | None = None) -> i
 
 
 def _receipt(sender: Sender, batch: Sequence[PendingReport[Any]]) -> Receipt:
-    reports = [one.report for one in batch]
+    reports = [pending.report for pending in batch]
     try:
         return sender.deliver(reports)
     except JiraCiError as error:

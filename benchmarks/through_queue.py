@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 import brokers
 
 from jira_ci_core import Build, PipelineIdentity, Report, Site, State, read_settings
-from jira_ci_delivery_celery.broker import connected
+from jira_ci_delivery_celery.broker import open_broker
 from jira_ci_delivery_celery.message import sign
 from jira_ci_delivery_celery.options import Options
 from jira_ci_sandbox.client import Sandbox
@@ -113,15 +113,15 @@ def measure(
             )
 
     def produce(first: int) -> None:
-        with connected(options) as broker:
+        with open_broker(options) as broker:
             for number in range(first, given.reports, given.producers):
-                broker.put(broker.names.reports, sign(report(jira.url, number), options.keys[0], time.time()))
+                broker.publish(broker.names.reports, sign(report(jira.url, number), options.keys[0], time.time()))
 
     began = time.monotonic()
     with ThreadPoolExecutor(given.producers) as pool:
         list(pool.map(produce, range(given.producers)))
     published = time.monotonic() - began
-    with connected(options) as broker:
+    with open_broker(options) as broker:
         while broker.count(broker.names.reports):
             time.sleep(0.1)
     while len(jira.builds()) < given.reports:

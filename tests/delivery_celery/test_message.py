@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 from jira_ci_core import Report, Site
 from jira_ci_core.testing import reports
 from jira_ci_delivery_celery import message
-from jira_ci_delivery_celery.message import LARGEST, RefusedMessageError, sign, verify
+from jira_ci_delivery_celery.message import MAX_BYTES, RefusedMessageError, sign, verify
 
 KEY, OTHER = b"the key of the queue", b"another key altogether"
 REPORTS = reports(Site(url="https://acme.atlassian.net"))
@@ -84,9 +84,9 @@ def test_what_is_signed_and_still_no_report_is_refused(make_report):
 
 def test_sizes_are_limited_on_both_sides(make_report):
     with pytest.raises(RefusedMessageError, match="bytes"):
-        sign(make_report(description="x" * LARGEST), KEY, 0)
+        sign(make_report(description="x" * MAX_BYTES), KEY, 0)
     with pytest.raises(RefusedMessageError, match="oversized"):
-        verify(b" " * (LARGEST + 1), [KEY])
+        verify(b" " * (MAX_BYTES + 1), [KEY])
 
 
 def test_the_schema_in_the_package_is_that_of_the_messages():

@@ -23,7 +23,7 @@ import pytest
 
 from jira_ci_core import Build, PipelineIdentity, Receipt, Report, Site, State, read_settings
 from jira_ci_core.testing.step import KEPT
-from jira_ci_delivery_celery.broker import Broker, connected, id_of, reason_of
+from jira_ci_delivery_celery.broker import Broker, message_id, message_reason, open_broker
 from jira_ci_delivery_celery.options import Options
 from jira_ci_delivery_celery.publish import publish
 from jira_ci_sandbox.client import Sandbox
@@ -74,7 +74,7 @@ def eventually(check: Callable[[], Any], what: str, patience: float = PATIENCE) 
 class Http:
     """The deadline of a step, as the plugin sees it."""
 
-    def left(self) -> float:
+    def remaining(self) -> float:
         return 20.0
 
     def waits(self) -> Iterator[float]:
@@ -176,18 +176,18 @@ class Queue:
 
     @contextmanager
     def broker(self) -> Iterator[Broker]:
-        with connected(self.options) as broker:
+        with open_broker(self.options) as broker:
             yield broker
 
-    def put(self, body: bytes | str) -> None:
+    def put_body(self, body: bytes | str) -> None:
         """Put something into the queue as anybody could who may write to the broker."""
         with self.broker() as broker:
-            broker.put(broker.names.reports, body)
+            broker.publish(broker.names.reports, body)
 
     def dead(self) -> dict[str, str]:
         """The reasons of the dead letters by their ids."""
         with self.broker() as broker:
-            return {id_of(message): reason_of(message) for message in broker.peek(broker.names.dead, 1000)}
+            return {message_id(message): message_reason(message) for message in broker.peek(broker.names.dead, 1000)}
 
     def builds(self) -> dict[int, str]:
         """The states of the builds that Jira holds, by their numbers."""

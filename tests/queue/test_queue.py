@@ -57,9 +57,11 @@ def test_poisoned_forged_and_oversized_messages_are_dead_letters_and_stop_nobody
         "x" * 300_000,
         elsewhere,
     ):
-        queue.put(body)
+        queue.put_body(body)
     with queue.broker() as broker:
-        broker.put(broker.names.reports, sign(queue.report(4), queue_key, time.time()), {"attempts": "many", "due": []})
+        broker.publish(
+            broker.names.reports, sign(queue.report(4), queue_key, time.time()), {"attempts": "many", "due": []}
+        )
         broker._producer.publish(
             b"x", exchange="", routing_key=broker.names.reports, headers={"compression": "no such"}
         )

@@ -15,9 +15,10 @@ import pytest
 import requests
 
 from jira_ci_sandbox.client import Sandbox
-from jira_ci_sandbox.server import Ready, serve
+from jira_ci_sandbox.server import ServerInfo, serve
 
 Json = dict[str, Any]
+NOT_JSON = [b"", b"{", b"\xff", b'{"builds": NaN}', b"[" * 100_000, b"1" * 5000]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -88,17 +89,17 @@ class Running:
     """Starts servers in threads of this process, and waits until they have ended."""
 
     def __init__(self) -> None:
-        self.facts: queue.Queue[Ready] = queue.Queue()
+        self.started: queue.Queue[ServerInfo] = queue.Queue()
 
     @contextmanager
     def server(self, **options: Any) -> Iterator[Sandbox]:
         reading, writing = os.pipe()
         with open(reading, "rb") as until_closed:
-            arguments = {"ready": self.facts.put, "until_closed": until_closed, "with_credentials": True} | options
+            arguments = {"on_ready": self.started.put, "until_closed": until_closed, "with_credentials": True} | options
             thread = threading.Thread(target=serve, kwargs=arguments, daemon=True)
             thread.start()
             try:
-                ready = self.facts.get(timeout=20)
+                ready = self.started.get(timeout=20)
                 credentials = ready.credentials or {}
                 with Sandbox(ready.url, cloud_id=ready.cloud_id, ca_file=ready.ca_file, **credentials) as sandbox:
                     yield sandbox

@@ -18,6 +18,10 @@ class Problem:
         """The same without what `redact` takes out of a text: secrets."""
         return Problem(redact(self.what), redact(self.why), redact(self.remedy))
 
+    def lines(self, kind: str = "error") -> tuple[str, str, str]:
+        """The three lines that a user reads; `kind` is "error", or "warning" where the step goes on."""
+        return f"{kind}: {self.what}", f"  why: {self.why}", f"  do:  {self.remedy}"
+
 
 def bug(error: Exception) -> Problem:
     """What to say of an error that nobody expected."""

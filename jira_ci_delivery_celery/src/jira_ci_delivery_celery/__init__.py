@@ -1,4 +1,4 @@
-"""Delivery through a broker: a step publishes its reports, and workers, which hold the credentials, deliver them."""
+"""Delivery through a broker: steps publish their reports, and workers, which hold the credentials, deliver them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class CeleryDelivery:
-    """Publishes each report as one signed message, where `DELIVERY` is `celery`."""
+    """Publishes each report as a signed message, where `DELIVERY` is `celery`."""
 
     CONTRACT = 1
     NEEDS_SIGN_IN = False
@@ -28,14 +28,13 @@ class CeleryDelivery:
 
     @hookimpl
     def jira_ci_deliver(self, reports: Sequence[Report], http: Http) -> Receipt:
-        """Hand them over to the broker."""
         from jira_ci_delivery_celery.publish import publish
 
         return publish(reports, self._options, http)
 
     @hookimpl
     def jira_ci_register_commands(self, cli: click.Group) -> None:
-        """Add `jira-ci worker` and `jira-ci queue`. Imports them only now, since every CI step loads this module."""
+        """Import the commands only now, since every CI step loads this module."""
         from jira_ci_delivery_celery.commands import queue, worker
 
         cli.add_command(worker)

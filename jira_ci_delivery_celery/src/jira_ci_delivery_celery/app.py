@@ -1,8 +1,8 @@
-"""The Celery application: `jira-ci worker` runs it, and so does `celery -A jira_ci_delivery_celery.app worker`.
+"""The Celery application that `jira-ci worker` and `celery -A jira_ci_delivery_celery.app worker` run.
 
-Its settings come from the environment, as those of `jira-ci` do. Two tasks: `drain` delivers until the queue is empty,
-`release` brings back what has waited. Each worker sets them going by itself, so that no `beat` is needed; that two of
-them run at once is harmless.
+Its settings come from the environment, like those of `jira-ci`. It has two tasks: `drain` delivers until the queue is
+empty, `release` puts waiting reports that are due back into the queue. Every worker starts them itself, so `beat` is
+not needed. Several of them may run at once.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ from kombu import Queue
 
 from jira_ci_core import JiraCiError, read_settings
 from jira_ci_delivery_celery import metrics
-from jira_ci_delivery_celery.broker import Broker, Names, connected, connection_options
-from jira_ci_delivery_celery.drain import LONGEST_RUN, Drain, WorkerContext, release
-from jira_ci_delivery_celery.logs import set_up_logs
+from jira_ci_delivery_celery.broker import Broker, QueueNames, connection_options, open_broker
+from jira_ci_delivery_celery.logs import configure_logs
 from jira_ci_delivery_celery.options import Options
+from jira_ci_delivery_celery.worker import MAX_RUN_SECONDS, QueueDrain, WorkerContext, requeue_due
 
-TICK = 1.0
-TIMEOUT = 10.0
+TICK_SECONDS = 1.0
+BROKER_TIMEOUT = 10.0
 
 
 def make_app(options: Options) -> Celery:
-    """The application with these settings. Raises SettingsError where one that it needs is missing."""
-    options.keys  # noqa: B018  (raises now, not with the first message)
-    connection = connection_options(options, TIMEOUT)
-    # Celery waits for messages with its own time-outs.
+    """Create the application. Raises SettingsError where a required setting is missing."""
+    options.keys  # noqa: B018  (raises at once where QUEUE_KEY is not set)
+    connection = connection_options(options, BROKER_TIMEOUT)
+    # Time-outs of the transport would end Celery's own waiting for messages.
     transport = {name: value for name, value in connection["transport_options"].items() if "timeout" not in name}
-    names = Names(options)
+    names = QueueNames(options)
     app = Celery("jira-ci", broker=options.broker)
     app.conf.update(
         accept_content=["json"],
@@ -48,18 +48,18 @@ def make_app(options: Options) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         worker_prefetch_multiplier=1,
-        # A drain that ends with its worker has held nothing that the broker does not know of.
+        # A drain need not run again when its worker dies: the broker returns the reports that it held.
         task_acks_late=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
     )
     app.task(_drain, name="jira_ci.drain")
     app.task(_release, name="jira_ci.release")
-    app.steps["consumer"].add(Ticking)
+    app.steps["consumer"].add(Scheduler)
     return app
 
 
-class Ticking(bootsteps.StartStopStep):  # type: ignore[misc]
-    """Looks once a second whether there is something to do, and has as many drains run as that needs."""
+class Scheduler(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Checks the queues once a second, and starts as many drains as the waiting reports need."""
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
@@ -69,17 +69,15 @@ class Ticking(bootsteps.StartStopStep):  # type: ignore[misc]
         self._released = 0.0
 
     def start(self, parent: Any) -> None:
-        """Begin with the consumer."""
-        self._timer = parent.timer.call_repeatedly(TICK, self.tick, (parent,))
+        self._timer = parent.timer.call_repeatedly(TICK_SECONDS, self.schedule, (parent,))
 
     def stop(self, parent: Any) -> None:
-        """End with it."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def tick(self, parent: Any) -> None:
-        """Start what is needed; a broker that cannot be reached is Celery's business, and the next tick's."""
+    def schedule(self, parent: Any) -> None:
+        """Start tasks in idle processes. Where the broker cannot be reached, Celery reconnects before a later call."""
         app = parent.app
         busy = len(state.reserved_requests)
         idle = max(1, parent.controller.concurrency or 1) - busy
@@ -90,7 +88,7 @@ class Ticking(bootsteps.StartStopStep):  # type: ignore[misc]
                 connection.connect()
                 broker = Broker(connection, _options())
                 ready = broker.count(broker.names.reports)
-                if time.monotonic() - self._released >= max(TICK, min(10.0, _options().queue_backoff[0] / 2)):
+                if time.monotonic() - self._released >= max(TICK_SECONDS, min(10.0, _options().queue_backoff[0] / 2)):
                     self._released = time.monotonic()
                     app.tasks["jira_ci.release"].apply_async(connection=connection, expires=60, retry=False)
                 for _ in range(min(idle, math.ceil(ready / _options().queue_batch))):
@@ -100,20 +98,18 @@ class Ticking(bootsteps.StartStopStep):  # type: ignore[misc]
 
 
 def _drain() -> dict[str, int]:
-    """Deliver what is in the queue."""
-    desk = _desk()
-    if desk.are_all_paused:
+    context = _context()
+    if context.are_all_paused:
         return {}
-    with connected(desk.options, LONGEST_RUN) as broker:
-        drain = Drain(desk, broker)
+    with open_broker(context.options, MAX_RUN_SECONDS) as broker:
+        drain = QueueDrain(context, broker)
         drain.run()
         return dict(drain.counts)
 
 
 def _release() -> int:
-    """Bring back what has waited."""
-    with connected(_options()) as broker:
-        return release(broker, _options())
+    with open_broker(_options()) as broker:
+        return requeue_due(broker, _options())
 
 
 @functools.cache
@@ -122,40 +118,38 @@ def _options() -> Options:
 
 
 @functools.cache
-def _desk() -> WorkerContext:
+def _context() -> WorkerContext:
     return WorkerContext(_options(), os.environ)
 
 
 @signals.worker_init.connect  # type: ignore[untyped-decorator]
-def _check(**_: Any) -> None:
-    """Say what is missing before the first message comes."""
+def _check_settings(**_: Any) -> None:
+    """Exit where a setting or credential is missing, before the first message is taken."""
     options = _options()
     try:
         WorkerContext(options, os.environ)
     except JiraCiError as error:
-        sys.exit(_told(error))
+        sys.exit(_error_text(error))
     if options.queue_metrics:
         host, port = options.queue_metrics.rsplit(":", 1)
         metrics.serve(options, host, int(port))
 
 
 @signals.worker_process_shutdown.connect  # type: ignore[untyped-decorator]
-def _forget(pid: int = 0, **_: Any) -> None:
+def _remove_metrics(pid: int = 0, **_: Any) -> None:
     metrics.mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 
 @signals.after_setup_logger.connect  # type: ignore[untyped-decorator]
-def _logs(logger: Any, **_: Any) -> None:
-    set_up_logs(logger, _options())
+def _configure_logs(logger: Any, **_: Any) -> None:
+    configure_logs(logger, _options())
 
 
-def _told(error: JiraCiError) -> str:
-    return "\n".join(
-        f"error: {problem.what}\n  why: {problem.why}\n  do:  {problem.remedy}" for problem in error.problems
-    )
+def _error_text(error: JiraCiError) -> str:
+    return "\n".join(line for problem in error.problems for line in problem.lines())
 
 
 try:
     app = make_app(_options())
 except JiraCiError as wrong:
-    sys.exit(_told(wrong))
+    sys.exit(_error_text(wrong))

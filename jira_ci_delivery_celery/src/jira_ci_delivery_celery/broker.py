@@ -1,7 +1,8 @@
-"""The broker: how it is reached, which queues there are, and what each does with a message.
+"""The broker: the connection to it, its queues, and the operations on messages.
 
-A message is taken back by the broker where whoever holds it dies, and is put into the next queue before it leaves the
-one it was in: it may come twice, and is never lost. (What Redis promises less is in docs/scaling.md.)
+The broker requeues a message when the worker that holds it dies, and a message is published to the next queue before it
+is removed from its own. So a report may be delivered twice, but is never lost. docs/scaling.md says what Redis does not
+guarantee.
 """
 
 from __future__ import annotations
@@ -16,33 +17,33 @@ from typing import Any
 from kombu import Connection
 from kombu.message import Message
 
-from jira_ci_delivery_celery.message import CONTENT_TYPE, LARGEST
+from jira_ci_delivery_celery.message import CONTENT_TYPE, MAX_BYTES
 from jira_ci_delivery_celery.options import Options
 
-LONGEST_REASON = 500
+MAX_REASON_LENGTH = 500
 CONFIRM_SECONDS = 10.0
 PERSISTENT = 2
 
 
-class Names:
-    """What the queues are called."""
+class QueueNames:
+    """The names of the queues."""
 
     def __init__(self, options: Options) -> None:
         name = options.queue_name
         self.reports = f"{name}.reports"
         self.dead = f"{name}.dead"
         self.tasks = f"{name}.tasks"
-        # One for each wait, so that the first in it is the first that is due.
+        # A queue for each length of wait, so that the first message in it is due first.
         self.waits = {wait: f"{name}.wait.{wait:g}" for wait in options.queue_backoff}
 
     @property
     def all(self) -> tuple[str, ...]:
-        """Those that hold reports."""
+        """The queues that hold reports."""
         return self.reports, *self.waits.values(), self.dead
 
 
 def connection_options(options: Options, timeout: float) -> dict[str, Any]:
-    """How kombu and Celery connect: certificates are checked, the broker confirms, nothing waits for ever."""
+    """The options with which kombu and Celery connect: TLS with verification, publisher confirms, and time-outs."""
     url = options.broker
     common = {"visibility_timeout": options.queue_visibility, "unacked_restore_throttle": 1}
     if url.startswith("redis"):
@@ -51,7 +52,7 @@ def connection_options(options: Options, timeout: float) -> dict[str, Any]:
         checked |= {"ssl_ca_certs": options.broker_ca} if options.broker_ca else {}
     else:
         more = {"confirm_publish": True, "read_timeout": timeout, "write_timeout": timeout}
-        # None: kombu puts the host's name there, and it is checked.
+        # kombu replaces None by the host name, which is then verified.
         checked = {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": None}
         checked |= {"ca_certs": options.broker_ca} if options.broker_ca else {}
     is_safe = url.startswith(("amqps", "rediss"))
@@ -62,19 +63,19 @@ class Broker:
     """One connection to the broker."""
 
     def __init__(self, connection: Connection, options: Options) -> None:
-        self.names = Names(options)
+        self.names = QueueNames(options)
         self._channel = connection.channel()
         self._producer = connection.Producer(self._channel, auto_declare=False)
         self._is_redis = options.broker.startswith("redis")
         self._declared: set[str] = set()
 
     def count(self, name: str) -> int:
-        """Have a durable queue of that name, and answer how many messages wait in it."""
+        """Declare a durable queue, and return how many messages are ready in it."""
         self._declared.add(name)
         return int(self._channel.queue_declare(queue=name, durable=True, auto_delete=False).message_count)
 
-    def put(self, name: str, body: str | bytes, headers: dict[str, object] | None = None) -> None:
-        """Put a message into a queue; the broker has it when this returns."""
+    def publish(self, name: str, body: str | bytes, headers: dict[str, object] | None = None) -> None:
+        """Publish a message to a queue, and return once the broker has confirmed it."""
         self._declare(name)
         self._producer.publish(
             body,
@@ -88,25 +89,25 @@ class Broker:
         )
 
     def get(self, name: str) -> Message | None:
-        """The first message of a queue, or None; whoever has it acknowledges it, or hands it back."""
+        """Take the first message of a queue, or None. The caller has to acknowledge or requeue it."""
         self._declare(name)
         message = self._channel.basic_get(queue=name, no_ack=False)
-        # Not by kombu's Queue: it raises where a header is nonsense, and such a message would come again for ever.
+        # kombu's Queue.get raises for a message with invalid headers, which would then be delivered again for ever.
         to_python = getattr(self._channel, "message_to_python", None)
         return to_python(message) if message is not None and to_python else message
 
     def move(self, message: Message, name: str, headers: dict[str, object]) -> None:
-        """Put what a message holds into another queue, and only then take it out of its own."""
-        self.put(name, body_of(message)[:LARGEST], headers)
+        """Publish a message to another queue, and only then acknowledge it in its own."""
+        self.publish(name, message_body(message)[:MAX_BYTES], headers)
         message.ack()
 
     def dead_letter(self, message: Message, reason: str) -> None:
-        """Make a message a dead letter."""
-        about = {"reason": reason[:LONGEST_REASON], "died": int(time.time()), "attempts": attempts_of(message)}
-        self.move(message, self.names.dead, {**about, "bytes": len(body_of(message))})
+        """Move a message to the dead letters, with a reason."""
+        about = {"reason": reason[:MAX_REASON_LENGTH], "died": int(time.time()), "attempts": message_attempts(message)}
+        self.move(message, self.names.dead, {**about, "bytes": len(message_body(message))})
 
     def peek(self, name: str, most: int) -> list[Message]:
-        """The first messages of a queue, which stay in it."""
+        """Return the first messages of a queue, and leave them in it."""
         taken: list[Message] = []
         while len(taken) < most and (message := self.get(name)) is not None:
             taken.append(message)
@@ -114,8 +115,8 @@ class Broker:
             message.requeue()
         return taken
 
-    def restore(self) -> None:
-        """Redis: give back what a worker held that has died. RabbitMQ sees that by itself."""
+    def restore_unacked(self) -> None:
+        """Return the messages of dead workers to their queues on Redis. RabbitMQ does so itself."""
         if self._is_redis:
             self._channel.qos.restore_visible(num=None, interval=1)
 
@@ -125,37 +126,37 @@ class Broker:
 
 
 @contextmanager
-def connected(options: Options, timeout: float = CONFIRM_SECONDS) -> Iterator[Broker]:
-    """A connection to the broker, closed at the end; what is held then goes back to its queue."""
+def open_broker(options: Options, timeout: float = CONFIRM_SECONDS) -> Iterator[Broker]:
+    """Connect to the broker. When the connection closes, the broker requeues messages that are not acknowledged."""
     with Connection(options.broker, connect_timeout=timeout, **connection_options(options, timeout)) as connection:
         connection.ensure_connection(timeout=timeout, max_retries=1, interval_start=0, interval_step=0)
         yield Broker(connection, options)
 
 
-def body_of(message: Message) -> bytes:
-    """What is in a message, as it came."""
+def message_body(message: Message) -> bytes:
+    """The body of a message, as it was received."""
     body = message.body
     return body if isinstance(body, bytes) else bytes(body) if isinstance(body, memoryview) else str(body).encode()
 
 
-def id_of(message: Message) -> str:
-    """What `jira-ci queue` calls a message."""
-    return hashlib.sha256(body_of(message)).hexdigest()[:12]
+def message_id(message: Message) -> str:
+    """The id of a message for `jira-ci queue`."""
+    return hashlib.sha256(message_body(message)).hexdigest()[:12]
 
 
-def attempts_of(message: Message) -> int:
-    """How often it was tried; whoever may write to the broker can say anything."""
+def message_attempts(message: Message) -> int:
+    """How often a report was tried; 0 for an invalid header, which any writer to the broker can send."""
     return int(number) if isinstance(number := _header(message, "attempts"), int) and 0 <= number < 10**6 else 0
 
 
-def due_of(message: Message) -> float:
-    """When a message that waits is to be tried again, in seconds since the epoch."""
+def message_due(message: Message) -> float:
+    """When a waiting report is to be tried again, in seconds since the epoch."""
     return float(due) if isinstance(due := _header(message, "due"), (int, float)) else 0.0
 
 
-def reason_of(message: Message) -> str:
-    """Why it is a dead letter, or waits."""
-    return str(_header(message, "reason") or "")[:LONGEST_REASON]
+def message_reason(message: Message) -> str:
+    """Why a report waits or is a dead letter."""
+    return str(_header(message, "reason") or "")[:MAX_REASON_LENGTH]
 
 
 def _header(message: Message, name: str) -> object:

@@ -13,42 +13,49 @@ from typing import Any
 import click
 
 from jira_ci_core import DeliveryError, read_settings
-from jira_ci_delivery_celery.broker import Broker, attempts_of, connected, due_of, id_of, reason_of
+from jira_ci_delivery_celery.broker import (
+    Broker,
+    message_attempts,
+    message_due,
+    message_id,
+    message_reason,
+    open_broker,
+)
 from jira_ci_delivery_celery.options import Options
-from jira_ci_delivery_celery.publish import FAILURES, problem_of
+from jira_ci_delivery_celery.publish import BROKER_ERRORS, broker_problem
 
-SHOWN = 20
+MAX_SHOWN = 20
 
 
 @click.command(
     context_settings={"ignore_unknown_options": True, "help_option_names": []},
     add_help_option=False,
-    short_help="Deliver what is in the queue; a Celery worker.",
+    short_help="Run a Celery worker that delivers the reports in the queue.",
 )
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def worker(options: tuple[str, ...]) -> None:
-    """Deliver what is in the queue. All OPTIONS are those of `celery worker`."""
+    """Run a Celery worker that delivers the reports in the queue. All OPTIONS are those of `celery worker`."""
     from jira_ci_delivery_celery.app import app
 
     app.worker_main(["worker", *options])
 
 
-@click.group(short_help="Look after the queue: status, retry, drop, health.")
+@click.group(short_help="Manage the queue: status, retry, drop, health.")
 def queue() -> None:
-    """What is in the queue: reports to deliver, reports that wait for another try, and dead letters."""
+    """Manage the queue: its reports to deliver, those that wait for another try, and its dead letters."""
 
 
-@queue.command(short_help="Show what is in the queue, and why.")
-@click.option("--format", type=click.Choice(["text", "json"]), default="text", help="How to say it.")
+@queue.command(short_help="Show how many reports wait, and the reasons of dead letters.")
+@click.option("--format", type=click.Choice(["text", "json"]), default="text", help="The format of the output.")
 def status(format: str) -> None:
     """Show how many messages are in each queue, when the next is tried again, and the reasons of dead letters."""
-    with _broker() as broker:
+    with _open_broker() as broker:
         names = broker.names
         found: dict[str, Any] = {
             "reports": broker.count(names.reports),
-            "waiting": [_waiting(broker, wait, name) for wait, name in names.waits.items() if broker.count(name)],
+            "waiting": [_wait_summary(broker, wait, name) for wait, name in names.waits.items() if broker.count(name)],
             "dead": broker.count(names.dead),
-            "dead_letters": [_dead(message) for message in broker.peek(names.dead, SHOWN)],
+            "dead_letters": [_dead_letter_summary(message) for message in broker.peek(names.dead, MAX_SHOWN)],
         }
     if format == "json":
         click.echo(json.dumps(found))
@@ -62,39 +69,39 @@ def status(format: str) -> None:
         click.echo(f"  {one['id']}: {one['reason']}")
 
 
-@queue.command(short_help="Deliver dead letters, or what waits, after all.")
+@queue.command(short_help="Put dead letters or waiting reports back into the queue.")
 @click.argument("ids", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All dead letters.")
-@click.option("--waiting", is_flag=True, help="Everything that waits for another try.")
+@click.option("--waiting", is_flag=True, help="All reports that wait for another try.")
 def retry(ids: tuple[str, ...], everything: bool, waiting: bool) -> None:
-    """Put dead letters, by the IDS that `status` shows, back to the reports to deliver, with all their tries."""
-    with _broker() as broker:
+    """Put dead letters back into the queue, by the IDS that `status` shows. Their tries count from zero again."""
+    with _open_broker() as broker:
         reports = broker.names.reports
         count = 0
         for name in broker.names.waits.values() if waiting else ():
-            count += _each(broker, name, (), lambda message: broker.move(message, reports, {}))
+            count += _process(broker, name, (), lambda message: broker.move(message, reports, {}))
         if ids or everything or not waiting:
-            _check(ids, everything)
-            count += _each(broker, broker.names.dead, ids, lambda message: broker.move(message, reports, {}))
+            _require_ids_or_all(ids, everything)
+            count += _process(broker, broker.names.dead, ids, lambda message: broker.move(message, reports, {}))
     click.echo(f"put back {count}")
 
 
-@queue.command(short_help="Remove dead letters for good.")
+@queue.command(short_help="Delete dead letters.")
 @click.argument("ids", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All dead letters.")
 def drop(ids: tuple[str, ...], everything: bool) -> None:
-    """Remove dead letters, by the IDS that `status` shows."""
-    _check(ids, everything)
-    with _broker() as broker:
-        count = _each(broker, broker.names.dead, ids, lambda message: message.ack())
+    """Delete dead letters, by the IDS that `status` shows."""
+    _require_ids_or_all(ids, everything)
+    with _open_broker() as broker:
+        count = _process(broker, broker.names.dead, ids, lambda message: message.ack())
     click.echo(f"dropped {count}")
 
 
 @queue.command(short_help="Exit 0 where the broker answers and a worker runs.")
 @click.pass_context
 def health(ctx: click.Context) -> None:
-    """Check that the broker can be reached and that at least one worker answers; exit 1 where not."""
-    with _broker() as broker:
+    """Check that the broker can be reached and that at least one worker answers, else exit 1."""
+    with _open_broker() as broker:
         ready = broker.count(broker.names.reports)
     from jira_ci_delivery_celery.app import app
 
@@ -105,28 +112,28 @@ def health(ctx: click.Context) -> None:
 
 
 @contextmanager
-def _broker() -> Iterator[Broker]:
+def _open_broker() -> Iterator[Broker]:
     options = read_settings(Options, "celery", os.environ)
     try:
-        with connected(options) as broker:
+        with open_broker(options) as broker:
             yield broker
-    except FAILURES as error:
-        problem = problem_of(options, error, "could not be asked")
+    except BROKER_ERRORS as error:
+        problem = broker_problem(options, error, "could not be asked")
         raise DeliveryError(problem) from None
 
 
-def _check(ids: tuple[str, ...], everything: bool) -> None:
+def _require_ids_or_all(ids: tuple[str, ...], everything: bool) -> None:
     if bool(ids) == everything:
         raise click.UsageError("either the ids of dead letters are needed, or --all")
 
 
-def _each(broker: Broker, name: str, ids: tuple[str, ...], do: Callable[[Any], None]) -> int:
-    """Do something with each message of a queue, or with those that are named; the others stay in it."""
+def _process(broker: Broker, name: str, ids: tuple[str, ...], do: Callable[[Any], None]) -> int:
+    """Apply `do` to the messages of a queue with these ids, or to all where there are none, and return their number."""
     left, others = broker.count(name), []
     count = 0
     while left > 0 and (message := broker.get(name)) is not None:
         left -= 1
-        if not ids or id_of(message) in ids:
+        if not ids or message_id(message) in ids:
             do(message)
             count += 1
         else:
@@ -136,12 +143,12 @@ def _each(broker: Broker, name: str, ids: tuple[str, ...], do: Callable[[Any], N
     return count
 
 
-def _waiting(broker: Broker, wait: float, name: str) -> dict[str, Any]:
-    count = broker.count(name)  # before one is looked at: on its way back to its queue it does not count
+def _wait_summary(broker: Broker, wait: float, name: str) -> dict[str, Any]:
+    count = broker.count(name)  # before peeking: a message that is being requeued is not counted
     first = next(iter(broker.peek(name, 1)), None)
-    due, reason = (due_of(first), reason_of(first)) if first else (time.time(), "")
+    due, reason = (message_due(first), message_reason(first)) if first else (time.time(), "")
     return {"wait": wait, "count": count, "next": due, "reason": reason}
 
 
-def _dead(message: Any) -> dict[str, Any]:
-    return {"id": id_of(message), "reason": reason_of(message), "attempts": attempts_of(message)}
+def _dead_letter_summary(message: Any) -> dict[str, Any]:
+    return {"id": message_id(message), "reason": message_reason(message), "attempts": message_attempts(message)}

@@ -1,4 +1,4 @@
-"""How fast a site may be called: one limit and one pause for each, shared through Redis, else held by this process."""
+"""The rate limit and the pause of each site, shared by all workers through Redis, else kept in this process."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from jira_ci_delivery_celery.options import Options
 if TYPE_CHECKING:
     from limits import RateLimitItem
 
-LONGEST_PAUSE = 300.0
-LONGEST_ASKED = 3600.0
-FORGET_FAILURES = 3600
-SHORTEST_SLEEP = 0.01
+MAX_PAUSE = 300.0
+MAX_RETRY_AFTER = 3600.0
+FAILURE_TTL = 3600
+MIN_SLEEP = 0.01
 
 
 class Limiter:
-    """Permits for calls."""
+    """Grants permits to call sites."""
 
     def __init__(self, options: Options) -> None:
-        """Raises SettingsError where QUEUE_RATE is no rate."""
+        """Raises SettingsError where QUEUE_RATE is invalid."""
         from limits.storage import storage_from_string
         from limits.strategies import MovingWindowRateLimiter
 
-        self._rate = _rate(options.queue_rate)
+        self._rate = _parse_rate(options.queue_rate)
         self._first_pause = options.queue_backoff[0]
         self._prefix = options.queue_name
         url = options.limiter
@@ -39,56 +39,59 @@ class Limiter:
 
             self._redis = redis.Redis.from_url(url, **more)
 
-    def pause_left(self, site: str) -> float:
-        """The seconds for which a site is not to be called at all."""
+    def remaining_pause(self, site: str) -> float:
+        """The seconds until a paused site may be called again; 0 where it is not paused."""
         if self._redis is None:
             return max(0.0, self._pauses.get(site, 0.0) - time.monotonic())
         return max(0, int(self._redis.pttl(self._key("pause", site)))) / 1000
 
     def acquire(self, site: str) -> float | None:
-        """Wait for a permit to call a site once, and answer how long that took; None where the site is paused."""
+        """Wait for a permit to call a site once, and return the seconds waited; None where the site is paused."""
         began = time.monotonic()
-        while not self.pause_left(site):
+        while not self.remaining_pause(site):
             if self._rate is None or self._strategy.hit(self._rate, self._prefix, site):
                 return time.monotonic() - began
             reset = self._strategy.get_window_stats(self._rate, self._prefix, site).reset_time
-            time.sleep(min(1.0, max(SHORTEST_SLEEP, reset - time.time())))
+            time.sleep(min(1.0, max(MIN_SLEEP, reset - time.time())))
         return None
 
-    def failed(self, site: str, asked: float | None) -> float:
-        """Pause a site that gave no answer, for all workers: as long as it asked for, else longer each time."""
+    def record_failure(self, site: str, retry_after: float | None) -> float:
+        """Pause a site after a failed call, and return the seconds.
+
+        The pause is as long as the site asked for, else longer with each failure.
+        """
         if self._redis is None:
-            if asked is None and self.pause_left(site):
-                return self.pause_left(site)
+            if retry_after is None and self.remaining_pause(site):
+                return self.remaining_pause(site)
             failures = self._failures[site] = self._failures.get(site, 0) + 1
-            pause = self._length(failures, asked)
+            pause = self._pause_seconds(failures, retry_after)
             self._pauses[site] = max(self._pauses.get(site, 0.0), time.monotonic() + pause)
             return pause
-        left = self.pause_left(site)
-        if left and (asked is None or left >= asked):
-            return left  # another worker saw it, too
+        left = self.remaining_pause(site)
+        if left and (retry_after is None or left >= retry_after):
+            return left  # another worker has paused it already
         failures = int(self._redis.incr(self._key("failures", site)))
-        self._redis.expire(self._key("failures", site), FORGET_FAILURES)
-        pause = self._length(failures, asked)
+        self._redis.expire(self._key("failures", site), FAILURE_TTL)
+        pause = self._pause_seconds(failures, retry_after)
         self._redis.set(self._key("pause", site), 1, px=max(1, int(pause * 1000)))
         return pause
 
-    def succeeded(self, site: str) -> None:
-        """Begin anew with short pauses."""
+    def record_success(self, site: str) -> None:
+        """Forget the failures of a site, so that its next pause is a short one."""
         self._failures.pop(site, None)
         if self._redis is not None:
             self._redis.delete(self._key("failures", site))
 
-    def _length(self, failures: int, asked: float | None) -> float:
-        if asked is not None:
-            return min(asked, LONGEST_ASKED)
-        return min(self._first_pause * 2.0 ** min(failures - 1, 20), LONGEST_PAUSE)
+    def _pause_seconds(self, failures: int, retry_after: float | None) -> float:
+        if retry_after is not None:
+            return min(retry_after, MAX_RETRY_AFTER)
+        return min(self._first_pause * 2.0 ** min(failures - 1, 20), MAX_PAUSE)
 
     def _key(self, what: str, site: str) -> str:
         return f"{self._prefix}:{what}:{site}"
 
 
-def _rate(text: str | None) -> RateLimitItem | None:
+def _parse_rate(text: str | None) -> RateLimitItem | None:
     from limits import parse
 
     try:

@@ -1,7 +1,8 @@
-"""What is on the wire: one report each, versioned JSON, signed, of limited size. `message.schema.json` describes it.
+"""The messages of the queue: each is one report as versioned, signed JSON of limited size.
 
-The signature is HMAC-SHA256, in hexadecimal, over `CONTEXT` and the message without its signature as canonical JSON:
-names sorted, no spaces, ASCII. An old message that is played back is harmless, since a report holds its own order.
+`message.schema.json` describes them. The signature is HMAC-SHA256, in hexadecimal, over `SIGNATURE_CONTEXT` and the
+message without its signature as canonical JSON: names sorted, no spaces, ASCII. Replaying an old message is harmless,
+since Jira keeps the report with the higher sequence.
 """
 
 from __future__ import annotations
@@ -18,38 +19,38 @@ from pydantic import ValidationError
 from jira_ci_core import Report
 
 VERSION = 1
-LARGEST = 256 * 1024
-"""Bytes; no report that Jira takes comes near."""
+MAX_BYTES = 256 * 1024
+"""The largest message; every report that Jira accepts is far smaller."""
 CONTENT_TYPE = "application/json"
-CONTEXT = b"jira-ci queue message\n"
+SIGNATURE_CONTEXT = b"jira-ci queue message\n"
 
 
 class RefusedMessageError(Exception):
-    """A message that no worker delivers; it says why."""
+    """A message that workers do not deliver, with the reason."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """What a message holds, once its signature is verified."""
+    """The content of a verified message."""
 
     report: Report
     published: float
-    """When, in seconds since the epoch, by the clock of the step."""
+    """When the step published it, in seconds since the epoch."""
 
 
 def sign(report: Report, key: bytes, published: float) -> str:
-    """The message for a report. Raises RefusedMessageError where it would be too large."""
+    """Return the signed message of a report. Raises RefusedMessageError where it would be too large."""
     content = {"version": VERSION, "published": int(published * 1000), "report": report.model_dump(mode="json")}
     text = _canonical({**content, "signature": _signature(content, key)})
-    if len(text) > LARGEST:
-        raise RefusedMessageError(f"it has {len(text)} bytes, and {LARGEST} is the most")
+    if len(text) > MAX_BYTES:
+        raise RefusedMessageError(f"it has {len(text)} bytes, and {MAX_BYTES} is the most")
     return text
 
 
 def verify(body: bytes, keys: Sequence[bytes]) -> Message:
-    """What is in a message that was signed with one of the keys. Raises RefusedMessageError for every other one."""
-    if len(body) > LARGEST:
-        raise RefusedMessageError(f"oversized: it has {len(body)} bytes, and {LARGEST} is the most")
+    """Return the content of a message that is signed with one of the keys. Raises RefusedMessageError for others."""
+    if len(body) > MAX_BYTES:
+        raise RefusedMessageError(f"oversized: it has {len(body)} bytes, and {MAX_BYTES} is the most")
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
@@ -71,12 +72,12 @@ def verify(body: bytes, keys: Sequence[bytes]) -> Message:
 def _is_signed(content: dict[str, Any], signature: str, keys: Sequence[bytes]) -> bool:
     try:
         return any(hmac.compare_digest(_signature(content, key).encode(), signature.encode()) for key in keys)
-    except (ValueError, RecursionError):  # not a number, or half a character: not written by `seal`
+    except (ValueError, RecursionError):  # NaN, a lone surrogate or deep nesting, none of which `sign` writes
         return False
 
 
 def _signature(content: dict[str, Any], key: bytes) -> str:
-    return hmac.new(key, CONTEXT + _canonical(content).encode(), hashlib.sha256).hexdigest()
+    return hmac.new(key, SIGNATURE_CONTEXT + _canonical(content).encode(), hashlib.sha256).hexdigest()
 
 
 def _canonical(content: dict[str, Any]) -> str:

@@ -9,11 +9,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from jira_ci_core import InvalidValueError, Names, PluginSettings, Problem, Secret, SettingsError, setting
 
-SHORTEST_KEY = 16
+MIN_KEY_LENGTH = 16
 SCHEMES = ("amqp", "amqps", "redis", "rediss")
 
 
-def _broker(url: SecretStr) -> SecretStr:
+def _check_broker_url(url: SecretStr) -> SecretStr:
     scheme, separator, rest = url.get_secret_value().partition("://")
     if scheme not in SCHEMES or not separator or not rest:
         raise InvalidValueError(
@@ -23,27 +23,26 @@ def _broker(url: SecretStr) -> SecretStr:
     return url
 
 
-def _key(key: SecretStr) -> SecretStr:
-    if len(key.get_secret_value()) < SHORTEST_KEY:
+def _check_key(key: SecretStr) -> SecretStr:
+    if len(key.get_secret_value()) < MIN_KEY_LENGTH:
         raise InvalidValueError(
-            f"a key that others might guess is none: it has fewer than {SHORTEST_KEY} characters",
+            f"a key that others might guess is none: it has fewer than {MIN_KEY_LENGTH} characters",
             "make one with: openssl rand -hex 32",
         )
     return key
 
 
-def _waits(value: object) -> object:
+def _split_waits(value: object) -> object:
     return [word for word in re.split(r"[\s,|]+", value.strip()) if word] if isinstance(value, str) else value
 
 
-BrokerUrl = Annotated[Secret, AfterValidator(_broker)]
-Key = Annotated[Secret, AfterValidator(_key)]
+BrokerUrl = Annotated[Secret, AfterValidator(_check_broker_url)]
+Key = Annotated[Secret, AfterValidator(_check_key)]
 Wait = Annotated[float, Field(gt=0, le=7 * 86400)]
+Waits = Annotated[tuple[Wait, ...], BeforeValidator(_split_waits), Field(min_length=1, max_length=20)]
 
 
 class Options(PluginSettings):
-    """What this plugin reads."""
-
     broker_url: BrokerUrl | None = setting(None, help="the broker: amqp://, amqps://, redis:// or rediss://")
     broker_ca: str | None = setting(
         None, help="a file of certificate authorities to trust for the broker, instead of the system's"
@@ -65,7 +64,7 @@ class Options(PluginSettings):
     queue_limiter: BrokerUrl | None = setting(
         None, help="for workers: the Redis that shares QUEUE_RATE among them; BROKER_URL, where that is one"
     )
-    queue_backoff: Annotated[tuple[Wait, ...], BeforeValidator(_waits), Field(min_length=1, max_length=20)] = setting(
+    queue_backoff: Waits = setting(
         (10, 60, 300, 900, 3600, 21600), help="for workers: the seconds before each further try; the last one repeats"
     )
     queue_give_up: Annotated[float, Field(gt=0)] = setting(
@@ -81,27 +80,28 @@ class Options(PluginSettings):
 
     @property
     def broker(self) -> str:
-        """The broker's address, password and all. Raises SettingsError where it is not set."""
-        return _needed("BROKER_URL", self.broker_url, "reports are handed to it", "set BROKER_URL, or another DELIVERY")
+        """The broker's address with its password. Raises SettingsError where it is not set."""
+        remedy = "set BROKER_URL, or another DELIVERY"
+        return _required("BROKER_URL", self.broker_url, "reports are handed to it", remedy)
 
     @property
     def keys(self) -> tuple[bytes, ...]:
-        """The keys that a message may be signed with, the current one first. Raises SettingsError where none is set."""
+        """The keys that verify a message, the current one first. Raises SettingsError where it is not set."""
         remedy = "make one with `openssl rand -hex 32`, and set QUEUE_KEY to it for all steps and all workers"
-        current = _needed("QUEUE_KEY", self.queue_key, "messages are signed and verified with it", remedy)
+        current = _required("QUEUE_KEY", self.queue_key, "messages are signed and verified with it", remedy)
         old = [self.queue_key_old.get_secret_value()] if self.queue_key_old else []
         return tuple(key.encode() for key in (current, *old))
 
     @property
     def limiter(self) -> str | None:
-        """The address of the Redis that workers share a limit through, or None."""
+        """The address of the Redis through which workers share the rate limit, or None."""
         for url in (self.queue_limiter, self.broker_url):
             if url and url.get_secret_value().startswith("redis"):
                 return url.get_secret_value()
         return None
 
 
-def _needed(name: str, secret: SecretStr | None, why: str, remedy: str) -> str:
+def _required(name: str, secret: SecretStr | None, why: str, remedy: str) -> str:
     if secret is None:
         raise SettingsError(Problem(f"{name} is not set", why, remedy))
     return secret.get_secret_value()

@@ -1,4 +1,4 @@
-"""What a step does: one message a report, until the broker has each or DEADLINE is over. Imports no Celery."""
+"""What a step does: it publishes a message for each report, and retries until DEADLINE. This does not import Celery."""
 
 from __future__ import annotations
 
@@ -12,53 +12,53 @@ from kombu.exceptions import KombuError
 from redis.exceptions import AuthenticationError, RedisError
 
 from jira_ci_core import Outcome, Problem, Receipt, Report, Result
-from jira_ci_delivery_celery.broker import CONFIRM_SECONDS, Names, connected
+from jira_ci_delivery_celery.broker import CONFIRM_SECONDS, QueueNames, open_broker
 from jira_ci_delivery_celery.message import RefusedMessageError, sign
 from jira_ci_delivery_celery.options import Options
 
 if TYPE_CHECKING:
     from jira_ci_core import Http
 
-FAILURES = (OSError, AMQPError, KombuError, RedisError)
+BROKER_ERRORS = (OSError, AMQPError, KombuError, RedisError)
 
 
 def publish(reports: Sequence[Report], options: Options, http: Http) -> Receipt:
-    """Hand reports to the broker. Raises SettingsError where a setting that it needs is missing."""
-    key, name = options.keys[0], Names(options).reports
+    """Publish reports to the broker. Raises SettingsError where a required setting is missing."""
+    key, name = options.keys[0], QueueNames(options).reports
     outcomes: dict[int, Outcome] = {}
     messages: dict[int, str] = {}
-    for place, report in enumerate(reports):
+    for index, report in enumerate(reports):
         try:
-            messages[place] = sign(report, key, time.time())
+            messages[index] = sign(report, key, time.time())
         except RefusedMessageError as error:
             problem = Problem(f"{report.title} cannot be queued", str(error), "shorten its texts")
-            outcomes[place] = Outcome(result=Result.REJECTED, problems=(problem,))
+            outcomes[index] = Outcome(result=Result.REJECTED, problems=(problem,))
     waits = http.waits()
     while messages:
         try:
-            with connected(options, max(0.1, min(CONFIRM_SECONDS, http.remaining()))) as broker:
-                for place, message in list(messages.items()):
-                    broker.put(name, message)
-                    del messages[place]
-                    outcomes[place] = Outcome(result=Result.QUEUED)
-        except FAILURES as error:
+            with open_broker(options, max(0.1, min(CONFIRM_SECONDS, http.remaining()))) as broker:
+                for index, message in list(messages.items()):
+                    broker.publish(name, message)
+                    del messages[index]
+                    outcomes[index] = Outcome(result=Result.QUEUED)
+        except BROKER_ERRORS as error:
             wait = None if _is_final(error) else next(waits, None)
             if wait is None:
-                lost = Outcome(result=Result.NOT_DELIVERED, problems=(problem_of(options, error),))
+                lost = Outcome(result=Result.NOT_DELIVERED, problems=(broker_problem(options, error),))
                 outcomes |= dict.fromkeys(messages, lost)
                 break
             time.sleep(wait)
-    return Receipt(outcomes=tuple(outcomes[place] for place in range(len(reports))))
+    return Receipt(outcomes=tuple(outcomes[index] for index in range(len(reports))))
 
 
 def _is_final(error: BaseException) -> bool:
-    """Whether the same would fail again: the broker does not let this step in."""
+    """Whether a retry would fail as well, because the broker refuses the user, the password or the vhost."""
     cause = error.__cause__ or error
     return isinstance(cause, AuthenticationError) or getattr(cause, "code", None) in (403, 530)
 
 
-def problem_of(options: Options, error: BaseException, what: str = "did not take the report") -> Problem:
-    """What a user is told of a broker that cannot be reached; without its password."""
+def broker_problem(options: Options, error: BaseException, what: str = "did not take the report") -> Problem:
+    """Return the problem of a broker that cannot be reached, without its password."""
     parts = urlsplit(options.broker)
     host = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
     why = str(getattr(error, "strerror", None) or error).strip() or type(error).__name__

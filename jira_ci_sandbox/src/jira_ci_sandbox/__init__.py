@@ -1,4 +1,4 @@
-"""A local Jira: try, demonstrate and test a client against it.
+"""A local Jira to try, demonstrate and test a client against.
 
 `jira_ci_sandbox.client.Sandbox` starts one from Python, `python -m jira_ci_sandbox` from a shell.
 """

@@ -1,4 +1,4 @@
-"""The sandbox command without jira-ci: `python -m jira_ci_sandbox`."""
+"""`python -m jira_ci_sandbox`: the sandbox command where jira-ci is not installed."""
 
 from jira_ci_sandbox.commands import sandbox
 

@@ -1,4 +1,4 @@
-"""A sandbox from Python: start one, arrange what it answers, look at what it received."""
+"""A sandbox from Python: start one, plan its faults and settings, and inspect what it received."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ import requests
 
 from jira_ci_sandbox.errors import SandboxError
 
-PATIENCE = 10.0  # seconds that a process gets to end by itself
+STOP_TIMEOUT = 10.0  # seconds until a process that was asked to stop is killed
 
 
 class Sandbox:
     """A running sandbox.
 
-    `url` is its origin, and serves as INSTANCE, API_URL and CONNECT_HOSTNAME. `client_id`, `client_secret` and
-    `connect_key` work until `revoke`d, and again after `reset`; they are empty where none were made. `ca_file` is the
-    certificate authority to trust, with TLS.
+    `url` is its origin, to use as INSTANCE, API_URL and CONNECT_HOSTNAME. `client_id`, `client_secret` and
+    `connect_key` are empty where none were made. They are valid until revoked, and again after `reset`. With TLS,
+    `ca_file` is the certificate authority to trust.
     """
 
     def __init__(
@@ -46,9 +46,9 @@ class Sandbox:
         self.ca_file = ca_file
         self.process = process
         self._session = requests.Session()
-        self._session.trust_env = False  # a proxy of the environment is not for loopback
+        self._session.trust_env = False  # the environment's proxy cannot reach the loopback
         self._session.headers["X-Sandbox"] = "1"
-        # Each call by a connection of its own: an idle one may be closed at the very moment that it is used again.
+        # Every call opens a connection: an idle one could be closed by the server just when it is reused.
         self._session.headers["Connection"] = "close"
         self._session.verify = ca_file or True
 
@@ -62,10 +62,10 @@ class Sandbox:
         port: int = 0,
         timeout: float = 30.0,
     ) -> Sandbox:
-        """Start a sandbox in a process of its own, and return when it listens.
+        """Start a sandbox in a new process, and return once it listens.
 
-        It ends with `stop`, and by itself when this process does. Raises SandboxError where it does not listen within
-        `timeout` seconds.
+        It ends with `stop`, or when this process ends. Raises SandboxError where it does not listen within `timeout`
+        seconds.
         """
         names = projects if isinstance(projects, str) else ",".join(projects)
         command = [sys.executable, "-m", "jira_ci_sandbox", "--port", str(port), "--projects", names]
@@ -75,13 +75,13 @@ class Sandbox:
         with tempfile.TemporaryFile() as errors:
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
             assert process.stdout is not None
-            # Killing it is what ends a wait that takes too long.
+            # Killing the process ends the read below after the timeout.
             timer = threading.Timer(timeout, process.kill)
             timer.start()
             line = process.stdout.readline()
             timer.cancel()
             if not line:
-                _end(process)
+                _stop_process(process)
                 errors.seek(0)
                 raise SandboxError(
                     "The sandbox did not start.",
@@ -93,10 +93,10 @@ class Sandbox:
         return cls(ready["url"], process=process, **facts)
 
     def stop(self) -> None:
-        """Stop the process that `start` started. Does nothing the second time, or to a sandbox of somebody else."""
+        """Stop the process that `start` started; without one, only close the connections to the sandbox."""
         self._session.close()
         if self.process is not None:
-            _end(self.process)
+            _stop_process(self.process)
             self.process = None
 
     def __enter__(self) -> Sandbox:
@@ -107,15 +107,15 @@ class Sandbox:
     ) -> None:
         self.stop()
 
-    # Arrange
+    # Setting up
 
     def fault(self, action: str, match: str = "bulk", count: int = 1, **details: Any) -> None:
-        """Let something go wrong with the next `count` calls that match.
+        """Plan a fault of the next `count` matching calls.
 
         `action` is one of `jira_ci_sandbox.faults.ACTIONS`; `match` is any, token, tenant, bulk, builds, deployments,
-        or a pattern of a path (`/rest/*`). `details`: status, headers and body for `answer` (a body that is no string
-        is sent as JSON), location for `redirect`, fields for `missing`, seconds to wait before any of them, and every
-        for only the last of so many calls.
+        or a pattern of a path (`/rest/*`). `details` are status, headers and body for `answer` (a body other than a
+        string is sent as JSON), location for `redirect`, fields for `missing`, seconds to delay any response, and every
+        for a fault of only the last of so many calls.
         """
         fault = {"action": action, "match": match, "count": count, **details}
         if not isinstance(fault.get("body", ""), str):
@@ -124,11 +124,10 @@ class Sandbox:
         self._call("POST", "faults", fault)
 
     def faults(self) -> list[dict[str, Any]]:
-        """Return the faults that are still to come."""
+        """Return the planned faults."""
         return list(self._call("GET", "faults"))
 
     def clear_faults(self) -> None:
-        """Forget the faults that are still to come."""
         self._call("DELETE", "faults")
 
     def configure(self, **settings: Any) -> dict[str, Any]:
@@ -137,19 +136,19 @@ class Sandbox:
         return dict(self._call("PUT", "settings", settings | lists) if settings else self._call("GET", "settings"))
 
     def gate(self, status: str, *issues: str) -> None:
-        """Decide on every deployment that asked for its gate: awaiting, allowed, prevented, expired or invalid.
+        """Set the gating status of every deployment that asks for one.
 
-        `issues` are the change requests that the verdict names.
+        It is awaiting, allowed, prevented, expired or invalid. `issues` are the change requests that it names.
         """
         self.configure(gate=status, gate_issues=issues)
 
     def mint(self, kind: str, name: str | None = None, permission: bool = True) -> dict[str, Any]:
-        """Make a credential of kind oauth or connect, and return it with its secret."""
+        """Create a credential of kind oauth or connect, and return it with its secret."""
         named = {} if name is None else {"name": name}
         return dict(self._call("POST", "credentials", {"kind": kind, "permission": permission} | named))
 
     def revoke(self, name: str) -> None:
-        """Revoke a credential and all its tokens. `credentials` knows the names."""
+        """Revoke a credential and all its tokens. `credentials` lists the names."""
         self._call("DELETE", f"credentials/{name}")
 
     def credentials(self) -> list[dict[str, Any]]:
@@ -157,17 +156,16 @@ class Sandbox:
         return list(self._call("GET", "credentials"))
 
     def expire_tokens(self) -> None:
-        """Make every token that was issued expire now."""
         self._call("POST", "expire-tokens")
 
     def reset(self) -> None:
-        """Begin anew: nothing stored, settings and credentials as they were at the start."""
+        """Delete everything stored, and restore the settings and credentials of the start."""
         self._call("POST", "reset")
 
-    # Look
+    # Inspecting
 
     def requests(self, match: str = "") -> list[dict[str, Any]]:
-        """Return the calls that Jira received whose path holds `match`, the oldest first."""
+        """Return the received calls whose path contains `match`, oldest first."""
         return [request for request in self._call("GET", "requests") if match in request["path"]]
 
     def builds(self) -> list[dict[str, Any]]:
@@ -179,7 +177,7 @@ class Sandbox:
         return list(self._call("GET", "entities")["deployments"])
 
     def updates(self) -> list[dict[str, Any]]:
-        """Return every update that was accepted, with its outcome: applied, stale or deleted."""
+        """Return every accepted update with its outcome: applied, stale or deleted."""
         return list(self._call("GET", "updates"))
 
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
@@ -193,13 +191,13 @@ class Sandbox:
         return response.json() if response.content else None
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process: it stops when its standard input closes, and is killed where it does not."""
+def _stop_process(process: subprocess.Popen[bytes]) -> None:
+    """Close the standard input of a process, at which it stops, and kill it where it does not."""
     for stream in (process.stdin, process.stdout):
         if stream is not None:
             stream.close()
     try:
-        process.wait(timeout=PATIENCE)
+        process.wait(timeout=STOP_TIMEOUT)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

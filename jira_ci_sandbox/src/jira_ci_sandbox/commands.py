@@ -13,11 +13,11 @@ from jira_ci_sandbox.errors import SandboxError
 from jira_ci_sandbox.settings import project_patterns
 
 if TYPE_CHECKING:
-    from jira_ci_sandbox.server import Ready
+    from jira_ci_sandbox.server import ServerInfo
 
 
-class _Failure(click.ClickException):
-    """Shows an error as it is, and ends with the status for wrong settings."""
+class _CommandError(click.ClickException):
+    """Prints an error in its three parts, and ends with the exit status for wrong settings."""
 
     exit_code = 2
 
@@ -25,13 +25,13 @@ class _Failure(click.ClickException):
         click.echo(f"error: {self.message}", err=True)
 
 
-def _projects(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+def _parse_projects(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...] | None:
     if value is None:
         return None
     try:
         return project_patterns(value)
     except ValueError as error:
-        raise _Failure(
+        raise _CommandError(
             str(
                 SandboxError(
                     f"--projects {value!r} names no projects.",
@@ -42,7 +42,7 @@ def _projects(context: click.Context, parameter: click.Parameter, value: str | N
         ) from error
 
 
-def _parent(context: click.Context, parameter: click.Parameter, value: int | None) -> int | None:
+def _check_parent(context: click.Context, parameter: click.Parameter, value: int | None) -> int | None:
     if value is not None and sys.platform == "win32":
         raise click.BadParameter("is not available on Windows; use --until-stdin-closes")
     return value
@@ -50,7 +50,13 @@ def _parent(context: click.Context, parameter: click.Parameter, value: int | Non
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option(
+    "--port",
+    default=8080,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="Port to listen on; 0 takes a free one.",
+)
 @click.option(
     "--data",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -58,22 +64,24 @@ def _parent(context: click.Context, parameter: click.Parameter, value: int | Non
 )
 @click.option(
     "--projects",
-    callback=_projects,
-    help="Projects that exist here, separated by commas; * and ? are wildcards."
+    callback=_parse_projects,
+    help="Projects that exist, separated by commas; * and ? are wildcards."
     "  [default: those of the data file, else DEMO]",
 )
-@click.option("--mint", is_flag=True, help="Make a client id with its secret, and a Connect key, and print them.")
+@click.option("--mint", is_flag=True, help="Create a client id with its secret, and a Connect key, and print them.")
 @click.option("--tls", is_flag=True, help="Serve https, with a throw-away certificate authority.")
 @click.option(
     "--format",
-    "form",
+    "output_format",
     type=click.Choice(["text", "json"]),
     default="text",
     show_default=True,
-    help="How to say that it listens: text on standard error, or one line of JSON on standard output.",
+    help="How to announce that it listens: text on standard error, or one line of JSON on standard output.",
 )
-@click.option("--until-stdin-closes", is_flag=True, help="Stop when standard input ends: when the starter does.")
-@click.option("--parent", type=click.IntRange(1), callback=_parent, metavar="PID", help="Stop when this process ends.")
+@click.option("--until-stdin-closes", is_flag=True, help="Stop when standard input closes.")
+@click.option(
+    "--parent", type=click.IntRange(1), callback=_check_parent, metavar="PID", help="Stop when this process ends."
+)
 def sandbox(
     host: str,
     port: int,
@@ -81,22 +89,22 @@ def sandbox(
     projects: tuple[str, ...] | None,
     mint: bool,
     tls: bool,
-    form: str,
+    output_format: str,
     until_stdin_closes: bool,
     parent: int | None,
 ) -> None:
     """Serve a local Jira to try, demonstrate and test against."""
-    from jira_ci_sandbox.server import serve  # the web server takes a while to import; --help need not wait for it
+    from jira_ci_sandbox.server import serve  # imported late, so that --help does not wait for the web server
 
-    def say_ready(ready: Ready) -> None:
-        if form == "json":
-            click.echo(ready.as_json())
+    def announce(info: ServerInfo) -> None:
+        if output_format == "json":
+            click.echo(info.as_json())
         else:
-            click.echo(welcome(ready), err=True)
+            click.echo(welcome_text(info), err=True)
 
     try:
         serve(
-            ready=say_ready,
+            on_ready=announce,
             host=host,
             port=port,
             data=data,
@@ -107,37 +115,37 @@ def sandbox(
             parent=parent,
         )
     except SandboxError as error:
-        raise _Failure(str(error)) from error
+        raise _CommandError(str(error)) from error
 
 
-@click.command(short_help="Tell the whole story on this machine, with a local Jira.")
-@click.option("--serve", is_flag=True, help="Keep serving afterwards, until Ctrl+C.")
-@click.option("--open", "look", is_flag=True, help="The same, and open it in a browser.")
-@click.option("--verbose", is_flag=True, help="Show each step's settings, and what it printed.")
-@click.option("--port", default=0, type=click.IntRange(0, 65535), help="Where the local Jira listens; 0: a free port.")
+@click.command(short_help="Run a pipeline's reports against a local Jira, and show the result.")
+@click.option("--serve", is_flag=True, help="Keep the local Jira running afterwards, until Ctrl+C.")
+@click.option("--open", "open_browser", is_flag=True, help="Like --serve, and open the issue in a browser.")
+@click.option("--verbose", is_flag=True, help="Show the settings and the output of each step.")
+@click.option("--port", default=0, type=click.IntRange(0, 65535), help="Port of the local Jira; 0 takes a free one.")
 @click.pass_context
-def demo(context: click.Context, serve: bool, look: bool, verbose: bool, port: int) -> None:
-    """Show the whole story on this machine: a local Jira, the app, builds, deployments, what Jira holds."""
-    from jira_ci_sandbox.demo import tell
+def demo(context: click.Context, serve: bool, open_browser: bool, verbose: bool, port: int) -> None:
+    """Start a local Jira, install the app, report builds and deployments, and show what Jira holds."""
+    from jira_ci_sandbox.demo import run_demo
 
-    # Without NO_COLOR, click decides: colours are for terminals. https://no-color.org
+    # https://no-color.org; without it, click uses colours on terminals only.
     color = False if os.environ.get("NO_COLOR") else None
 
-    def say(line: str) -> None:
+    def echo(line: str) -> None:
         click.echo(line, color=color)
 
     try:
-        opener = click.launch if look else None
-        context.exit(tell(say, port=port, serve=serve or look, verbose=verbose, look=opener))
+        opener = click.launch if open_browser else None
+        context.exit(run_demo(echo, port=port, serve=serve or open_browser, verbose=verbose, open_browser=opener))
     except SandboxError as error:
-        raise _Failure(str(error)) from error
+        raise _CommandError(str(error)) from error
 
 
-def welcome(ready: Ready) -> str:
-    """Return what a person reads when the sandbox listens."""
-    lines = [f"Jira sandbox: {ready.url}", f"Cloud id: {ready.cloud_id}"]
-    if ready.ca_file is not None:
-        lines.append(f"Certificate authority: {ready.ca_file}")
-    if ready.credentials is not None:
-        lines += [f"{name.upper()}={value}" for name, value in ready.credentials.items()]
+def welcome_text(info: ServerInfo) -> str:
+    """Return the announcement for people that the sandbox listens."""
+    lines = [f"Jira sandbox: {info.url}", f"Cloud id: {info.cloud_id}"]
+    if info.ca_file is not None:
+        lines.append(f"Certificate authority: {info.ca_file}")
+    if info.credentials is not None:
+        lines += [f"{name.upper()}={value}" for name, value in info.credentials.items()]
     return "\n".join([*lines, "Press Ctrl+C to stop."])

@@ -1,4 +1,4 @@
-"""The whole story on one machine: a local Jira, the app and its token, builds, deployments, and what Jira holds."""
+"""The demo: a local Jira, credentials, and the reports of a pipeline from its first build to a rollback."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from jira_ci_sandbox.errors import SandboxError
 
 COMMIT_MESSAGE = "[DEMO-1] Let people pay by card"
 
-# What a Harness run of the demo's pipeline tells its steps; the number and the version are each step's own.
-RUN = {
+# The variables of a Harness run of the demo's pipeline; each step adds its build number and version.
+CI_VARIABLES = {
     "HARNESS_ACCOUNT_ID": "acme",
     "HARNESS_ORG_ID": "default",
     "HARNESS_PROJECT_ID": "shop",
@@ -29,106 +29,105 @@ RUN = {
     "NO_PROXY": "*",
 }
 
-# What this machine may say of another run, of other settings and of another repository.
-NOT_THE_DEMOS = "PLUGIN_", "JIRA_CI_", "HARNESS_", "DRONE_", "CI_", "GIT_"
+# Variables that this machine may have set for another run, other settings or another repository.
+FOREIGN_PREFIXES = "PLUGIN_", "JIRA_CI_", "HARNESS_", "DRONE_", "CI_", "GIT_"
 
-# What the demo's tests write, and a setting of its own says where.
 TEST_RESULTS = "reports/junit.xml"
-TESTS = {"": 126, "<skipped/>": 2}
+TEST_CASES = {"": 126, "<skipped/>": 2}
 
 STEP_TIMEOUT = 60
-SHOWN_OF_A_SECRET = 6
-ISSUE = "/browse/DEMO-1"
-TIMELINE = "/projects/DEMO/deployments"
-Say = Callable[[str], None]
+SECRET_PREFIX_LENGTH = 6
+ISSUE_PATH = "/browse/DEMO-1"
+TIMELINE_PATH = "/projects/DEMO/deployments"
+Echo = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Report:
-    """One `jira-ci report` of the story: in which run, with which settings, and the page that shows it."""
+class DemoStep:
+    """One `jira-ci report`: the number of its run, its settings, and the page that shows the result."""
 
     title: str
     number: int
-    page: str = ISSUE
+    page: str = ISSUE_PATH
     settings: Mapping[str, str] = field(default_factory=dict)
     status: str = "SUCCESS"
 
     @property
-    def run(self) -> dict[str, str]:
-        """What CI says of the run."""
+    def ci_variables(self) -> dict[str, str]:
+        """The variables that CI sets for the run."""
         build = {"HARNESS_BUILD_ID": f"{self.number}", "DRONE_BUILD_STATUS": self.status}
-        return {**RUN, **build, "DRONE_TAG": f"1.4.{self.number}"}
+        return {**CI_VARIABLES, **build, "DRONE_TAG": f"1.4.{self.number}"}
 
 
-# Each is a process, as a CI starts it. A build has no ENVIRONMENT_NAME; STATE says more than CI's own status can.
-STORY = (
-    Report("start", 42, settings={"STATE": "in_progress"}),
-    Report("build", 42, settings={"TEST_RESULTS": TEST_RESULTS}),
-    Report("stage", 42, settings={"ENVIRONMENT_NAME": "staging"}),
-    Report("release", 42, settings={"ENVIRONMENT_NAME": "production"}),
-    Report("failure", 43, TIMELINE, {"ENVIRONMENT_NAME": "production"}, status="FAILURE"),
-    Report("rollback", 43, TIMELINE, {"ENVIRONMENT_NAME": "production", "STATE": "rolled_back"}),
+# A step without ENVIRONMENT_NAME reports a build. STATE names states that CI's own status does not have.
+STEPS = (
+    DemoStep("start", 42, settings={"STATE": "in_progress"}),
+    DemoStep("build", 42, settings={"TEST_RESULTS": TEST_RESULTS}),
+    DemoStep("stage", 42, settings={"ENVIRONMENT_NAME": "staging"}),
+    DemoStep("release", 42, settings={"ENVIRONMENT_NAME": "production"}),
+    DemoStep("failure", 43, TIMELINE_PATH, {"ENVIRONMENT_NAME": "production"}, status="FAILURE"),
+    DemoStep("rollback", 43, TIMELINE_PATH, {"ENVIRONMENT_NAME": "production", "STATE": "rolled_back"}),
 )
 
 
-def tell(
-    say: Say,
+def run_demo(
+    echo: Echo,
     *,
     port: int = 0,
     serve: bool = False,
     verbose: bool = False,
-    look: Callable[[str], object] | None = None,
+    open_browser: Callable[[str], object] | None = None,
 ) -> int:
-    """Tell the story, one step a line, and return the exit status of the first step that failed, else 0.
+    """Run the demo, one line a step, and return the exit status of the first step that failed, else 0.
 
-    `verbose` shows each step's settings and what it printed. `look` opens an address in a browser. With `serve`, go on
-    serving until interrupted. Raises SandboxError where the local Jira does not start, or there is no git.
+    `verbose` shows each step's settings and output, `open_browser` opens an address, and `serve` keeps the local Jira
+    running until interrupted. Raises SandboxError where the local Jira does not start or git is missing.
     """
     with Sandbox.start("DEMO", port=port) as jira, tempfile.TemporaryDirectory() as folder:
-        say(_line("sandbox", "a local Jira, with one project, DEMO", jira.url))
+        echo(_format_line("sandbox", "a local Jira, with one project, DEMO", jira.url))
         oauth, token = jira.mint("oauth", "demo-client"), jira.mint("connect", "demo-token")
-        say(_line("install", "the Harness CI Jira app, once for the site", f"{jira.url}/app"))
-        shown = _shown("CONNECT_KEY", token["connect_key"])
-        say(_line("credential", f"demo-token, a token of the app: {shown}", f"{jira.url}/app/configure"))
-        shown = _shown("CLIENT_SECRET", oauth["client_secret"])
-        say(_line("credential", f"demo-client, an OAuth client: {shown}", f"{jira.url}/app/links"))
-        make_repository(Path(folder))
+        echo(_format_line("install", "the Harness CI Jira app, once for the site", f"{jira.url}/app"))
+        shown = _shorten_secret("CONNECT_KEY", token["connect_key"])
+        echo(_format_line("credential", f"demo-token, a token of the app: {shown}", f"{jira.url}/app/configure"))
+        shown = _shorten_secret("CLIENT_SECRET", oauth["client_secret"])
+        echo(_format_line("credential", f"demo-client, an OAuth client: {shown}", f"{jira.url}/app/links"))
+        create_repository(Path(folder))
         write_test_results(Path(folder) / TEST_RESULTS)
-        say(_line("commit", f'git commit -m "{COMMIT_MESSAGE}"', ""))
+        echo(_format_line("commit", f'git commit -m "{COMMIT_MESSAGE}"', ""))
         site = {"INSTANCE": jira.url, "PROJECT": "DEMO"}
         builds = {"API_URL": jira.url, "CLIENT_ID": oauth["client_id"], "CLIENT_SECRET": oauth["client_secret"]}
         deployments = {"CONNECT_HOSTNAME": jira.url, "CONNECT_KEY": token["connect_key"]}
-        for step in STORY:
+        for step in STEPS:
             credentials = deployments if "ENVIRONMENT_NAME" in step.settings else builds
-            link = {"DRONE_BUILD_LINK": f"{jira.url}{ISSUE}"}
-            failed, lines = report(Path(folder), {**site, **credentials, **step.settings}, step.run | link)
-            said = [line for line in lines if " accepted " in line]
-            what = "failed" if failed else said[-1].partition(" ")[2]  # without the host
-            say(_line(step.title, what, jira.url + step.page, failed=failed != 0))
+            link = {"DRONE_BUILD_LINK": f"{jira.url}{ISSUE_PATH}"}
+            failed, lines = run_report(Path(folder), {**site, **credentials, **step.settings}, step.ci_variables | link)
+            accepted = [line for line in lines if " accepted " in line]
+            what = "failed" if failed else accepted[-1].partition(" ")[2]  # the line without its host
+            echo(_format_line(step.title, what, jira.url + step.page, failed=failed != 0))
             if verbose or failed:
                 for line in lines:
-                    say(click.style(f"    {line}", dim=not failed))
+                    echo(click.style(f"    {line}", dim=not failed))
             if failed:
                 return failed
-        say("")
-        say("What Jira holds now:")
-        for line in holdings(jira.builds(), jira.deployments()):
-            say(f"  {line}")
-        say("")
-        if look is not None:
-            look(jira.url + ISSUE)
+        echo("")
+        echo("What Jira holds now:")
+        for line in stored_entities(jira.builds(), jira.deployments()):
+            echo(f"  {line}")
+        echo("")
+        if open_browser is not None:
+            open_browser(jira.url + ISSUE_PATH)
         if serve:
-            say(f"Look at it in a browser: {click.style(jira.url + ISSUE, underline=True)} (Ctrl+C stops it)")
+            echo(f"Look at it in a browser: {click.style(jira.url + ISSUE_PATH, underline=True)} (Ctrl+C stops it)")
             _wait_for_interrupt(jira)
         else:
-            say("To look at it in a browser, run: jira-ci demo --open")
+            echo("To look at it in a browser, run: jira-ci demo --open")
     return 0
 
 
-def make_repository(folder: Path) -> None:
-    """Make a git repository with one commit. Raises SandboxError where there is no git."""
-    # No signature and no hook that this machine's git is set up for.
-    environ = _machine() | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+def create_repository(folder: Path) -> None:
+    """Create a git repository with one commit. Raises SandboxError where git is missing."""
+    # The machine's git configuration may ask for signatures and hooks.
+    environ = _base_environ() | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     identity = ["-c", "user.name=Demo", "-c", "user.email=demo@example.com"]
     for command in (["init", "-q"], [*identity, "commit", "-q", "--allow-empty", "-m", COMMIT_MESSAGE]):
         try:
@@ -143,8 +142,8 @@ def make_repository(folder: Path) -> None:
 
 
 def write_test_results(file: Path) -> None:
-    """Write what a test runner would leave behind: JUnit XML."""
-    inside = [inner for inner, count in TESTS.items() for _ in range(count)]
+    """Write JUnit XML, as a test runner does."""
+    inside = [inner for inner, count in TEST_CASES.items() for _ in range(count)]
     cases = (
         f'<testcase classname="checkout" name="test {number}">{inner}</testcase>'
         for number, inner in enumerate(inside, 1)
@@ -153,27 +152,27 @@ def write_test_results(file: Path) -> None:
     file.write_text(f'<testsuites><testsuite name="checkout">{"".join(cases)}</testsuite></testsuites>')
 
 
-def report(folder: Path, settings: Mapping[str, str], run: Mapping[str, str]) -> tuple[int, list[str]]:
-    """Run `jira-ci report` as a CI would, with a step's settings as PLUGIN_… variables.
+def run_report(folder: Path, settings: Mapping[str, str], ci_variables: Mapping[str, str]) -> tuple[int, list[str]]:
+    """Run `jira-ci report` as Harness does, with a step's settings as PLUGIN_… variables.
 
-    Returns its exit status, and lines that tell the settings and what it printed.
+    Returns its exit status, and lines with its settings and its output.
     """
     done = subprocess.run(
         [sys.executable, "-m", "jira_ci_core", "report"],
         cwd=folder,
-        env={**_machine(), **run, **{f"PLUGIN_{name}": value for name, value in settings.items()}},
+        env={**_base_environ(), **ci_variables, **{f"PLUGIN_{name}": value for name, value in settings.items()}},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         timeout=STEP_TIMEOUT,
         check=False,
     )
-    lines = [f"PLUGIN_{name}={_shown(name, value)}" for name, value in settings.items()]
+    lines = [f"PLUGIN_{name}={_shorten_secret(name, value)}" for name, value in settings.items()]
     return done.returncode, [*lines, "$ jira-ci report", *done.stdout.decode(errors="replace").splitlines()]
 
 
-def holdings(builds: list[dict[str, Any]], deployments: list[dict[str, Any]]) -> Iterator[str]:
-    """Yield what Jira stored, issue by issue."""
+def stored_entities(builds: list[dict[str, Any]], deployments: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield a line for each build and deployment, by issue."""
     entities = [("build", one) for one in builds] + [("deployment", one) for one in deployments]
     for key in sorted({key for _, one in entities for key in one["issueKeys"]}):
         yield key
@@ -184,19 +183,19 @@ def holdings(builds: list[dict[str, Any]], deployments: list[dict[str, Any]]) ->
                 yield f"  {kind:<10}  {one['displayName']}{where}: {one['state']}{tests}, {one['url']}"
 
 
-def _machine() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith(NOT_THE_DEMOS)}
+def _base_environ() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_PREFIXES)}
 
 
-def _line(title: str, what: str, address: str, failed: bool = False) -> str:
-    """Return one step of the story. Whoever prints it takes the colours off where nobody sees them."""
+def _format_line(title: str, what: str, address: str, failed: bool = False) -> str:
+    """Return the line of one step, with colours, which click removes where the output is no terminal."""
     mark = click.style("no", fg="red") if failed else click.style("ok", fg="green")
     link = click.style(address, fg="cyan", underline=True) if address else ""
     return f"{mark} {click.style(f'{title:<11}', bold=True)} {what:<72} {link}".rstrip()
 
 
-def _shown(name: str, value: str) -> str:
-    return value[:SHOWN_OF_A_SECRET] + "…" if name in ("CLIENT_SECRET", "CONNECT_KEY") else value
+def _shorten_secret(name: str, value: str) -> str:
+    return value[:SECRET_PREFIX_LENGTH] + "…" if name in ("CLIENT_SECRET", "CONNECT_KEY") else value
 
 
 def _wait_for_interrupt(jira: Sandbox) -> None:

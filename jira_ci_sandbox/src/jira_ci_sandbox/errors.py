@@ -1,13 +1,10 @@
-"""The error a user can meet: what happened, why, and what to do."""
+"""The error that is shown to a user: what happened, why, and what to do."""
 
 from __future__ import annotations
 
 
 class SandboxError(Exception):
-    """Something the user can put right.
-
-    `what` happened, `why`, and the `remedy`: three sentences, shown one a line.
-    """
+    """An error that the user can put right; each of its three parts is a sentence on a line of its own."""
 
     def __init__(self, what: str, why: str, remedy: str) -> None:
         super().__init__(what, why, remedy)

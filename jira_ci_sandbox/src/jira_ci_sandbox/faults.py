@@ -1,4 +1,4 @@
-"""Faults on demand: what can go wrong between a client and Jira, and which calls it happens to."""
+"""Faults on demand: what can go wrong between a client and Jira, and with which calls."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any, Literal, TypeAlias
 
-from jira_ci_sandbox.answers import Answer
+from jira_ci_sandbox.buffered_response import BufferedResponse
 
-Ending: TypeAlias = Literal["whole", "half", "reset"]
+Transmission: TypeAlias = Literal["complete", "half", "reset"]
 
-# What the calls are named by; a match that starts with / is a pattern of the path instead.
-CALLS = {
+# The names of calls, and the patterns of their paths. A match that starts with / is a pattern itself.
+CALL_PATTERNS = {
     "any": ("*",),
     "token": ("/oauth/token", "/token"),
     "tenant": ("/_edge/tenant_info",),
@@ -22,18 +22,18 @@ CALLS = {
     "builds": ("*/builds/0.1/*",),
     "deployments": ("*/deployments/0.1/*",),
 }
-# What happens; whether Jira does its work before it goes wrong.
+# What can happen, and whether Jira handles the request before it does.
 ACTIONS = {
     "answer": False,  # any status, headers and body
     "redirect": False,  # a redirect to `location`
-    "html": False,  # 200 and a page, as a proxy's login form answers
+    "html": False,  # 200 and a page, as from a proxy's login form
     "reset": False,  # the connection is reset, nothing was done
     "slow": True,  # the answer comes after `seconds`
     "malformed": True,  # the answer is not JSON
     "empty": True,  # the answer has no body
     "missing": True,  # `fields` are missing in the answer
     "half": True,  # the connection closes in the middle of the answer
-    "lost": True,  # the connection is reset in place of the answer: done, but the client cannot know
+    "lost": True,  # the connection is reset in place of the answer, after Jira handled the request
 }
 
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -43,9 +43,9 @@ LOGIN_PAGE = b"<!doctype html><title>Sign in</title><h1>Sign in to continue</h1>
 
 @dataclass(frozen=True)
 class Fault:
-    """One way to go wrong, for the next `count` calls that match. Any of them can be `seconds` late, too.
+    """A fault of the next `count` matching calls; each response can be `seconds` late, too.
 
-    With `every` it is not the next calls: of that many calls that match, the last goes wrong, `count` times over.
+    With `every` set, only the last of each `every` matching calls fails, until `count` of them have.
     """
 
     action: str
@@ -60,35 +60,35 @@ class Fault:
     fields: tuple[str, ...] = ()
 
     @property
-    def lets_jira_work(self) -> bool:
-        """Whether the call is handled before it goes wrong."""
+    def handles_request(self) -> bool:
+        """Whether Jira handles the request before the fault occurs."""
         return ACTIONS[self.action]
 
     @property
-    def ending(self) -> Ending:
-        """How the connection ends."""
-        return "half" if self.action == "half" else "reset" if self.action in ("reset", "lost") else "whole"
+    def transmission(self) -> Transmission:
+        """How much of the response is sent before the connection ends."""
+        return "half" if self.action == "half" else "reset" if self.action in ("reset", "lost") else "complete"
 
     def matches(self, path: str) -> bool:
-        """Tell whether this fault is meant for a call of this path."""
-        return any(fnmatchcase(path, pattern) for pattern in CALLS.get(self.match, (self.match,)))
+        """Return whether this fault applies to calls of a path."""
+        return any(fnmatchcase(path, pattern) for pattern in CALL_PATTERNS.get(self.match, (self.match,)))
 
-    def spoil(self, answer: Answer) -> Answer:
-        """Return what the client gets in place of Jira's answer."""
+    def apply(self, response: BufferedResponse) -> BufferedResponse:
+        """Return the response that the client gets in place of Jira's."""
         if self.action == "answer":
             headers = {"content-type": "text/plain"} | {name.lower(): value for name, value in self.headers.items()}
-            return Answer(self.status, headers, self.body.encode())
+            return BufferedResponse(self.status, headers, self.body.encode())
         if self.action == "redirect":
-            return Answer(self.status, {"location": self.location}, b"")
+            return BufferedResponse(self.status, {"location": self.location}, b"")
         if self.action == "html":
-            return Answer(200, {"content-type": "text/html; charset=utf-8"}, LOGIN_PAGE)
+            return BufferedResponse(200, {"content-type": "text/html; charset=utf-8"}, LOGIN_PAGE)
         if self.action == "malformed":
-            return replace(answer, body=b'{"this is": not JSON')
+            return replace(response, body=b'{"this is": not JSON')
         if self.action == "empty":
-            return replace(answer, body=b"")
+            return replace(response, body=b"")
         if self.action == "missing":
-            return replace(answer, body=self._without_fields(answer.body))
-        return answer
+            return replace(response, body=self._without_fields(response.body))
+        return response
 
     def _without_fields(self, body: bytes) -> bytes:
         try:
@@ -101,14 +101,14 @@ class Fault:
 
 
 def fault_from_json(value: Any) -> Fault:
-    """Return the fault that a JSON object describes. Raises ValueError with a sentence."""
+    """Return the fault that a JSON object describes. Raises ValueError with a sentence for the user."""
     if not isinstance(value, dict):
         raise ValueError("a fault is an object")
     for name, given in value.items():
         if name not in _RULES:
             raise ValueError(f"{name} is not a field of a fault; known are {', '.join(_RULES)}")
-        is_right, rule = _RULES[name]
-        if not is_right(given):
+        is_valid, rule = _RULES[name]
+        if not is_valid(given):
             raise ValueError(f"{name} must be {rule}")
     if "action" not in value:
         raise ValueError(f"action is missing; it must be {_RULES['action'][1]}")
@@ -131,8 +131,8 @@ def _is_header_map(value: Any) -> bool:
 _RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "action": (lambda value: isinstance(value, str) and value in ACTIONS, f"one of {', '.join(ACTIONS)}"),
     "match": (
-        lambda value: isinstance(value, str) and (value in CALLS or value.startswith("/")),
-        f"one of {', '.join(CALLS)}, or a pattern of a path that starts with /",
+        lambda value: isinstance(value, str) and (value in CALL_PATTERNS or value.startswith("/")),
+        f"one of {', '.join(CALL_PATTERNS)}, or a pattern of a path that starts with /",
     ),
     "count": (lambda value: type(value) is int and 0 < value < 2**31, "an integer, 1 or more"),
     "every": (lambda value: type(value) is int and 0 < value < 2**31, "an integer, 1 or more"),

@@ -1,4 +1,4 @@
-"""The hook that adds the `sandbox` command to `jira-ci`."""
+"""The hook that adds the commands `sandbox` and `demo` to `jira-ci`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CONTRACT = 1
 
 @hookimpl
 def jira_ci_register_commands(cli: click.Group) -> None:
-    """Add `jira-ci sandbox` and `jira-ci demo`. Imports them only now, since every CI step loads this module."""
+    """Import the commands only now, since every CI step loads this module."""
     from jira_ci_sandbox.commands import demo, sandbox
 
     cli.add_command(sandbox)

@@ -1,4 +1,4 @@
-"""The server process: a bound socket, one line when it listens, and an orderly end."""
+"""The server process: it binds a socket, announces that it listens, and shuts down in order."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ import trustme
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from jira_ci_sandbox.app import SandboxApp
-from jira_ci_sandbox.control import mint
+from jira_ci_sandbox.asgi import SandboxApp
+from jira_ci_sandbox.credentials import mint_credential
 from jira_ci_sandbox.errors import SandboxError
 from jira_ci_sandbox.settings import Settings
 from jira_ci_sandbox.store import Store
@@ -33,8 +33,8 @@ POLL_INTERVAL = 0.1  # seconds
 
 
 @dataclass(frozen=True)
-class Ready:
-    """What a server says when it listens. `ca_file` and `credentials` are None where there are none."""
+class ServerInfo:
+    """What a server announces once it listens. `ca_file` and `credentials` are None where there are none."""
 
     url: str
     pid: int
@@ -43,17 +43,16 @@ class Ready:
     credentials: Mapping[str, str] | None = field(repr=False)
 
     def as_json(self) -> str:
-        """Return it as one line of JSON."""
         return json.dumps(vars(self))
 
 
 class Server(uvicorn.Server):
-    """uvicorn, with a word when it listens and no second thoughts about signals.
+    """uvicorn's server, with a callback once it listens.
 
-    uvicorn raises a signal again after it has stopped, which would end the process before its cleaning up.
+    Unlike uvicorn's, it does not raise a signal again after stopping, which would end the process before its clean-up.
     """
 
-    def __init__(self, app: SandboxApp, listening: Callable[[], None], tls: _Certificates | None) -> None:
+    def __init__(self, app: SandboxApp, on_listening: Callable[[], None], tls: _Certificates | None) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -72,21 +71,20 @@ class Server(uvicorn.Server):
             )
         )
         self._app = app
-        self._listening = listening
+        self._on_listening = on_listening
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, and say so."""
         await super().startup(sockets)
-        self._listening()
+        self._on_listening()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop, without waiting for answers that are slow on purpose."""
+        """Stop without waiting for responses that a fault delays."""
         self._app.stopping.set()
         await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop on the signals that mean it. Only the main thread may listen to them."""
+        """Stop on SIGINT and SIGTERM. Only the main thread may handle signals."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -99,14 +97,14 @@ class Server(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """HTTP, handing the application the connection itself: ASGI has no word for a reset."""
+    """HTTP that passes the transport on to the application, which ASGI does not offer."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.app_state = {**self.app_state, "transport": transport}
 
     def shutdown(self) -> None:
-        """Close an idle connection at once: TLS would wait for a client that has nothing to say."""
+        """Close an idle connection at once, without waiting for the client to end its TLS session."""
         super().shutdown()
         if self.transport.is_closing():
             self.transport.abort()
@@ -114,7 +112,7 @@ class _Protocol(H11Protocol):
 
 def serve(
     *,
-    ready: Callable[[Ready], None],
+    on_ready: Callable[[ServerInfo], None],
     host: str = "127.0.0.1",
     port: int = 0,
     data: Path | None = None,
@@ -124,38 +122,38 @@ def serve(
     until_closed: IO[bytes] | None = None,
     parent: int | None = None,
 ) -> None:
-    """Serve until a signal, the end of `until_closed`, or the end of the process `parent`.
+    """Serve until a signal, the end of the stream `until_closed`, or the end of the process `parent`.
 
-    `projects` None means those of the data file, else DEMO. Calls `ready` once when the server listens. Raises
-    SandboxError where it cannot.
+    `on_ready` is called once the server listens. Without `projects`, those of the data file exist, else DEMO. Raises
+    SandboxError where it cannot listen or open the data file.
     """
     with ExitStack() as stack:
-        listener = stack.enter_context(_bound(host, port))
+        listener = stack.enter_context(_bind(host, port))
         store = Store(data)
         stack.callback(store.close)
-        settings = Settings().changed(store.setting("settings") or {})
+        settings = Settings().with_changes(store.setting("settings") or {})
         if projects is not None:
-            settings = settings.changed({"projects": list(projects)})
+            settings = settings.with_changes({"projects": list(projects)})
         app = SandboxApp(store, settings, () if host in WILDCARDS else (host,))
         certificates = None
         if tls:
             folder = stack.enter_context(TemporaryDirectory(prefix="jira-ci-sandbox-"))
-            certificates = _certificates(Path(folder), host)
+            certificates = _create_certificates(Path(folder), host)
         shown_host = "127.0.0.1" if host in WILDCARDS else f"[{host}]" if ":" in host else host
-        facts = Ready(
+        info = ServerInfo(
             url=f"{'https' if tls else 'http'}://{shown_host}:{listener.getsockname()[1]}",
             pid=os.getpid(),
             cloud_id=app.cloud_id,
             ca_file=str(certificates.authority) if certificates is not None else None,
-            credentials=_minted(store) if with_credentials else None,
+            credentials=_mint_credentials(store) if with_credentials else None,
         )
 
         def listening() -> None:
-            ready(facts)
+            on_ready(info)
             if until_closed is not None:
-                _watch(until_closed.read, stop)
+                _stop_when(until_closed.read, stop)
             if parent is not None:
-                _watch(lambda: _wait_for_end_of(parent), stop)
+                _stop_when(lambda: _wait_for_exit(parent), stop)
 
         def stop() -> None:
             server.should_exit = True
@@ -166,14 +164,14 @@ def serve(
 
 @dataclass(frozen=True)
 class _Certificates:
-    """The files of a throw-away certificate authority and of the server's certificate."""
+    """The files of a temporary certificate authority and of the server's certificate."""
 
     authority: Path
     certificate: Path
     key: Path
 
 
-def _certificates(folder: Path, host: str) -> _Certificates:
+def _create_certificates(folder: Path, host: str) -> _Certificates:
     files = _Certificates(folder / "ca.pem", folder / "certificate.pem", folder / "key.pem")
     names = dict.fromkeys(["127.0.0.1", "localhost", "::1", *([] if host in WILDCARDS else [host])])
     authority = trustme.CA()
@@ -185,11 +183,11 @@ def _certificates(folder: Path, host: str) -> _Certificates:
     return files
 
 
-def _minted(store: Store) -> dict[str, str]:
-    """Make one credential of each kind. The number in a name keeps it apart from those of earlier starts."""
+def _mint_credentials(store: Store) -> dict[str, str]:
+    """Create one credential of each kind. The numbers distinguish their names from those of earlier starts."""
     number = len(store.credentials()) + 1
-    oauth = mint(store, "oauth", f"oauth-{number}", initial=True)
-    connect = mint(store, "connect", f"connect-{number + 1}", initial=True)
+    oauth = mint_credential(store, "oauth", f"oauth-{number}", initial=True)
+    connect = mint_credential(store, "connect", f"connect-{number + 1}", initial=True)
     return {
         "client_id": oauth["client_id"],
         "client_secret": oauth["client_secret"],
@@ -197,11 +195,11 @@ def _minted(store: Store) -> dict[str, str]:
     }
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int) -> socket.socket:
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         listener = socket.create_server((host, port), family=family)
-        # Connections inherit it. Otherwise the second packet of an answer waits 40 ms until the first is acknowledged.
+        # Connections inherit this. Without it the second packet of a response waits 40 ms for the first one's ACK.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listener
     except OSError as error:
@@ -213,7 +211,7 @@ def _bound(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def _watch(until: Callable[[], object], then: Callable[[], None]) -> None:
+def _stop_when(until: Callable[[], object], then: Callable[[], None]) -> None:
     def watch() -> None:
         until()
         then()
@@ -221,10 +219,10 @@ def _watch(until: Callable[[], object], then: Callable[[], None]) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _wait_for_end_of(process: int) -> None:
-    """Wait for the end of a process, even of one that its own parent has not noticed yet."""
+def _wait_for_exit(process: int) -> None:
+    """Wait until a process has ended, even if its parent has not reaped it yet."""
     if not hasattr(os, "pidfd_open"):
-        _poll_for_end_of(process)
+        _poll_for_exit(process)
         return
     try:
         descriptor = os.pidfd_open(process)
@@ -236,10 +234,10 @@ def _wait_for_end_of(process: int) -> None:
         os.close(descriptor)
 
 
-def _poll_for_end_of(process: int) -> None:
-    """Wait where the system cannot tell: it takes a process that nobody has waited for as alive."""
+def _poll_for_exit(process: int) -> None:
+    """Wait until a process is gone, where there is no `pidfd_open`. An ended process counts until it is reaped."""
     with suppress(ProcessLookupError):
         while True:
-            with suppress(PermissionError):  # somebody else's, and alive
+            with suppress(PermissionError):  # alive, and another user's
                 os.kill(process, 0)
             time.sleep(POLL_INTERVAL)

@@ -1,4 +1,4 @@
-"""The settings that shape how this Jira answers: what it knows, how slow it is, where its limits are."""
+"""The settings of the sandbox: the projects that exist, its delays, and its limits."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _ISSUE_KEY = re.compile(r"([A-Z][A-Z0-9_]*)-[1-9][0-9]*")
 
 @dataclass(frozen=True)
 class Settings:
-    """How this Jira answers. Every field can be changed while it runs.
+    """Settings that can all be changed while the sandbox runs.
 
     `rate_limit` calls are allowed in `rate_period` seconds, 0 means no limit. `storage_delay` is the time in seconds
-    until an accepted entity can be read. `gate` is the verdict on every deployment that asked for one, and
+    until an accepted entity can be read. `gate` is the gating status of every deployment that asks for one, and
     `gate_issues` are the change requests that it names.
     """
 
@@ -32,38 +32,36 @@ class Settings:
     gate: str = "awaiting"
     gate_issues: tuple[str, ...] = ()
 
-    def changed(self, changes: Mapping[str, Any]) -> Settings:
-        """Return these settings with some replaced. Raises ValueError with a sentence for the first wrong one."""
+    def with_changes(self, changes: Mapping[str, Any]) -> Settings:
+        """Return these settings with some replaced. Raises ValueError for the first that is unknown or invalid."""
         for name, value in changes.items():
             if name not in _RULES:
                 raise ValueError(f"{name} is not a setting; known are {', '.join(_RULES)}")
-            is_right, rule = _RULES[name]
-            if not is_right(value):
+            is_valid, rule = _RULES[name]
+            if not is_valid(value):
                 raise ValueError(f"{name} must be {rule}")
         lists = {name: tuple(value) for name, value in changes.items() if isinstance(value, list)}
         return replace(self, **(dict(changes) | lists))
 
     def as_json(self) -> dict[str, Any]:
-        """Return the settings as a JSON object."""
         return asdict(self)
 
     def knows_issue(self, key: str) -> bool:
-        """Tell whether an issue exists here: its project does."""
+        """Return whether an issue exists. It does when its project does."""
         match = _ISSUE_KEY.fullmatch(key)
         return match is not None and any(fnmatchcase(match[1], pattern) for pattern in self.projects)
 
     def knows_service(self, service: str) -> bool:
-        """Tell whether a service exists here."""
         return service in self.services
 
 
 def is_issue_key(text: str) -> bool:
-    """Tell whether a text has the form of an issue key, known or not."""
+    """Return whether a text has the form of an issue key, known or not."""
     return _ISSUE_KEY.fullmatch(text) is not None
 
 
 def project_patterns(text: str) -> tuple[str, ...]:
-    """Return the patterns of a comma list such as `DEMO,MY*`. Raises ValueError where there is none, or a wrong one."""
+    """Return the patterns of a comma list such as `DEMO,MY*`. Raises ValueError where it is empty or one is invalid."""
     patterns = tuple(part.strip() for part in text.split(",") if part.strip())
     if not _are_patterns(list(patterns)) or not patterns:
         raise ValueError("a project is named in capital letters, digits and underscores; * and ? stand for any")

@@ -1,4 +1,4 @@
-"""What this Jira remembers, in SQLite: entities and their history, credentials, tokens, faults, settings, the log."""
+"""The storage in SQLite: entities and their history, credentials, tokens, faults, settings, and the request log."""
 
 from __future__ import annotations
 
@@ -8,146 +8,40 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from jira_ci_sandbox.contract import Kind
-from jira_ci_sandbox.errors import SandboxError
 from jira_ci_sandbox.faults import Fault, fault_from_json
+from jira_ci_sandbox.records import AppState, Credential, Update, credential_from_row, request_from_row, update_from_row
+from jira_ci_sandbox.schema import open_database
 
-# Each step takes a file from one schema version to the next; a step that was released is never changed.
-MIGRATIONS = (
-    """
-    CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-    CREATE TABLE credentials (
-        name TEXT PRIMARY KEY, kind TEXT NOT NULL, client_id TEXT, secret_hash TEXT NOT NULL UNIQUE,
-        permission INTEGER NOT NULL, initial INTEGER NOT NULL, revoked INTEGER NOT NULL, created_at REAL NOT NULL
-    );
-    CREATE TABLE tokens (
-        hash TEXT PRIMARY KEY, credential TEXT NOT NULL REFERENCES credentials (name) ON DELETE CASCADE,
-        expires_at REAL NOT NULL
-    );
-    CREATE TABLE updates (
-        id INTEGER PRIMARY KEY, kind TEXT NOT NULL, identity TEXT NOT NULL, sequence INTEGER NOT NULL,
-        outcome TEXT NOT NULL, entity TEXT NOT NULL, issue_keys TEXT NOT NULL, properties TEXT NOT NULL,
-        product TEXT, received_at REAL NOT NULL, visible_at REAL NOT NULL
-    );
-    CREATE INDEX updates_of_an_entity ON updates (kind, identity, outcome, sequence);
-    CREATE TABLE faults (id INTEGER PRIMARY KEY, remaining INTEGER NOT NULL, fault TEXT NOT NULL);
-    CREATE TABLE requests (
-        id INTEGER PRIMARY KEY, received_at REAL NOT NULL,
-        method TEXT NOT NULL, path TEXT NOT NULL, query TEXT NOT NULL,
-        status INTEGER, credential TEXT, headers TEXT NOT NULL, body TEXT NOT NULL
-    );
-    """,
-    """
-    ALTER TABLE credentials ADD COLUMN owner TEXT NOT NULL DEFAULT 'administrator';
-    ALTER TABLE credentials ADD COLUMN used_at REAL;
-    UPDATE credentials SET used_at = (
-        SELECT max(received_at) FROM requests WHERE credential = credentials.name AND status < 300
-    );
-    ALTER TABLE updates ADD COLUMN received TEXT;
-    ALTER TABLE updates ADD COLUMN credential TEXT;
-    ALTER TABLE updates ADD COLUMN reason TEXT;
-    UPDATE updates SET reason = 'its updateSequenceNumber is not higher than the one stored before it'
-        WHERE outcome = 'stale';
-    UPDATE updates SET reason = 'it was deleted through the API' WHERE outcome = 'deleted';
-    ALTER TABLE requests RENAME TO requests_of_version_1;
-    CREATE TABLE requests (
-        id INTEGER PRIMARY KEY AUTOINCREMENT, received_at REAL NOT NULL,
-        method TEXT NOT NULL, path TEXT NOT NULL, query TEXT NOT NULL,
-        status INTEGER, credential TEXT, headers TEXT NOT NULL, body TEXT NOT NULL, verdict TEXT NOT NULL
-    );
-    INSERT INTO requests SELECT *, 'null' FROM requests_of_version_1;
-    DROP TABLE requests_of_version_1;
-    CREATE TABLE issues (key TEXT PRIMARY KEY, summary TEXT NOT NULL);
-    CREATE TABLE update_issues (
-        issue_key TEXT NOT NULL, update_id INTEGER NOT NULL REFERENCES updates (id) ON DELETE CASCADE,
-        PRIMARY KEY (issue_key, update_id)
-    ) WITHOUT ROWID;
-    CREATE INDEX issues_of_an_update ON update_issues (update_id);
-    INSERT INTO update_issues SELECT DISTINCT value, updates.id FROM updates, json_each(updates.issue_keys);
-    INSERT INTO settings SELECT 'app', '{"installed": true, "users_may_generate": false}'
-        WHERE EXISTS (SELECT 1 FROM credentials WHERE kind = 'connect');
-    """,
-)
 LOG_LENGTH = 10_000
-# What makes an update `u` the one that counts for its entity, at the time :now.
+# The condition for an update `u` to be the current state of its entity at the time :now.
 IS_CURRENT = """
     u.outcome = 'applied' AND u.visible_at <= :now AND u.sequence = (
         SELECT max(sequence) FROM updates
         WHERE kind = u.kind AND identity = u.identity AND outcome = 'applied' AND visible_at <= :now
     )
 """
-_CURRENT = f"SELECT * FROM updates AS u WHERE kind = :kind AND {IS_CURRENT}"
-_OF_ISSUE = "AND EXISTS (SELECT 1 FROM update_issues WHERE issue_key = :issue_key AND update_id = u.id)"
-
-
-@dataclass(frozen=True)
-class Update:
-    """One update of an entity. The outcome is applied, stale (came too late) or deleted, and not without a reason.
-
-    `entity` holds only what this Jira knows the keys of; `received` is what was sent, where that was more.
-    """
-
-    kind: Kind
-    key: dict[str, Any]
-    sequence: int
-    entity: dict[str, Any]
-    issue_keys: tuple[str, ...]
-    properties: dict[str, str]
-    product: str | None = None
-    received_at: float = 0.0
-    outcome: str = "applied"
-    received: dict[str, Any] | None = None
-    credential: str | None = None
-    reason: str | None = None
-    id: int = 0
-
-    @property
-    def identity(self) -> str:
-        """The key as text, to find the updates of one entity."""
-        return json.dumps(self.key)
-
-
-@dataclass(frozen=True)
-class Credential:
-    """A credential, without its secret. Times are seconds since the epoch; `used_at` is None before the first use."""
-
-    name: str
-    kind: str
-    permission: bool = True
-    revoked: bool = False
-    client_id: str | None = None
-    owner: str = "administrator"
-    created_at: float = field(default=0.0, compare=False)
-    used_at: float | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True)
-class App:
-    """Whether the app is installed on this site, and whether everybody may generate tokens for it."""
-
-    installed: bool = False
-    users_may_generate: bool = False
+_CURRENT_UPDATES = f"SELECT * FROM updates AS u WHERE kind = :kind AND {IS_CURRENT}"
+_NAMES_ISSUE = "AND EXISTS (SELECT 1 FROM update_issues WHERE issue_key = :issue_key AND update_id = u.id)"
 
 
 class Store:
-    """Everything that this Jira remembers.
+    """Everything that the sandbox stores.
 
-    One connection behind one lock: writes of a sandbox are short, and two at once would only wait for each other in
-    SQLite. `data` is a file that survives a restart; without one, everything is kept in memory. Times come from
-    `clock`, in seconds since the epoch.
+    All threads share one connection behind a lock. Writes are short, and SQLite would serialise them anyway. `data` is
+    a file that survives a restart; without one, everything is kept in memory. `clock` returns seconds since the epoch.
     """
 
     def __init__(self, data: Path | None = None, clock: Callable[[], float] = time.time) -> None:
         self.clock = clock
         self._lock = threading.RLock()
-        self._connection = _opened(data)
+        self._connection = open_database(data)
 
     def close(self) -> None:
-        """Close the file."""
         with self._lock:
             self._connection.close()
 
@@ -155,24 +49,24 @@ class Store:
 
     def setting(self, name: str) -> Any:
         """Return a stored value, or None."""
-        rows = self.rows("SELECT value FROM settings WHERE name = ?", name)
+        rows = self.query("SELECT value FROM settings WHERE name = ?", name)
         return json.loads(rows[0]["value"]) if rows else None
 
-    def keep_setting(self, name: str, value: Any) -> None:
-        """Store a value."""
-        with self._writing() as connection:
+    def set_setting(self, name: str, value: Any) -> None:
+        with self._transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (name, json.dumps(value)))
 
     # Entities
 
     def record(self, updates: Iterable[Update], delay: float = 0.0) -> int:
-        """Store updates, all or none. One whose sequence is not higher than the stored one is kept as stale.
+        """Store updates, all or none, and return how many of them are stale.
 
-        Returns how many are stale.
+        An update whose sequence is not higher than the stored one is stale: it is kept in the history only. `delay` is
+        the time in seconds until the updates can be read.
         """
         now = self.clock()
         stale = 0
-        with self._writing() as connection:
+        with self._transaction() as connection:
             for update in updates:
                 stored = connection.execute(
                     "SELECT max(sequence) FROM updates WHERE kind = ? AND identity = ? AND outcome = 'applied'",
@@ -185,7 +79,7 @@ class Store:
                     "identity": update.identity,
                     "sequence": update.sequence,
                     "outcome": "stale" if is_stale else "applied",
-                    "reason": too_late(update.sequence, stored) if is_stale else None,
+                    "reason": stale_reason(update.sequence, stored) if is_stale else None,
                     "entity": json.dumps(update.entity),
                     "received": None if update.received is None else json.dumps(update.received),
                     "credential": update.credential,
@@ -201,125 +95,122 @@ class Store:
         return stale
 
     def entity(self, kind: Kind, key: dict[str, Any]) -> Update | None:
-        """Return what is stored and readable of one entity."""
-        found = self._current(kind, "AND identity = :identity", identity=json.dumps(key))
+        """Return the current state of an entity, or None where nothing is readable yet."""
+        found = self._current_updates(kind, "AND identity = :identity", identity=json.dumps(key))
         return found[0] if found else None
 
     def entities(self, kind: Kind, issue_key: str | None = None) -> list[Update]:
-        """Return what is stored and readable, of one issue or of all, in the order of arrival."""
+        """Return the current states of all entities, or of those of one issue, in the order of arrival."""
         if issue_key is None:
-            return self._current(kind, "ORDER BY id")
-        return self._current(kind, f"{_OF_ISSUE} ORDER BY id", issue_key=issue_key)
+            return self._current_updates(kind, "ORDER BY id")
+        return self._current_updates(kind, f"{_NAMES_ISSUE} ORDER BY id", issue_key=issue_key)
 
     def history(self) -> list[Update]:
-        """Return every update ever accepted, readable yet or not, in the order of arrival."""
-        return [read_update(row) for row in self.rows("SELECT * FROM updates ORDER BY id")]
+        """Return every accepted update, even if it is not readable yet, in the order of arrival."""
+        return [update_from_row(row) for row in self.query("SELECT * FROM updates ORDER BY id")]
 
-    def delete(self, kind: Kind, key: dict[str, Any], up_to: int | None = None) -> None:
-        """Delete an entity, if its sequence is not higher than `up_to`."""
-        self._delete(kind, [json.dumps(key)], up_to)
+    def delete(self, kind: Kind, key: dict[str, Any], max_sequence: int | None = None) -> None:
+        """Delete an entity, unless its sequence is higher than `max_sequence`."""
+        self._delete(kind, [json.dumps(key)], max_sequence)
 
-    def delete_by_properties(self, kind: Kind, properties: Mapping[str, str], up_to: int | None = None) -> None:
+    def delete_by_properties(self, kind: Kind, properties: Mapping[str, str], max_sequence: int | None = None) -> None:
         """Delete the entities that were sent with all of these properties."""
         with self._lock:
-            matching = [u.identity for u in self._current(kind, "") if properties.items() <= u.properties.items()]
-            self._delete(kind, matching, up_to)
+            current = self._current_updates(kind, "")
+            matching = [update.identity for update in current if properties.items() <= update.properties.items()]
+            self._delete(kind, matching, max_sequence)
 
     # Credentials and tokens
 
     def add_credential(self, credential: Credential, secret_hash: str, initial: bool = False) -> None:
         """Store a credential. Raises ValueError where the name is taken."""
         row = asdict(credential) | {"secret_hash": secret_hash, "initial": initial, "created_at": self.clock()}
-        with self._writing() as connection:
+        with self._transaction() as connection:
             try:
                 _insert(connection, "credentials", row)
             except sqlite3.IntegrityError as error:
                 raise ValueError(f"there is a credential named {credential.name} already") from error
             if credential.kind == "connect":
-                self._keep_app(connection, replace(self.app(), installed=True))
+                self._set_app(connection, replace(self.app(), installed=True))
 
     def credentials(self) -> list[Credential]:
-        """Return all credentials, the oldest first."""
-        return [_credential(row) for row in self.rows("SELECT * FROM credentials ORDER BY rowid")]
+        """Return all credentials, oldest first."""
+        return [credential_from_row(row) for row in self.query("SELECT * FROM credentials ORDER BY rowid")]
 
     def credential_by_secret(self, secret_hash: str) -> Credential | None:
-        """Return the credential with this secret, unless it was revoked."""
-        rows = self.rows("SELECT * FROM credentials WHERE secret_hash = ? AND NOT revoked", secret_hash)
-        return _credential(rows[0]) if rows else None
+        """Return the credential with this secret; None where it is unknown or revoked."""
+        rows = self.query("SELECT * FROM credentials WHERE secret_hash = ? AND NOT revoked", secret_hash)
+        return credential_from_row(rows[0]) if rows else None
 
     def credential_by_token(self, token_hash: str) -> Credential | None:
-        """Return whose token this is, unless it has expired or the credential was revoked."""
-        rows = self.rows(
+        """Return the credential that a token was issued for; None where the token has expired or it was revoked."""
+        rows = self.query(
             "SELECT c.* FROM tokens AS t JOIN credentials AS c ON c.name = t.credential"
             " WHERE t.hash = ? AND t.expires_at > ? AND NOT c.revoked",
             token_hash,
             self.clock(),
         )
-        return _credential(rows[0]) if rows else None
+        return credential_from_row(rows[0]) if rows else None
 
-    def why_refused(self, secret_hash: str) -> str:
-        """Return why a secret or token does not let anybody in, in words for who looks at the log."""
+    def refusal_reason(self, secret_hash: str) -> str:
+        """Return why a secret or token is refused, in words for the request log."""
         owner = (
             "SELECT name, revoked FROM credentials WHERE secret_hash = :hash UNION ALL"
             " SELECT c.name, c.revoked FROM tokens AS t JOIN credentials AS c ON c.name = t.credential"
             " WHERE t.hash = :hash"
         )
-        for row in self.rows(owner, hash=secret_hash):
+        for row in self.query(owner, hash=secret_hash):
             return f"{row['name']} was revoked" if row["revoked"] else f"a token of {row['name']} has expired"
         return "the credential or token is not known here"
 
     def revoke(self, name: str) -> bool:
-        """Revoke a credential and all its tokens. Answers whether there is one of this name."""
-        with self._writing() as connection:
+        """Revoke a credential and all its tokens, and return whether there is one of this name."""
+        with self._transaction() as connection:
             return connection.execute("UPDATE credentials SET revoked = 1 WHERE name = ?", (name,)).rowcount > 0
 
     def add_token(self, token_hash: str, credential: str, expires_at: float) -> None:
-        """Store a token that was issued, and forget those that have expired."""
-        with self._writing() as connection:
+        """Store an issued token, and delete those that have expired."""
+        with self._transaction() as connection:
             connection.execute("DELETE FROM tokens WHERE expires_at <= ?", (self.clock(),))
             connection.execute("INSERT INTO tokens VALUES (?, ?, ?)", (token_hash, credential, expires_at))
 
     def expire_tokens(self) -> None:
-        """Make every token that was issued expire now."""
-        with self._writing() as connection:
+        with self._transaction() as connection:
             connection.execute("DELETE FROM tokens")
 
-    # The app and the issues, as people arrange them on the pages
+    # The app and the summaries of issues, which are changed on the pages
 
-    def app(self) -> App:
-        """Return the state of the app on this site."""
-        return App(**self.setting("app") or {})
+    def app(self) -> AppState:
+        return AppState(**self.setting("app") or {})
 
-    def keep_app(self, app: App) -> None:
-        """Change the state of the app. One that is not installed has no tokens."""
-        with self._writing() as connection:
-            self._keep_app(connection, app)
+    def set_app(self, app: AppState) -> None:
+        """Change the state of the app. Uninstalling it revokes all its tokens."""
+        with self._transaction() as connection:
+            self._set_app(connection, app)
             if not app.installed:
                 connection.execute("UPDATE credentials SET revoked = 1 WHERE kind = 'connect'")
 
-    def keep_summary(self, key: str, summary: str) -> None:
-        """Give an issue a summary."""
-        with self._writing() as connection:
+    def set_summary(self, key: str, summary: str) -> None:
+        with self._transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO issues VALUES (?, ?)", (key, summary))
 
-    def _keep_app(self, connection: sqlite3.Connection, app: App) -> None:
+    def _set_app(self, connection: sqlite3.Connection, app: AppState) -> None:
         connection.execute("INSERT OR REPLACE INTO settings VALUES ('app', ?)", (json.dumps(asdict(app)),))
 
     # Faults
 
     def add_fault(self, fault: Fault) -> None:
-        """Plan a fault."""
-        with self._writing() as connection:
+        with self._transaction() as connection:
             row = {"remaining": fault.count * fault.every, "fault": json.dumps(asdict(fault))}
             _insert(connection, "faults", row)
 
     def take_fault(self, path: str) -> Fault | None:
-        """Return what is to go wrong with a call of this path, and count it."""
-        with self._lock:  # nobody plans one between the look and the transaction
-            return self._take_fault(path) if self.rows("SELECT 1 FROM faults LIMIT 1") else None
+        """Count a call of this path, and return the fault that applies to it, or None."""
+        with self._lock:  # no fault can be added between the check and the transaction
+            return self._take_fault(path) if self.query("SELECT 1 FROM faults LIMIT 1") else None
 
     def _take_fault(self, path: str) -> Fault | None:
-        with self._writing() as connection:
+        with self._transaction() as connection:
             for row in connection.execute("SELECT * FROM faults ORDER BY id").fetchall():
                 fault = fault_from_json(json.loads(row["fault"]))
                 if fault.matches(path):
@@ -330,75 +221,72 @@ class Store:
         return None
 
     def faults(self) -> list[dict[str, Any]]:
-        """Return the faults that are still to come, with how often."""
-        rows = self.rows("SELECT * FROM faults ORDER BY id")
+        """Return the planned faults; `count` is how often each is still to occur."""
+        rows = self.query("SELECT * FROM faults ORDER BY id")
         faults = [(json.loads(row["fault"]), row["remaining"]) for row in rows]
         return [fault | {"count": -(-remaining // fault.get("every", 1))} for fault, remaining in faults]
 
     def clear_faults(self) -> None:
-        """Forget all faults."""
-        with self._writing() as connection:
+        with self._transaction() as connection:
             connection.execute("DELETE FROM faults")
 
     # The log of requests
 
-    def log(self, entry: Mapping[str, Any]) -> None:
-        """Add a request to the log, which keeps the last ones only, and remember that its credential was used.
+    def log_request(self, entry: Mapping[str, Any]) -> None:
+        """Add a request to the log, which keeps the last `LOG_LENGTH`, and note the use of its credential.
 
-        `entry` holds no secret any more; its body is JSON text.
+        `entry` holds no secrets; its body is JSON text.
         """
         row = dict(entry) | {"headers": json.dumps(entry["headers"]), "verdict": json.dumps(entry.get("verdict"))}
-        with self._writing() as connection:
+        with self._transaction() as connection:
             _insert(connection, "requests", row)
             used = (entry["received_at"], entry["credential"])
             connection.execute("UPDATE credentials SET used_at = ? WHERE name = ?", used)
             connection.execute("DELETE FROM requests WHERE id <= (SELECT max(id) FROM requests) - ?", (LOG_LENGTH,))
 
     def requests(self) -> list[dict[str, Any]]:
-        """Return the log, the oldest request first."""
-        return [read_request(row) for row in self.rows("SELECT * FROM requests ORDER BY id")]
+        """Return the log, oldest request first."""
+        return [request_from_row(row) for row in self.query("SELECT * FROM requests ORDER BY id")]
 
     def clear_requests(self) -> None:
-        """Empty the log."""
-        with self._writing() as connection:
+        with self._transaction() as connection:
             connection.execute("DELETE FROM requests")
 
-    # What the pages ask for
+    # Queries of the pages
 
-    def rows(self, sql: str, *values: Any, **named: Any) -> list[sqlite3.Row]:
-        """Return what a query finds."""
+    def query(self, sql: str, *values: Any, **named: Any) -> list[sqlite3.Row]:
         with self._lock:
             return self._connection.execute(sql, named or values).fetchall()
 
     def reset(self) -> None:
-        """Forget everything but the settings and the credentials of the start, which work again."""
-        with self._writing() as connection:
+        """Delete everything but the settings and the credentials of the start, which are valid again."""
+        with self._transaction() as connection:
             for table in ("update_issues", "updates", "issues", "tokens", "faults", "requests"):
                 connection.execute(f"DELETE FROM {table}")
             connection.execute("DELETE FROM credentials WHERE NOT initial")
             connection.execute("UPDATE credentials SET revoked = 0, used_at = NULL")
             is_installed = connection.execute("SELECT count(*) FROM credentials WHERE kind = 'connect'").fetchone()[0]
-            app = json.dumps(asdict(App(installed=is_installed > 0)))
+            app = json.dumps(asdict(AppState(installed=is_installed > 0)))
             connection.execute("INSERT OR REPLACE INTO settings VALUES ('app', ?)", (app,))
 
-    def _current(self, kind: Kind, more: str, **values: Any) -> list[Update]:
+    def _current_updates(self, kind: Kind, more: str, **values: Any) -> list[Update]:
         with self._lock:
             parameters = {"kind": kind, "now": self.clock()} | values
-            return [read_update(row) for row in self._connection.execute(_CURRENT + more, parameters)]
+            return [update_from_row(row) for row in self._connection.execute(_CURRENT_UPDATES + more, parameters)]
 
-    def _delete(self, kind: Kind, identities: list[str], up_to: int | None) -> None:
-        with self._writing() as connection:
+    def _delete(self, kind: Kind, identities: list[str], max_sequence: int | None) -> None:
+        with self._transaction() as connection:
             for identity in identities:
                 connection.execute(
                     "UPDATE updates SET outcome = 'deleted', reason = 'it was deleted through the API'"
                     " WHERE kind = :kind AND identity = :identity AND outcome = 'applied'"
-                    " AND (:up_to IS NULL OR :up_to >= (SELECT max(sequence) FROM updates"
+                    " AND (:max_sequence IS NULL OR :max_sequence >= (SELECT max(sequence) FROM updates"
                     " WHERE kind = :kind AND identity = :identity AND outcome = 'applied'))",
-                    {"kind": kind, "identity": identity, "up_to": up_to},
+                    {"kind": kind, "identity": identity, "max_sequence": max_sequence},
                 )
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
         """Hold the lock and one transaction."""
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
@@ -410,42 +298,7 @@ class Store:
             self._connection.execute("COMMIT")
 
 
-def _opened(data: Path | None) -> sqlite3.Connection:
-    try:
-        # No thread check: the lock of the store is what keeps threads apart.
-        connection = sqlite3.connect(data or ":memory:", isolation_level=None, check_same_thread=False)
-        try:
-            connection.row_factory = sqlite3.Row
-            connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            _migrate(connection, data)
-        except BaseException:
-            connection.close()
-            raise
-    except sqlite3.Error as error:
-        raise SandboxError(
-            f"The data file {data} cannot be used.",
-            f"SQLite says: {error}.",
-            "Name a file in a folder that you may write to, or leave out --data to keep everything in memory.",
-        ) from error
-    return connection
-
-
-def _migrate(connection: sqlite3.Connection, data: Path | None) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(MIGRATIONS):
-        raise SandboxError(
-            f"The data file {data} cannot be used.",
-            f"A newer jira-ci-sandbox wrote it: its schema is version {version}, and this one knows {len(MIGRATIONS)}.",
-            "Upgrade jira-ci-sandbox, or name another file.",
-        )
-    for number, step in enumerate(MIGRATIONS[version:], start=version + 1):
-        connection.executescript(f"BEGIN IMMEDIATE; {step} PRAGMA user_version = {number}; COMMIT;")
-
-
-def too_late(sequence: int, stored: int) -> str:
-    """Return why an update is stale."""
+def stale_reason(sequence: int, stored: int) -> str:
     how = "the same as" if sequence == stored else "lower than"
     return f"its updateSequenceNumber {sequence} is {how} the {stored} that is stored: only a higher one replaces it"
 
@@ -453,40 +306,3 @@ def too_late(sequence: int, stored: int) -> str:
 def _insert(connection: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> int | None:
     names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
     return connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", dict(row)).lastrowid
-
-
-def read_request(row: sqlite3.Row) -> dict[str, Any]:
-    """Return a logged request with what is JSON in it decoded."""
-    return dict(row) | {name: json.loads(row[name]) for name in ("headers", "body", "verdict")}
-
-
-def read_update(row: sqlite3.Row) -> Update:
-    """Return the update that a row of the table holds."""
-    return Update(
-        kind=row["kind"],
-        key=json.loads(row["identity"]),
-        sequence=row["sequence"],
-        entity=json.loads(row["entity"]),
-        issue_keys=tuple(json.loads(row["issue_keys"])),
-        properties=json.loads(row["properties"]),
-        product=row["product"],
-        received_at=row["received_at"],
-        outcome=row["outcome"],
-        received=None if row["received"] is None else json.loads(row["received"]),
-        credential=row["credential"],
-        reason=row["reason"],
-        id=row["id"],
-    )
-
-
-def _credential(row: sqlite3.Row) -> Credential:
-    return Credential(
-        name=row["name"],
-        kind=row["kind"],
-        permission=bool(row["permission"]),
-        revoked=bool(row["revoked"]),
-        client_id=row["client_id"],
-        owner=row["owner"],
-        created_at=row["created_at"],
-        used_at=row["used_at"],
-    )

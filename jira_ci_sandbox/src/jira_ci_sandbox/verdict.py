@@ -1,4 +1,4 @@
-"""What became of a call, in words for the people who look at the log: a verdict, and each problem with its rule."""
+"""The verdict on a call, for readers of the request log: what became of it, and which rules it broke."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from jira_ci_sandbox.answers import Answer
+from jira_ci_sandbox.buffered_response import BufferedResponse
 from jira_ci_sandbox.faults import Fault
 
 Tone: TypeAlias = Literal["good", "mixed", "bad", "planned"]
 
-# What an answer other than success means, and the rule that was broken.
+# The rule that a call has broken, by the status of its response.
 RULES = {
     400: "the request as a whole must have the shape that the contract says, or nothing of it is taken",
     401: "every call carries the token of a credential that works here, of the kind that belongs to the address:"
@@ -27,59 +27,61 @@ RULES = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a call. `problems` are sentences, each about something: a field, an entity, a header."""
+    """What became of a call. Each problem is a pair: the field, entity or header in question, and a sentence."""
 
     tone: Tone
     words: str
     problems: tuple[tuple[str, str], ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as a JSON object."""
         return {"tone": self.tone, "words": self.words, "problems": [list(problem) for problem in self.problems]}
 
 
-def verdict_of(answer: Answer, fault: Fault | None, found: Verdict | None) -> Verdict:
-    """Return the verdict on a call. `found` is what the handler knew better than its answer tells."""
+def call_verdict(response: BufferedResponse, fault: Fault | None, handler_verdict: Verdict | None) -> Verdict:
+    """Return the verdict on a call: `handler_verdict` where there is one, else what the response's status says."""
     if fault is None:
-        return found or _by_status(answer)
+        return handler_verdict or _by_status(response)
     words = f"went wrong on demand ({f'answer {fault.status}' if fault.action == 'answer' else fault.action})"
-    if not fault.lets_jira_work:
+    if not fault.handles_request:
         return Verdict("planned", words)
-    verdict = found or _by_status(answer)
+    verdict = handler_verdict or _by_status(response)
     return Verdict("planned", f"{words}, after it {verdict.words}", verdict.problems)
 
 
-def on_bulk(
+def bulk_verdict(
     noun: str, accepted: int, stale: int, rejected: list[tuple[str, list[str]]], unknown: list[str], known: str
 ) -> Verdict:
-    """Return the verdict on a bulk call that was answered with 202."""
+    """Return the verdict on a bulk call whose response is 202.
+
+    `rejected` are entities with their problems, `unknown` are keys that do not exist, and `known` says which ones do.
+    """
     problems = [(key, sentence) for key, sentences in rejected for sentence in sentences]
     problems += [(key, f"is not known here; {known}") for key in unknown]
-    parts = [f"accepted {_counted(accepted, noun)}"] if accepted or not rejected else []
+    parts = [f"accepted {_count(accepted, noun)}"] if accepted or not rejected else []
     parts += [f"{stale} of them ignored as stale"] if stale else []
-    parts += [f"rejected {_counted(len(rejected), noun)}"] if rejected else []
+    parts += [f"rejected {_count(len(rejected), noun)}"] if rejected else []
     tone: Tone = "good" if not problems and not stale else "mixed" if accepted else "bad"
     if stale:
         problems.append(("updateSequenceNumber", "is not higher than the stored one; only a higher one replaces it"))
     return Verdict(tone, ", ".join(parts), tuple(problems))
 
 
-def _by_status(answer: Answer) -> Verdict:
-    if answer.status < 400:
+def _by_status(response: BufferedResponse) -> Verdict:
+    if response.status < 400:
         return Verdict("good", "was answered")
-    rule = RULES.get(answer.status, "")
-    sentences = _sentences(answer.body) or [f"answered {answer.status}"]
-    problems = [(about, f"{said}; {rule}" if rule else said) for about, said in map(_split, sentences)]
+    rule = RULES.get(response.status, "")
+    sentences = _sentences(response.body) or [f"answered {response.status}"]
+    problems = [(about, f"{said}; {rule}" if rule else said) for about, said in map(_split_field, sentences)]
     return Verdict("bad", "was refused", tuple(problems))
 
 
-def _split(sentence: str) -> tuple[str, str]:
+def _split_field(sentence: str) -> tuple[str, str]:
     path, colon, rest = sentence.partition(": ")
     return (path, rest) if colon and " " not in path else ("", sentence)
 
 
 def _sentences(body: bytes) -> list[str]:
-    """Return what an answer says, in whichever of Jira's shapes."""
+    """Return the messages of a response, which Jira writes in one of several shapes."""
     try:
         decoded = json.loads(body)
     except ValueError:
@@ -91,5 +93,5 @@ def _sentences(body: bytes) -> list[str]:
     ]
 
 
-def _counted(number: int, noun: str) -> str:
+def _count(number: int, noun: str) -> str:
     return f"{number} {noun if number == 1 else noun + 's'}"

@@ -66,9 +66,8 @@ class Console(logging.Handler):
     def problems(self, problems: Iterable[Problem], kind: str = "error") -> None:
         """Print what happened, why, and what to do; `kind` is "error", or "warning" if the step goes on."""
         for problem in problems:
-            self.line(f"{kind}: {problem.what}")
-            self.line(f"  why: {problem.why}")
-            self.line(f"  do:  {problem.remedy}")
+            for line in problem.lines(kind):
+                self.line(line)
 
     def output(self, text: str) -> None:
         """Print JSON for a program; warn people if it cannot be written."""

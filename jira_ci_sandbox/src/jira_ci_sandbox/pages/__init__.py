@@ -1,4 +1,4 @@
-"""The pages that people look at, one module for each noun: issues, the timeline, the app, the log of requests."""
+"""The pages for a browser: issues, the timeline of deployments, the app, and the request log."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ from collections.abc import Callable
 from starlette.routing import Route
 
 from jira_ci_sandbox.pages.app import AppPages
-from jira_ci_sandbox.pages.frame import Frame
+from jira_ci_sandbox.pages.context import PageContext
 from jira_ci_sandbox.pages.issues import IssuePages
-from jira_ci_sandbox.pages.log import Log
+from jira_ci_sandbox.pages.request_log import RequestLogPages
 from jira_ci_sandbox.pages.timeline import TimelinePages
 from jira_ci_sandbox.settings import Settings
 from jira_ci_sandbox.store import Store
 
 
 class Pages:
-    """All pages, over a store. `keep` changes the settings that `settings` tells."""
+    """All pages of a store. `settings` returns the current settings, and `apply_settings` changes them."""
 
     def __init__(
-        self, store: Store, settings: Callable[[], Settings], keep: Callable[[Settings], None], cloud_id: str
+        self, store: Store, settings: Callable[[], Settings], apply_settings: Callable[[Settings], None], cloud_id: str
     ) -> None:
-        self._frame = Frame(store, settings, keep, cloud_id)
-        self.log = Log(self._frame)
+        self._context = PageContext(store, settings, apply_settings, cloud_id)
+        self.request_log = RequestLogPages(self._context)
 
     def routes(self) -> list[Route]:
-        """Return the address of every page and of every form on them."""
-        parts = (self._frame, IssuePages(self._frame), TimelinePages(self._frame), AppPages(self._frame), self.log)
-        return [route for part in parts for route in part.routes()]
+        """Return the routes of all pages and forms; the stream of the request log is dispatched separately."""
+        context = self._context
+        groups = (context, IssuePages(context), TimelinePages(context), AppPages(context), self.request_log)
+        return [route for group in groups for route in group.routes()]

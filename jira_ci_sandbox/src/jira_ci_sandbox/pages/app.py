@@ -1,4 +1,4 @@
-"""The pages of the app: installing it, its Configure page with the tokens, and the site's incoming links."""
+"""The pages of the Harness CI Jira app: installing it, its tokens, and the OAuth clients of the site."""
 
 from __future__ import annotations
 
@@ -10,38 +10,37 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from jira_ci_sandbox.control import mint
-from jira_ci_sandbox.pages.frame import Form, Frame, to
-from jira_ci_sandbox.pages.visitor import Visitor
-from jira_ci_sandbox.store import App, Credential
+from jira_ci_sandbox.credentials import mint_credential
+from jira_ci_sandbox.pages.context import Form, PageContext, redirect_to
+from jira_ci_sandbox.pages.sessions import Session
+from jira_ci_sandbox.records import AppState, Credential
 
-LONGEST_NAME = 100
-MOST_SHOWN = 100
+MAX_NAME_LENGTH = 100
+MAX_SHOWN = 100
 CONFIGURE, LINKS = "/app/configure", "/app/links"
 
 
 class AppPages:
-    """The app, its tokens, and the OAuth credentials of the site."""
+    """The pages of the app, of its tokens, and of OAuth clients (in Jira, incoming links)."""
 
-    def __init__(self, frame: Frame) -> None:
-        self._frame = frame
-        self._store = frame.store
+    def __init__(self, context: PageContext) -> None:
+        self._context = context
+        self._store = context.store
 
     def routes(self) -> list[Route]:
-        """Return the addresses of these pages and their forms."""
         pages: dict[str, Callable[[Request], Response]] = {
             "/app": self.app,
             CONFIGURE: self.configure,
             LINKS: self.links,
         }
         forms = {
-            "/app/install": self._frame.form(self.install, administrators=True),
-            "/app/uninstall": self._frame.form(self.uninstall, administrators=True),
-            f"{CONFIGURE}/permission": self._frame.form(self.permit, administrators=True),
-            f"{CONFIGURE}/generate": self._frame.form(self.generate),
-            f"{CONFIGURE}/revoke": self._frame.form(self.revoke_token),
-            f"{LINKS}/create": self._frame.form(self.create_link, administrators=True),
-            f"{LINKS}/revoke": self._frame.form(self.revoke_link, administrators=True),
+            "/app/install": self._context.form_handler(self.install, administrators=True),
+            "/app/uninstall": self._context.form_handler(self.uninstall, administrators=True),
+            f"{CONFIGURE}/permission": self._context.form_handler(self.permit, administrators=True),
+            f"{CONFIGURE}/generate": self._context.form_handler(self.generate),
+            f"{CONFIGURE}/revoke": self._context.form_handler(self.revoke_token),
+            f"{LINKS}/create": self._context.form_handler(self.create_link, administrators=True),
+            f"{LINKS}/revoke": self._context.form_handler(self.revoke_link, administrators=True),
         }
         return [
             *(Route(path, page, methods=["GET"]) for path, page in pages.items()),
@@ -49,93 +48,93 @@ class AppPages:
         ]
 
     def app(self, request: Request) -> Response:
-        """Show what the app is, and whether it is installed."""
+        """Show whether the app is installed."""
         tokens = [one for one in self._store.credentials() if one.kind == "connect" and not one.revoked]
         links = [one for one in self._store.credentials() if one.kind == "oauth" and not one.revoked]
-        return self._frame.page(request, "app.html", tokens=len(tokens), links=len(links))
+        return self._context.render_page(request, "app.html", tokens=len(tokens), links=len(links))
 
-    def install(self, request: Request, visitor: Visitor, form: Form) -> Response:
-        """Install the app on this site."""
-        self._store.keep_app(replace(self._store.app(), installed=True))
-        return to(CONFIGURE)
+    def install(self, request: Request, session: Session, form: Form) -> Response:
+        self._store.set_app(replace(self._store.app(), installed=True))
+        return redirect_to(CONFIGURE)
 
-    def uninstall(self, request: Request, visitor: Visitor, form: Form) -> Response:
-        """Take the app off this site, with all its tokens."""
-        self._store.keep_app(App())
-        return to("/app")
+    def uninstall(self, request: Request, session: Session, form: Form) -> Response:
+        """Uninstall the app, and revoke all its tokens."""
+        self._store.set_app(AppState())
+        return redirect_to("/app")
 
-    def permit(self, request: Request, visitor: Visitor, form: Form) -> Response:
-        """Allow everybody to generate tokens, or only administrators."""
-        self._store.keep_app(replace(self._store.app(), users_may_generate=form.get("allowed") == "yes"))
-        return to(CONFIGURE)
+    def permit(self, request: Request, session: Session, form: Form) -> Response:
+        """Allow all users to generate tokens, or administrators only."""
+        self._store.set_app(replace(self._store.app(), users_may_generate=form.get("allowed") == "yes"))
+        return redirect_to(CONFIGURE)
 
     # The tokens of the app
 
     def configure(self, request: Request) -> Response:
-        """Show the tokens that this visitor may know of."""
+        """Show the tokens that the session may see."""
         return self._configure(request)
 
-    def generate(self, request: Request, visitor: Visitor, form: Form) -> Response:
-        """Generate a token, which the next page shows once."""
+    def generate(self, request: Request, session: Session, form: Form) -> Response:
+        """Generate a token. The next page shows it once."""
         app = self._store.app()
         if not app.installed:
             why = "The app is not installed on this site."
-            return self._frame.refused(request, 409, "No token was generated.", why, "Install the app.", "/app")
-        if not (visitor.is_administrator or app.users_may_generate):
+            remedy = "Install the app."
+            return self._context.render_refusal(request, 409, "No token was generated.", why, remedy, "/app")
+        if not (session.is_administrator or app.users_may_generate):
             why = "The administrator of this site has not allowed users to generate their own tokens."
             remedy = "Ask an administrator for a token, or to switch that on."
-            return self._frame.refused(request, 403, "No token was generated.", why, remedy, CONFIGURE)
-        return self._made("connect", request, visitor, form)
+            return self._context.render_refusal(request, 403, "No token was generated.", why, remedy, CONFIGURE)
+        return self._create_credential("connect", request, session, form)
 
-    def revoke_token(self, request: Request, visitor: Visitor, form: Form) -> Response:
-        """Revoke a token, the visitor's own or as an administrator any."""
-        return self._revoked("connect", request, visitor, form)
+    def revoke_token(self, request: Request, session: Session, form: Form) -> Response:
+        """Revoke a token: one of its own role, or any as an administrator."""
+        return self._revoke_credential("connect", request, session, form)
 
     # Incoming links
 
     def links(self, request: Request) -> Response:
-        """Show the OAuth credentials of the site."""
+        """Show the OAuth clients that the session may see."""
         return self._links(request)
 
-    def create_link(self, request: Request, visitor: Visitor, form: Form) -> Response:
-        """Create a client id and its secret, which the next page shows once."""
-        return self._made("oauth", request, visitor, form)
+    def create_link(self, request: Request, session: Session, form: Form) -> Response:
+        """Create an OAuth client. The next page shows its secret once."""
+        return self._create_credential("oauth", request, session, form)
 
-    def revoke_link(self, request: Request, visitor: Visitor, form: Form) -> Response:
-        """Revoke a client."""
-        return self._revoked("oauth", request, visitor, form)
+    def revoke_link(self, request: Request, session: Session, form: Form) -> Response:
+        return self._revoke_credential("oauth", request, session, form)
 
     # Both
 
-    def _made(self, kind: str, request: Request, visitor: Visitor, form: Form) -> Response:
+    def _create_credential(self, kind: str, request: Request, session: Session, form: Form) -> Response:
         name = form.get("name", "").strip()
         problem = None
-        if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
-            problem = f"Give it a name of 1 to {LONGEST_NAME} characters, such as the pipeline that will use it."
+        if not 0 < len(name) <= MAX_NAME_LENGTH or not name.isprintable():
+            problem = f"Give it a name of 1 to {MAX_NAME_LENGTH} characters, such as the pipeline that will use it."
         else:
             try:
-                made = mint(self._store, kind, name, owner=visitor.person)
+                made = mint_credential(self._store, kind, name, owner=session.role)
             except ValueError:
                 problem = f"There is one named {name} already, perhaps a revoked one. Choose another name."
         if problem is not None:
             show = self._configure if kind == "connect" else self._links
             return show(request, 400, problem=problem, name=name)
-        self._frame.visitors.keep(visitor, kind, made)
-        return to(f"{CONFIGURE if kind == 'connect' else LINKS}#made")
+        self._context.sessions.flash(session, kind, made)
+        return redirect_to(f"{CONFIGURE if kind == 'connect' else LINKS}#made")
 
-    def _revoked(self, kind: str, request: Request, visitor: Visitor, form: Form) -> Response:
-        known = [one.name for one in self._visible(kind, visitor)]
+    def _revoke_credential(self, kind: str, request: Request, session: Session, form: Form) -> Response:
+        known = [one.name for one in self._visible(kind, session)]
         back = CONFIGURE if kind == "connect" else LINKS
         if form.get("name") not in known:
-            why = "There is none of this name, or it belongs to somebody else."
-            return self._frame.refused(request, 404, "Nothing was revoked.", why, "Choose one from the list.", back)
+            why = "There is none of this name, or it belongs to another user."
+            remedy = "Choose one from the list."
+            return self._context.render_refusal(request, 404, "Nothing was revoked.", why, remedy, back)
         self._store.revoke(form["name"])
-        return to(back)
+        return redirect_to(back)
 
-    def _visible(self, kind: str, visitor: Visitor) -> list[Credential]:
-        """Return the credentials that a visitor may know of, the newest first and revoked ones last."""
+    def _visible(self, kind: str, session: Session) -> list[Credential]:
+        """Return the credentials that a session may see, newest first, with revoked ones last."""
         found = [one for one in self._store.credentials() if one.kind == kind]
-        own = [one for one in reversed(found) if visitor.is_administrator or one.owner == visitor.person]
+        own = [one for one in reversed(found) if session.is_administrator or one.owner == session.role]
         return sorted(own, key=lambda one: one.revoked)
 
     def _configure(self, request: Request, status: int = 200, problem: str = "", name: str = "") -> Response:
@@ -147,13 +146,13 @@ class AppPages:
         return self._list("oauth", "links.html", request, status, problem, name)
 
     def _list(self, kind: str, template: str, request: Request, status: int, problem: str, name: str) -> Response:
-        visitor = self._frame.visitors.of(request)
-        credentials = self._visible(kind, visitor)
+        session = self._context.sessions.of(request)
+        credentials = self._visible(kind, session)
         values: dict[str, Any] = {
-            "credentials": credentials[:MOST_SHOWN],
-            "more": max(0, len(credentials) - MOST_SHOWN),
-            "made": self._frame.visitors.take(visitor, kind),
+            "credentials": credentials[:MAX_SHOWN],
+            "more": max(0, len(credentials) - MAX_SHOWN),
+            "made": self._context.sessions.take_flash(session, kind),
             "problem": problem,
             "name": name,
         }
-        return self._frame.page(request, template, status, **values)
+        return self._context.render_page(request, template, status, **values)

@@ -1,7 +1,7 @@
-"""The deployments of a project over time: a lane for each environment of each pipeline, drawn as SVG.
+"""The deployments of a project over time, drawn as SVG: one lane for each environment of each pipeline.
 
-Each deployment has a column of its own, in the order in which this Jira heard of them: two in one second stay apart,
-and a quiet month takes no room.
+Each deployment has a column of its own, in the order of arrival. So two within a second do not overlap, and a month
+without deployments takes no space.
 """
 
 from __future__ import annotations
@@ -15,24 +15,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from jira_ci_sandbox.pages import times
-from jira_ci_sandbox.pages.entity import ENVIRONMENT_ORDER, shown
-from jira_ci_sandbox.pages.frame import Frame, number, to
-from jira_ci_sandbox.store import Update
+from jira_ci_sandbox.pages import timestamps
+from jira_ci_sandbox.pages.context import PageContext, parse_number, redirect_to
+from jira_ci_sandbox.pages.entity_views import ENVIRONMENT_ORDER, entity_view
+from jira_ci_sandbox.records import Update
 
-COLUMN, LANE, HEADING, TOP, DETAILS = 34, 44, 30, 34, 92
-LEAST_WIDTH, DETAILS_WIDTH = 980, 292
-CHARACTER = 7  # about as wide as one of a label, in pixels
-LONGEST_LINE = 40
+# All sizes and positions are in pixels.
+COLUMN_WIDTH, LANE_HEIGHT, HEADING_HEIGHT, TOP, DETAILS_HEIGHT = 34, 44, 30, 34, 92
+MIN_WIDTH, DETAILS_WIDTH = 980, 292
+CHARACTER_WIDTH = 7  # of a label, approximately
+MAX_LINE_LENGTH = 40
 
 
 @dataclass(frozen=True)
 class Mark:
-    """One deployment: where it is drawn, what it was, and how far it lasted."""
+    """The mark of one deployment. The line behind it ends at `end_x`, where the next one replaced it."""
 
     x: int
     y: int
-    until: int
+    end_x: int
     details_x: int
     href: str
     deployment: dict[str, Any]
@@ -41,7 +42,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Lane:
-    """One row: the heading of a pipeline, or an environment of it. Positions are in pixels from the top."""
+    """One row: an environment, or the heading of a pipeline, whose `type` is None."""
 
     y: int
     height: int
@@ -51,7 +52,7 @@ class Lane:
 
 @dataclass(frozen=True)
 class Drawing:
-    """Everything that is drawn, in pixels."""
+    """The whole timeline. `ticks` are labels of the time axis with their positions."""
 
     width: int
     height: int
@@ -62,128 +63,126 @@ class Drawing:
 
     @property
     def floor(self) -> int:
-        """Where the lanes end and the details begin."""
-        return self.height - DETAILS
+        """The y position where the lanes end and the details begin."""
+        return self.height - DETAILS_HEIGHT
 
 
 class TimelinePages:
-    """The timelines of all projects."""
+    """The page of each project's timeline."""
 
-    def __init__(self, frame: Frame) -> None:
-        self._frame = frame
+    def __init__(self, context: PageContext) -> None:
+        self._context = context
 
     def routes(self) -> list[Route]:
-        """Return the addresses of these pages."""
         return [
-            Route("/deployments", self.first, methods=["GET"]),
+            Route("/deployments", self.latest_project, methods=["GET"]),
             Route("/projects/{project}/deployments", self.timeline, methods=["GET"]),
         ]
 
-    def first(self, request: Request) -> Response:
-        """Go to the project that heard something last."""
-        projects = sorted(self._frame.reading.projects(), key=lambda project: project.heard_at)
-        plain = [name for name in self._frame.settings().projects if not set(name) & set("*?")]
+    def latest_project(self, request: Request) -> Response:
+        """Redirect to the timeline of the project that was updated last."""
+        projects = sorted(self._context.queries.projects(), key=lambda project: project.updated_at)
+        plain = [name for name in self._context.settings().projects if not set(name) & set("*?")]
         name = projects[-1].key if projects else (plain or ["DEMO"])[0]
-        return to(f"/projects/{quote(name, safe='')}/deployments")
+        return redirect_to(f"/projects/{quote(name, safe='')}/deployments")
 
     def timeline(self, request: Request) -> Response:
-        """Show a project's deployments over time."""
         project = unquote(request.path_params["project"])
-        if not self._frame.settings().knows_issue(f"{project}-1"):
-            return self._frame.page(request, "unknown.html", 404, key=f"{project}-1", is_key=False)
-        part = self._frame.reading.deployments(project, number(request.query_params.get("page")))
-        return self._frame.page(
+        if not self._context.settings().knows_issue(f"{project}-1"):
+            return self._context.render_page(request, "unknown.html", 404, key=f"{project}-1", is_key=False)
+        list_page = self._context.queries.deployments(project, parse_number(request.query_params.get("page")))
+        return self._context.render_page(
             request,
             "timeline.html",
             project=project,
-            known=self._frame.reading.projects(),
-            part=part,
-            drawing=drawn(list(reversed(part.rows)), project),
-            deployments=[shown(update) for update in part.rows],
+            known=self._context.queries.projects(),
+            list_page=list_page,
+            drawing=draw(list(reversed(list_page.rows)), project),
+            deployments=[entity_view(update) for update in list_page.rows],
         )
 
 
-def drawn(updates: Sequence[Update], project: str) -> Drawing:
-    """Place deployments, the oldest first."""
-    deployments = [shown(update) for update in updates]
-    lanes, places, floor = _lanes(deployments)
-    width = max(LEAST_WIDTH, COLUMN * (len(deployments) + 1))
+def draw(updates: Sequence[Update], project: str) -> Drawing:
+    """Draw deployments, which are given oldest first."""
+    deployments = [entity_view(update) for update in updates]
+    lanes, places, floor = _layout_lanes(deployments)
+    width = max(MIN_WIDTH, COLUMN_WIDTH * (len(deployments) + 1))
     step = width / (len(deployments) + 1)
     marks: list[Mark] = []
     ends: dict[tuple[str, ...], int] = {}
     for index, deployment in reversed(list(enumerate(deployments))):
-        lane = _lane_of(deployment)
+        lane = _lane_key(deployment)
         x = round(step * (index + 1))
         mark = Mark(
             x=x,
             y=places[lane],
-            until=ends.get(lane, width),
+            end_x=ends.get(lane, width),
             details_x=max(0, min(x - DETAILS_WIDTH // 2, width - DETAILS_WIDTH)),
-            href=_address(deployment, project),
+            href=_entity_path(deployment, project),
             deployment=deployment,
-            lines=_lines(deployment),
+            lines=_detail_lines(deployment),
         )
         ends[lane] = x
         marks.insert(0, mark)
-    return Drawing(width, floor + DETAILS, lanes, marks, _ticks(marks))
+    return Drawing(width, floor + DETAILS_HEIGHT, lanes, marks, _time_ticks(marks))
 
 
-def _lanes(deployments: Sequence[dict[str, Any]]) -> tuple[list[Lane], dict[tuple[str, ...], int], int]:
+def _layout_lanes(deployments: Sequence[dict[str, Any]]) -> tuple[list[Lane], dict[tuple[str, ...], int], int]:
     lanes: list[Lane] = []
     places: dict[tuple[str, ...], int] = {}
     y = TOP
-    order = {_lane_of(one): one for one in deployments}
+    order = {_lane_key(one): one for one in deployments}
     pipelines: dict[str, list[tuple[tuple[str, ...], dict[str, Any]]]] = {}
     for lane, one in order.items():
         pipelines.setdefault(one["pipeline"], []).append((lane, one))
     for pipeline, rows in sorted(pipelines.items()):
-        lanes.append(Lane(y, HEADING, pipeline, None))
-        y += HEADING
-        for lane, one in sorted(rows, key=lambda row: _rank(row[1]["environment"])):
+        lanes.append(Lane(y, HEADING_HEIGHT, pipeline, None))
+        y += HEADING_HEIGHT
+        for lane, one in sorted(rows, key=lambda row: _lane_order(row[1]["environment"])):
             environment = one["environment"]
-            lanes.append(Lane(y, LANE, environment["displayName"], environment["type"]))
-            places[lane] = y + LANE // 2
-            y += LANE
+            lanes.append(Lane(y, LANE_HEIGHT, environment["displayName"], environment["type"]))
+            places[lane] = y + LANE_HEIGHT // 2
+            y += LANE_HEIGHT
     return lanes, places, y
 
 
-def _lane_of(deployment: dict[str, Any]) -> tuple[str, ...]:
+def _lane_key(deployment: dict[str, Any]) -> tuple[str, ...]:
     return deployment["pipeline"], deployment["environment"]["id"]
 
 
-def _rank(environment: dict[str, Any]) -> tuple[int, str]:
+def _lane_order(environment: dict[str, Any]) -> tuple[int, str]:
     return ENVIRONMENT_ORDER.index(environment["type"]), environment["displayName"]
 
 
-def _address(deployment: dict[str, Any], project: str) -> str:
+def _entity_path(deployment: dict[str, Any], project: str) -> str:
     key = next(key for key in deployment["keys"] if key.startswith(f"{project}-"))
     return f"/browse/{quote(key, safe='')}?show={deployment['id']}#drawer"
 
 
-def _lines(deployment: dict[str, Any]) -> tuple[str, str, str]:
+def _detail_lines(deployment: dict[str, Any]) -> tuple[str, str, str]:
     environment = deployment["environment"]
     version = f", version {deployment['version']}" if deployment["version"] else ""
     return (
-        _cut(f"{deployment['name']} to {environment['displayName']}"),
-        _cut(f"{deployment['state'].replace('_', ' ')}{version} · {', '.join(deployment['keys'])}"),
-        times.exact(deployment["time"]),
+        _shorten(f"{deployment['name']} to {environment['displayName']}"),
+        _shorten(f"{deployment['state'].replace('_', ' ')}{version} · {', '.join(deployment['keys'])}"),
+        timestamps.format_exact(deployment["time"]),
     )
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= LONGEST_LINE else text[: LONGEST_LINE - 1] + "…"
+def _shorten(text: str) -> str:
+    return text if len(text) <= MAX_LINE_LENGTH else text[: MAX_LINE_LENGTH - 1] + "…"
 
 
-def _ticks(marks: Sequence[Mark]) -> list[tuple[int, str]]:
-    """Name the time above those columns that have room for it; the date only where it is another one."""
+def _time_ticks(marks: Sequence[Mark]) -> list[tuple[int, str]]:
+    """Label the columns with their times where there is room; with the date only where it changes."""
     ticks: list[tuple[int, str]] = []
     free_from, last_date, last_time = 0, "", ""
     for mark in marks:
-        date, _, time = times.exact(mark.deployment["time"]).partition(" ")
+        date, _, time = timestamps.format_exact(mark.deployment["time"]).partition(" ")
         minute = time[:5]
         label = minute if date == last_date else f"{date} {minute}".strip()
         if mark.x < free_from or (date, minute) == (last_date, last_time):
             continue
         ticks.append((mark.x, label))
-        free_from, last_date, last_time = mark.x + CHARACTER * (len(label) + 2), date, minute
+        free_from, last_date, last_time = mark.x + CHARACTER_WIDTH * (len(label) + 2), date, minute
     return ticks

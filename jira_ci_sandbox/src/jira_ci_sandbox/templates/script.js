@@ -1,4 +1,4 @@
-// What pages do beyond links and forms: copy buttons, times that move on, the live log, Escape for the drawer.
+// Additions to pages that work without: copy buttons, current times, Escape for the drawer, scrolling, the live log.
 "use strict";
 
 for (const block of document.querySelectorAll(".command, .secret")) {
@@ -40,7 +40,7 @@ if (drawer) {
 }
 const scroll = document.querySelector(".scroll");
 if (scroll) {
-  // The newest is on the right.
+  // Scroll to the newest deployment, on the right.
   const newest = [...scroll.querySelectorAll(".target")].pop();
   scroll.scrollLeft = newest.cx.baseVal.value + 40 - scroll.clientWidth;
   scroll.addEventListener("focusin", (event) => {
@@ -59,7 +59,7 @@ if (calls) {
   stream.addEventListener("error", () => { live.textContent = "Not live at the moment."; });
   stream.addEventListener("message", (event) => {
     const piece = document.createElement("template");
-    piece.innerHTML = event.data; // made by our own templates, with everything escaped
+    piece.innerHTML = event.data; // rendered by the sandbox's templates, which escape everything
     piece.content.querySelector(".call").classList.add("new");
     calls.prepend(piece.content);
     document.getElementById("no-calls").hidden = true;

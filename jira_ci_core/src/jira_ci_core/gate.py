@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 
 from jira_ci_core.clock import PROCESS_CLOCK, Clock
 from jira_ci_core.delivery.session import Delivery
+from jira_ci_core.delivery.site import make_site
 from jira_ci_core.errors import DeliveryError, ExitCode, SettingsError
 from jira_ci_core.jira_api import Gate, asking_problem, gate_address, read_gate
 from jira_ci_core.models import Deployment, Report, Result, State
 from jira_ci_core.net.client import RETRY, retry_after
 from jira_ci_core.plugins.loader import Runtime
 from jira_ci_core.problem import Problem
-from jira_ci_core.reporting.builder import kind_of, make_reports, make_site
+from jira_ci_core.reporting.builder import kind_of, make_reports
 from jira_ci_core.reporting.run import find
 from jira_ci_core.reporting.state import wanted_state
 

@@ -17,10 +17,10 @@ from jira_ci_core.backfill.ordered_executor import OrderedExecutor
 from jira_ci_core.backfill.rate_limit import RateLimit
 from jira_ci_core.clock import PROCESS_CLOCK, Clock
 from jira_ci_core.delivery.session import Delivery
+from jira_ci_core.delivery.site import make_site
 from jira_ci_core.models import Kind, Outcome, Report, Result
 from jira_ci_core.plugins.loader import Runtime
 from jira_ci_core.problem import Problem
-from jira_ci_core.reporting.builder import make_site
 
 SENDERS = 4
 BATCH = 100

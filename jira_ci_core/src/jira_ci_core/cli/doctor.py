@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from jira_ci_core.config.sources import Sources
 from jira_ci_core.delivery.session import Delivery
+from jira_ci_core.delivery.site import make_site
 from jira_ci_core.errors import ExitCode, JiraCiError
 from jira_ci_core.jira_api import build_address, deployment_address
 from jira_ci_core.models import FoundKey, Kind, Pipeline, Site
@@ -15,7 +16,7 @@ from jira_ci_core.output.console import Console
 from jira_ci_core.output.redaction import Secrets
 from jira_ci_core.plugins.loader import Runtime, load
 from jira_ci_core.plugins.manager import Plugins
-from jira_ci_core.reporting.builder import kind_of, make_site
+from jira_ci_core.reporting.builder import kind_of
 from jira_ci_core.reporting.identity import pipeline_identity, run_number
 from jira_ci_core.reporting.ranking import find_issue_keys
 from jira_ci_core.reporting.run import read_pipeline

@@ -17,11 +17,12 @@ from dataclasses import dataclass, replace
 from jira_ci_core.clock import PROCESS_CLOCK, Clock
 from jira_ci_core.command_run.process import Child, NotStartedError, exit_code, signals
 from jira_ci_core.delivery.session import Delivery
+from jira_ci_core.delivery.site import make_site
 from jira_ci_core.errors import ExitCode, JiraCiError, SettingsError
 from jira_ci_core.models import Kind, Receipt, Report, Result, State
 from jira_ci_core.plugins.loader import Runtime
 from jira_ci_core.problem import Problem
-from jira_ci_core.reporting.builder import kind_of, make_reports, make_site
+from jira_ci_core.reporting.builder import kind_of, make_reports
 from jira_ci_core.reporting.run import RunFacts, RunResult, RunStatus, end, find, no_key, send, status_of
 from jira_ci_core.reporting.state import wanted_state
 from jira_ci_core.reporting.test_results import require_junitparser

@@ -9,10 +9,10 @@ from itertools import islice
 
 from jira_ci_core.delivery.outbox import Entry, ForeignFile, LockedEntry, Outbox, settled
 from jira_ci_core.delivery.session import Delivery
+from jira_ci_core.delivery.site import make_site
 from jira_ci_core.models import Outcome, Result
 from jira_ci_core.plugins.loader import Runtime
 from jira_ci_core.problem import Problem
-from jira_ci_core.reporting.builder import make_site
 
 log = logging.getLogger(__name__)
 

@@ -9,12 +9,12 @@ from typing import Self, TypeVar
 from jira_ci_core.config.settings import PluginSettings
 from jira_ci_core.config.sources import read_sources, resolve, setting_specs
 from jira_ci_core.delivery.session import Delivery
+from jira_ci_core.delivery.site import make_site
 from jira_ci_core.errors import SettingsError
 from jira_ci_core.issue_keys import ANY_PROJECT
 from jira_ci_core.models import Receipt, Report
 from jira_ci_core.output.redaction import Secrets
 from jira_ci_core.plugins.loader import load
-from jira_ci_core.reporting.builder import make_site
 
 M = TypeVar("M", bound=PluginSettings)
 

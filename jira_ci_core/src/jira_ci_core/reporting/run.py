@@ -12,6 +12,7 @@ from jira_ci_core.clock import PROCESS_CLOCK, Clock
 from jira_ci_core.config.settings import Settings
 from jira_ci_core.config.sources import read_sources
 from jira_ci_core.delivery.session import Delivery
+from jira_ci_core.delivery.site import make_site
 from jira_ci_core.errors import ExitCode, JiraCiError
 from jira_ci_core.git.checkout import filled_from_checkout
 from jira_ci_core.models import FoundKey, Pipeline, Receipt, Report, Result
@@ -20,7 +21,7 @@ from jira_ci_core.output.redaction import Secrets
 from jira_ci_core.plugins.loader import Runtime, load
 from jira_ci_core.plugins.manager import Plugins
 from jira_ci_core.problem import Problem
-from jira_ci_core.reporting.builder import hint_at_deployment, kind_of, make_reports, make_site
+from jira_ci_core.reporting.builder import hint_at_deployment, kind_of, make_reports
 from jira_ci_core.reporting.ranking import find_issue_keys
 from jira_ci_core.reporting.state import decide_state
 

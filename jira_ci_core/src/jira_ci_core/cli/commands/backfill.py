@@ -44,7 +44,7 @@ def backfill(ctx: click.Context, /, file: str, checkpoint: Path | None, rejected
     """
     from jira_ci_core.backfill.checkpoint import Checkpoint
     from jira_ci_core.backfill.run import backfill as deliver_all
-    from jira_ci_core.reporting.builder import make_site
+    from jira_ci_core.delivery.site import make_site
 
     gc.set_threshold(*GARBAGE)
     runtime = site_of(ctx, flags)

@@ -25,7 +25,7 @@ def show(ctx: click.Context, /, **flags: str | None) -> None:
     Which run that is comes from CI, or from PIPELINE and RUN_NUMBER. Exit 1 where Jira holds nothing.
     """
     from jira_ci_core.delivery.session import Delivery
-    from jira_ci_core.reporting.builder import make_site
+    from jira_ci_core.delivery.site import make_site
 
     runtime = site_of(ctx, flags)
     is_missing = False
@@ -55,8 +55,8 @@ def delete(ctx: click.Context, /, selected: tuple[str, ...], **flags: str | None
     Which run that is comes from CI, or from PIPELINE and RUN_NUMBER. Issues are not touched.
     """
     from jira_ci_core.delivery.session import Delivery
+    from jira_ci_core.delivery.site import make_site
     from jira_ci_core.jira_api import properties_address
-    from jira_ci_core.reporting.builder import make_site
 
     pairs = dict(_pair(text) for text in selected)
     runtime = site_of(ctx, flags)

@@ -17,6 +17,7 @@ from jira_ci_core.errors import DeliveryError, SettingsError, SignInError
 from jira_ci_core.jira_api import Address, address_of, asking_problem, is_newer, read_entity, storage_problem
 from jira_ci_core.models import Connection, Outcome, Receipt, Report, Result, SignIn, Site
 from jira_ci_core.net.early import EarlyConnections
+from jira_ci_core.net.signed import send_signed
 from jira_ci_core.problem import Problem
 
 if TYPE_CHECKING:
@@ -175,12 +176,7 @@ class Delivery:
 
     def ask(self, method: str, address: Address) -> requests.Response:
         """What is answered, whatever it is; with a new token where the old one has expired. Raises as `connection`."""
-        url = address.at(self.connection)
-        response = self.http.request(method, url, auth=self.connection.auth)
-        if response.status_code == 401:
-            self.connection.renew()
-            response = self.http.request(method, url, auth=self.connection.auth)
-        return response
+        return send_signed(self.http, self.connection, method, address.at(self.connection))
 
     def read_back(self, address: Address) -> dict[str, Any] | None:
         """The build or deployment as Jira holds it, or None where it holds none (or does not show it yet).

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from jira_ci_core.clock import PROCESS_CLOCK, Clock
-from jira_ci_core.delivery.session import Delivery
+from jira_ci_core.delivery.session import Session, plan_delivery
 from jira_ci_core.delivery.site import make_site
 from jira_ci_core.errors import DeliveryError, ExitCode, SettingsError
 from jira_ci_core.jira_api import Gate, asking_problem, gate_address, read_gate
@@ -54,7 +54,8 @@ def ask(runtime: Runtime, clock: Clock = PROCESS_CLOCK) -> Verdict:
     """
     settings = runtime.settings
     _check(runtime)
-    with Delivery(runtime, make_site(settings)) as delivery:
+    plan = plan_delivery(runtime, make_site(settings))
+    with plan.open() as session:
         found = find(runtime)
         if wanted_state(runtime.plugins, found.pipeline, kind_of(settings), settings) not in (None, State.PENDING):
             raise SettingsError(
@@ -64,17 +65,17 @@ def ask(runtime: Runtime, clock: Clock = PROCESS_CLOCK) -> Verdict:
                     "leave STATE out of this step",
                 )
             )
-        delivery.check()
+        plan.check()
         if not found.keys:
             return Verdict("skipped", ExitCode.JIRA if settings.on_no_issue == "fail" else ExitCode.OK)
         [report] = make_reports(runtime.plugins, found.pipeline, found.names, State.PENDING, settings, clock)
         report = report.model_copy(update={"entity": report.entity.model_copy(update={"asks_for_gate": True})})
         # Not kept in the outbox: what nobody waits for any more needs no verdict.
-        [outcome] = delivery.deliver([report]).outcomes
+        [outcome] = session.deliver([report]).outcomes
         if outcome.result in (Result.REJECTED, Result.NOT_DELIVERED):
             return Verdict("not_asked", ExitCode.JIRA, report.title, problems=outcome.problems)
-        log.info("%s was asked for the gate of %s", delivery.site.name, report.title)
-        return _wait(delivery, report, settings.gate_timeout)
+        log.info("%s was asked for the gate of %s", session.site.name, report.title)
+        return _wait(session, report, settings.gate_timeout)
 
 
 def _check(runtime: Runtime) -> None:
@@ -89,18 +90,18 @@ def _check(runtime: Runtime) -> None:
         )
 
 
-def _wait(delivery: Delivery, report: Report, patience: float) -> Verdict:
+def _wait(session: Session, report: Report, patience: float) -> Verdict:
     """Look again and again until there is a verdict or the time is over, the last time at its very end."""
     began = time.monotonic()
     waits = _waits()
     said, said_at = "", began
     while True:
-        gate, asked_wait = _look(delivery, report)
+        gate, asked_wait = _look(session, report)
         now = time.monotonic()
         if gate is not None and gate.status != AWAITING:
-            return _verdict(delivery.site.name, report, gate, now - began)
+            return _verdict(session.site.name, report, gate, now - began)
         if now - began >= patience:
-            return _timed_out(delivery.site.name, report, gate, patience)
+            return _timed_out(session.site.name, report, gate, patience)
         status = AWAITING if gate else "not shown yet"
         if status != said or now - said_at >= TELL_EVERY:
             said, said_at = status, now
@@ -109,13 +110,13 @@ def _wait(delivery: Delivery, report: Report, patience: float) -> Verdict:
         time.sleep(min(max(next(waits), asked_wait), began + patience - now))
 
 
-def _look(delivery: Delivery, report: Report) -> tuple[Gate | None, float]:
+def _look(session: Session, report: Report) -> tuple[Gate | None, float]:
     """What Jira says, and how long it asks to be left alone; trouble that may pass is told, and is no answer."""
     assert isinstance(report.entity, Deployment)
-    site = delivery.site.name
-    delivery.http.restart()
+    site = session.site.name
+    session.http.restart()
     try:
-        response = delivery.ask("GET", gate_address(report.entity))
+        response = session.ask("GET", gate_address(report.entity))
     except DeliveryError as error:
         log.warning("%s; it is asked again", error)
         return None, 0.0

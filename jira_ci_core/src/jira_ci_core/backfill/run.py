@@ -16,7 +16,7 @@ from jira_ci_core.backfill.lines import BadLineError, Line, Position, Reader, re
 from jira_ci_core.backfill.ordered_executor import OrderedExecutor
 from jira_ci_core.backfill.rate_limit import RateLimit
 from jira_ci_core.clock import PROCESS_CLOCK, Clock
-from jira_ci_core.delivery.session import Delivery
+from jira_ci_core.delivery.session import Session, plan_delivery
 from jira_ci_core.delivery.site import make_site
 from jira_ci_core.models import Kind, Outcome, Report, Result
 from jira_ci_core.plugins.loader import Runtime
@@ -94,16 +94,16 @@ def backfill(
     pace = RateLimit()
     site = make_site(runtime.settings)
     with contextlib.ExitStack() as stack:
-        first = stack.enter_context(Delivery(runtime, site, on_rate_limit=pace.hold))
-        first.check()
-        others = SENDERS - 1 if runtime.plugins.deliver_in_threads() else 0
-        deliveries = [first, *(stack.enter_context(first.fork()) for _ in range(others))]
-        lanes: OrderedExecutor[Delivery, BatchResult] = OrderedExecutor(deliveries)
+        plan = plan_delivery(runtime, site, on_rate_limit=pace.hold)
+        plan.check()
+        senders = SENDERS if runtime.plugins.deliver_in_threads() else 1
+        sessions = [stack.enter_context(plan.open()) for _ in range(senders)]
+        lanes: OrderedExecutor[Session, BatchResult] = OrderedExecutor(sessions)
 
         def stop() -> None:
             pace.stop()
-            for delivery in deliveries:
-                delivery.close()
+            for session in sessions:
+                session.close()
 
         stack.callback(lanes.close)
         stack.callback(stop)
@@ -121,7 +121,7 @@ class _Run:
 
     def __init__(
         self,
-        lanes: OrderedExecutor[Delivery, BatchResult],
+        lanes: OrderedExecutor[Session, BatchResult],
         journal: Checkpoint,
         progress: Callable[[BackfillResult], None],
         pace: RateLimit,
@@ -190,7 +190,7 @@ class _Run:
     def _send(self, batch: Batch) -> None:
         self._unsettled.add(batch)
         del self._open[batch.lane, batch.entries[0][1].entity.kind]
-        self._lanes.send(batch.lane, lambda delivery: _send(delivery, batch, self._pace, self._clock))
+        self._lanes.send(batch.lane, lambda session: _send(session, batch, self._pace, self._clock))
         self._collect(at_most=WAITING * len(self._lanes))
 
     def _collect(self, at_most: int = 0) -> None:
@@ -225,28 +225,28 @@ class _Run:
         self._journal.reject(line, reason)
 
 
-def _send(delivery: Delivery, batch: Batch, pace: RateLimit, clock: Clock) -> BatchResult:
+def _send(session: Session, batch: Batch, pace: RateLimit, clock: Clock) -> BatchResult:
     """Deliver a batch. One call holds each build and deployment once; a further line of one goes in a further call."""
     outcomes: list[tuple[Line, Outcome]] = []
     unknown: dict[str, None] = {}
     for entries in _rounds(batch.entries):
         sequence = clock.next_sequence()
         reports = [_with_sequence(report, sequence) for _, report in entries]
-        found = _deliver(delivery, reports, pace, unknown)
+        found = _deliver(session, reports, pace, unknown)
         outcomes += zip((line for line, _ in entries), found, strict=True)
         if any(outcome.result is Result.NOT_DELIVERED for outcome in found):
             break  # what comes later must not overtake it
     return BatchResult(batch, outcomes, tuple(unknown))
 
 
-def _deliver(delivery: Delivery, reports: Sequence[Report], pace: RateLimit, unknown: dict[str, None]) -> list[Outcome]:
+def _deliver(session: Session, reports: Sequence[Report], pace: RateLimit, unknown: dict[str, None]) -> list[Outcome]:
     """Deliver reports, and again those that only the rate limit has held up."""
     outcomes = [Outcome(result=Result.NOT_DELIVERED)] * len(reports)
     left = list(range(len(reports)))
     while left and pace.wait():
-        delivery.http.restart()
+        session.http.restart()
         holds = pace.holds
-        receipt = delivery.deliver([reports[place] for place in left])
+        receipt = session.deliver([reports[place] for place in left])
         for place, outcome in zip(left, receipt.outcomes, strict=True):
             outcomes[place] = outcome
         unknown.update(dict.fromkeys(receipt.unknown_issue_keys))

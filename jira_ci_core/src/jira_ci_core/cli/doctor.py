@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from jira_ci_core.config.sources import Sources
-from jira_ci_core.delivery.session import Delivery
+from jira_ci_core.delivery.session import Session, plan_delivery
 from jira_ci_core.delivery.site import make_site
 from jira_ci_core.errors import ExitCode, JiraCiError
 from jira_ci_core.jira_api import build_address, deployment_address
@@ -55,9 +55,9 @@ def examine(sources: Sources, plugins: Plugins, secrets: Secrets, console: Conso
     site = examination.step("site", lambda: make_site(settings), lambda it: it.name)
     if site is not None:
         delivery = examination.step(
-            "credentials", lambda: _credentials(runtime, site), lambda it: it.kind or "none needed"
+            "credentials", lambda: _credentials(runtime, site), lambda it: it.plan.kind or "none needed"
         )
-        if delivery is not None and delivery.kind:
+        if delivery is not None and delivery.plan.kind:
             examination.step("sign-in and permission", lambda: _ask(delivery, kind_of(settings)), str)
     return examination.exit_code
 
@@ -93,13 +93,13 @@ def _listed(keys: Sequence[FoundKey]) -> str:
     return ", ".join(f"{found.key} ({found.source})" for found in keys)
 
 
-def _credentials(runtime: Runtime, site: Site) -> Delivery:
-    delivery = Delivery(runtime, site)
-    delivery.check()
-    return delivery
+def _credentials(runtime: Runtime, site: Site) -> Session:
+    plan = plan_delivery(runtime, site)
+    plan.check()
+    return plan.open()
 
 
-def _ask(delivery: Delivery, kind: Kind) -> str:
+def _ask(delivery: Session, kind: Kind) -> str:
     """Sign in and read back something that is not there: that needs the token, the site and the permission."""
     with delivery:
         delivery.request("GET", NOBODYS[kind])

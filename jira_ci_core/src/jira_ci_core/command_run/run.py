@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from jira_ci_core.clock import PROCESS_CLOCK, Clock
 from jira_ci_core.command_run.process import Child, NotStartedError, exit_code, signals
-from jira_ci_core.delivery.session import Delivery
+from jira_ci_core.delivery.session import DeliveryPlan, Session, plan_delivery
 from jira_ci_core.delivery.site import make_site
 from jira_ci_core.errors import ExitCode, JiraCiError, SettingsError
 from jira_ci_core.models import Kind, Receipt, Report, Result, State
@@ -60,17 +60,18 @@ def run_command(
     and then the command was not run.
     """
     settings, plugins = runtime.settings, runtime.plugins
-    with Delivery(runtime.within(FIRST_SECONDS - MARGIN), make_site(settings)) as delivery:
+    plan = plan_delivery(runtime, make_site(settings))
+    with plan.within(FIRST_SECONDS - MARGIN).open() as session:
         found = find(runtime)
         success = _success(runtime, found)
-        delivery.check()
+        plan.check()
         reports: tuple[Report, ...] = ()
         if found.keys:
             reports = make_reports(plugins, found.pipeline, found.names, State.IN_PROGRESS, settings, clock)
             if settings.test_results and kind_of(settings) is Kind.BUILD:
                 require_junitparser()
         plugins.disable_timeout()
-        step = _Step(runtime, delivery, found, reports, tell, clock)
+        step = _Step(runtime, plan, session, found, reports, tell, clock)
         with signals(step.events.put):
             return step.run(command, success, complain)
 
@@ -84,7 +85,8 @@ class _Step:
     def __init__(
         self,
         runtime: Runtime,
-        delivery: Delivery,
+        plan: DeliveryPlan,
+        session: Session,
         found: RunFacts,
         reports: tuple[Report, ...],
         tell: Callable[[RunResult], None],
@@ -92,7 +94,8 @@ class _Step:
     ) -> None:
         self.events: queue.SimpleQueue[int | None] = queue.SimpleQueue()
         self._runtime = runtime
-        self._delivery = delivery
+        self._plan = plan
+        self._session = session
         self._found = found
         self._reports = reports
         self._tell = tell
@@ -128,7 +131,7 @@ class _Step:
         quick = replace(runtime, settings=runtime.settings.model_copy(update={"verify": False}))
 
         def tell() -> RunResult:
-            receipt = send(quick, self._delivery, self._reports)
+            receipt = send(quick, self._session, self._reports)
             status, code = status_of(receipt, runtime.settings)
             return RunResult(status, code, self._found.pipeline, self._found.keys, self._reports, receipt)
 
@@ -152,15 +155,15 @@ class _Step:
     def _begin_last(self, state: State) -> _Telling:
         runtime, found = self._runtime, self._found
         left = self._stopped_until - time.monotonic() - MARGIN
-        runtime = runtime if left == math.inf else runtime.within(max(left, MARGIN))
-        delivery = self._delivery.with_settings(runtime) if self._reports else None
+        plan = self._plan if left == math.inf else self._plan.within(max(left, MARGIN))
+        session = plan.open() if self._reports else None
 
         def tell() -> RunResult:
-            if delivery is None:
+            if session is None:
                 return end(runtime, found, (), no_key())
-            with delivery:
+            with session:
                 reports = self._make_last(state)
-                return replace(end(runtime, found, reports, send(runtime, delivery, reports)), keys=())
+                return replace(end(runtime, found, reports, send(runtime, session, reports)), keys=())
 
         self._last = _Telling(tell, self._wake)
         return self._last

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from jira_ci_core.delivery.outbox import Entry, ForeignFile, LockedEntry, Outbox, settled
-from jira_ci_core.delivery.session import Delivery
+from jira_ci_core.delivery.session import Session, plan_delivery
 from jira_ci_core.delivery.site import make_site
 from jira_ci_core.models import Outcome, Result
 from jira_ci_core.plugins.loader import Runtime
@@ -57,7 +57,7 @@ def flush(runtime: Runtime, outbox: Outbox, progress: Callable[[FlushResult, int
             flushed.elsewhere += 1
     # Not by their names, which whoever shares the folder may change.
     mine.sort(key=lambda entry: entry.report.entity.sequence)
-    with Delivery(runtime, site) as delivery:
+    with plan_delivery(runtime, site).open() as session:
         waiting = iter(mine)
         seen = 0
         while entries := list(islice(waiting, BATCH)):
@@ -65,7 +65,7 @@ def flush(runtime: Runtime, outbox: Outbox, progress: Callable[[FlushResult, int
             held = [one for one in map(outbox.hold, entries) if one is not None]
             flushed.elsewhere += len(entries) - len(held)
             if held:
-                outcomes = _deliver(held, delivery)
+                outcomes = _deliver(held, session)
                 _count(flushed, outcomes)
                 if all(outcome.result is Result.NOT_DELIVERED for outcome in outcomes):
                     flushed.left += len(mine) - seen
@@ -75,15 +75,15 @@ def flush(runtime: Runtime, outbox: Outbox, progress: Callable[[FlushResult, int
     return flushed
 
 
-def _deliver(held: Sequence[LockedEntry], delivery: Delivery) -> list[Outcome]:
+def _deliver(held: Sequence[LockedEntry], session: Session) -> list[Outcome]:
     """Send the latest update of each build and deployment; the earlier ones would be replaced by it anyhow.
 
     Unless it is refused: then the one before it is sent.
     """
     latest = {one.entry.report.identity: one for one in held}
-    delivery.http.restart()
+    session.http.restart()
     try:
-        receipt = delivery.deliver([one.entry.report for one in latest.values()])
+        receipt = session.deliver([one.entry.report for one in latest.values()])
     except BaseException:
         for one in held:
             one.release()
@@ -97,7 +97,7 @@ def _deliver(held: Sequence[LockedEntry], delivery: Delivery) -> list[Outcome]:
             earlier.append(one)
         else:
             outcomes.append(settled(one, outcome))
-    return outcomes + (_deliver(earlier, delivery) if earlier else [])
+    return outcomes + (_deliver(earlier, session) if earlier else [])
 
 
 def _count(flushed: FlushResult, outcomes: Sequence[Outcome]) -> None:

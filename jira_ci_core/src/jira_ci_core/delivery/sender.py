@@ -8,7 +8,7 @@ from typing import Self, TypeVar
 
 from jira_ci_core.config.settings import PluginSettings
 from jira_ci_core.config.sources import read_sources, resolve, setting_specs
-from jira_ci_core.delivery.session import Delivery
+from jira_ci_core.delivery.session import plan_delivery
 from jira_ci_core.delivery.site import make_site
 from jira_ci_core.errors import SettingsError
 from jira_ci_core.issue_keys import ANY_PROJECT
@@ -33,16 +33,17 @@ class Sender:
         # Whoever takes from a queue must not put what it took into one.
         flags = {**(settings or {}), "delivery": "http"}
         sources = replace(read_sources(environ, flags), defaults={"project": ANY_PROJECT})
-        self._runtime = load(sources, Secrets())
-        self.site = make_site(self._runtime.settings)
-        self._delivery = Delivery(self._runtime, self.site, once=True)
-        self._delivery.check()
+        runtime = load(sources, Secrets())
+        self.site = make_site(runtime.settings)
+        plan = plan_delivery(runtime, self.site, once=True)
+        plan.check()
+        self._session = plan.open()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._delivery.__exit__(*exception)
+        self._session.close()
 
     def takes(self, report: Report) -> bool:
         """Whether a report is for this site; nobody delivers one for a site that he is not configured for."""
@@ -50,8 +51,8 @@ class Sender:
 
     def deliver(self, reports: Sequence[Report]) -> Receipt:
         """What became of each report, without any secret in it; they must all be for this site. Raises PluginError."""
-        self._delivery.http.restart()
-        return self._delivery.deliver(reports)
+        self._session.http.restart()
+        return self._session.deliver(reports)
 
 
 def read_settings(model: type[M], owner: str, environ: Mapping[str, str]) -> M:

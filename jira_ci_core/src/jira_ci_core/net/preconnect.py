@@ -1,7 +1,7 @@
 """Connections that are opened before the libraries are loaded, where the environment alone says where a report goes.
 
 Loading takes as long as two round trips, so this module needs next to nothing. What it opens is a guess at what the
-settings will say once they are checked: `Delivery` takes those connections that they want as well, and closes the
+settings will say once they are checked: `DeliveryPlan.open` takes those connections that are wanted, and closes the
 others. Where more than the environment counts, or anything is wrong, nothing is opened, and whoever checks the settings
 tells of it.
 """

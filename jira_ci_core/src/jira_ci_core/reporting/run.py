@@ -11,7 +11,7 @@ from typing import NamedTuple
 from jira_ci_core.clock import PROCESS_CLOCK, Clock
 from jira_ci_core.config.settings import Settings
 from jira_ci_core.config.sources import read_sources
-from jira_ci_core.delivery.session import Delivery
+from jira_ci_core.delivery.session import Session, plan_delivery
 from jira_ci_core.delivery.site import make_site
 from jira_ci_core.errors import ExitCode, JiraCiError
 from jira_ci_core.git.checkout import filled_from_checkout
@@ -94,16 +94,16 @@ def report(
 
     `early` are those that were opened ahead of it.
     """
-    with Delivery(runtime, make_site(runtime.settings), dry_run=dry_run, early=early) as delivery:
+    with plan_delivery(runtime, make_site(runtime.settings), dry_run=dry_run).open(early) as delivery:
         return _report(runtime, delivery, dry_run, clock)
 
 
-def _report(runtime: Runtime, delivery: Delivery, dry_run: bool, clock: Clock) -> RunResult:
+def _report(runtime: Runtime, delivery: Session, dry_run: bool, clock: Clock) -> RunResult:
     plugins, settings = runtime.plugins, runtime.settings
 
     found = find(runtime)
     decision = decide_state(plugins, found.pipeline, kind_of(settings), settings)
-    delivery.check()
+    delivery.plan.check()
 
     if not found.keys:
         return end(runtime, found, (), no_key())
@@ -124,14 +124,14 @@ def find(runtime: Runtime) -> RunFacts:
     return RunFacts(pipeline, find_issue_keys(runtime.plugins, pipeline, runtime.environ, runtime.settings))
 
 
-def send(runtime: Runtime, delivery: Delivery, reports: tuple[Report, ...]) -> Receipt:
+def send(runtime: Runtime, delivery: Session, reports: tuple[Report, ...]) -> Receipt:
     """What became of each report; where there is an outbox it holds them meanwhile."""
     folder = runtime.settings.outbox
     receipt = _deliver_kept(runtime, Path(folder), delivery, reports) if folder else delivery.deliver(reports)
     return delivery.verify(reports, receipt) if runtime.settings.verify else receipt
 
 
-def _deliver_kept(runtime: Runtime, folder: Path, delivery: Delivery, reports: tuple[Report, ...]) -> Receipt:
+def _deliver_kept(runtime: Runtime, folder: Path, delivery: Session, reports: tuple[Report, ...]) -> Receipt:
     from jira_ci_core.delivery.outbox import Outbox, deliver_kept
 
     return deliver_kept(Outbox(folder, runtime.secrets.redact), reports, delivery.deliver)

@@ -24,17 +24,17 @@ def show(ctx: click.Context, /, **flags: str | None) -> None:
 
     Which run that is comes from CI, or from PIPELINE and RUN_NUMBER. Exit 1 where Jira holds nothing.
     """
-    from jira_ci_core.delivery.session import Delivery
+    from jira_ci_core.delivery.session import plan_delivery
     from jira_ci_core.delivery.site import make_site
 
     runtime = site_of(ctx, flags)
     is_missing = False
-    with Delivery(runtime, make_site(runtime.settings)) as delivery:
+    with plan_delivery(runtime, make_site(runtime.settings)).open() as session:
         for title, address in addresses(runtime).items():
-            entity = delivery.read_back(address)
+            entity = session.read_back(address)
             if entity is None:
                 is_missing = True
-                ctx.obj.console.line(f"{delivery.site.name} holds no {title}, or does not show it yet")
+                ctx.obj.console.line(f"{session.site.name} holds no {title}, or does not show it yet")
             else:
                 ctx.obj.console.output(json.dumps(entity, indent=2, ensure_ascii=False))
     ctx.exit(ExitCode.JIRA if is_missing else ExitCode.OK)
@@ -54,7 +54,7 @@ def delete(ctx: click.Context, /, selected: tuple[str, ...], **flags: str | None
 
     Which run that is comes from CI, or from PIPELINE and RUN_NUMBER. Issues are not touched.
     """
-    from jira_ci_core.delivery.session import Delivery
+    from jira_ci_core.delivery.session import plan_delivery
     from jira_ci_core.delivery.site import make_site
     from jira_ci_core.jira_api import properties_address
 
@@ -65,10 +65,10 @@ def delete(ctx: click.Context, /, selected: tuple[str, ...], **flags: str | None
         if pairs
         else addresses(runtime)
     )
-    with Delivery(runtime, make_site(runtime.settings)) as delivery:
+    with plan_delivery(runtime, make_site(runtime.settings)).open() as session:
         for title, address in chosen.items():
-            delivery.request("DELETE", address)
-            ctx.obj.console.line(f"{delivery.site.name} deletes {title}")
+            session.request("DELETE", address)
+            ctx.obj.console.line(f"{session.site.name} deletes {title}")
 
 
 def addresses(runtime: Runtime) -> dict[str, Address]:

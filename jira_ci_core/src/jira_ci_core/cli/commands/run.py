@@ -45,7 +45,7 @@ def run(ctx: click.Context, /, strict: bool, command: tuple[str, ...], **flags: 
 
     console = ctx.obj.console
 
-    def tell(result: RunResult) -> None:
+    def show_result(result: RunResult) -> None:
         for line in render.lines_of(result):
             console.line(line)
         console.problems(
@@ -57,5 +57,5 @@ def run(ctx: click.Context, /, strict: bool, command: tuple[str, ...], **flags: 
     with contextlib.redirect_stdout(sys.stderr):
         runtime = load(sources, ctx.obj.secrets, ctx.meta["plugins"])
         set_level(runtime.settings.log_level)
-        ran = run_command(runtime, command, tell, lambda problem: console.problems([problem]))
-    ctx.exit(ExitCode.JIRA if strict and ran.status == 0 and not ran.is_told else ran.status)
+        result = run_command(runtime, command, show_result, lambda problem: console.problems([problem]))
+    ctx.exit(ExitCode.JIRA if strict and result.status == 0 and not result.is_reported else result.status)

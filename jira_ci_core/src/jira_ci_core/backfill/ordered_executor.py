@@ -1,48 +1,53 @@
-"""Several senders at the same time; the only place where threads are."""
+"""Calls made in several threads at a time, in order where order matters. The only threads of a backfill."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from typing import Any, Generic, TypeVar
 
-S = TypeVar("S")
+R = TypeVar("R")
 T = TypeVar("T")
 
 
-class OrderedExecutor(Generic[S, T]):
-    """Lanes that lead to senders, of type `S`; what goes down one lane arrives in its order.
+class OrderedExecutor(Generic[R, T]):
+    """A thread for each resource, of type `R`; calls with the same resource are made in the order of their submission.
 
-    A single sender works in the thread that sends.
+    With a single resource, calls are made in the thread that submits them.
     """
 
-    def __init__(self, senders: Sequence[S]) -> None:
-        self._senders = senders
-        self._executors: list[Executor] = [ThreadPoolExecutor(1) for _ in senders] if len(senders) > 1 else [_InPlace()]
-        self._running: set[Future[T]] = set()
+    def __init__(self, resources: Sequence[R]) -> None:
+        self._resources = resources
+        threads = len(resources) if len(resources) > 1 else 0
+        self._executors: list[Executor] = [ThreadPoolExecutor(1) for _ in range(threads)] or [_InPlaceExecutor()]
+        self._pending: set[Future[T]] = set()
 
     def __len__(self) -> int:
-        return len(self._senders)
+        return len(self._resources)
 
-    def send(self, lane: int, call: Callable[[S], T]) -> None:
-        """Have the sender of a lane call this, once it is done with what was sent down that lane before."""
-        self._running.add(self._executors[lane].submit(call, self._senders[lane]))
+    def slot_of(self, key: Hashable) -> int:
+        """Which resource to use, by its index, so that all calls for a key are made in order."""
+        return hash(key) % len(self._resources)
 
-    def answers(self, at_most: int = 0) -> Iterator[T]:
-        """What the calls answered, until at most so many of them run. Raises what one of them raised."""
-        while len(self._running) > at_most:
-            done, self._running = wait(self._running, return_when=FIRST_COMPLETED)
+    def submit(self, slot: int, call: Callable[[R], T]) -> None:
+        """Have `call` called with the resource of a slot, after all that was submitted to that slot before."""
+        self._pending.add(self._executors[slot].submit(call, self._resources[slot]))
+
+    def results(self, at_most: int = 0) -> Iterator[T]:
+        """The results of calls, until at most so many are pending. Raises what a call raised."""
+        while len(self._pending) > at_most:
+            done, self._pending = wait(self._pending, return_when=FIRST_COMPLETED)
             for future in done:
                 yield future.result()
 
     def close(self) -> None:
-        """Begin nothing any more, and wait for what runs."""
+        """Drop the calls that have not begun, and wait for the others."""
         for executor in self._executors:
             executor.shutdown(cancel_futures=True)
 
 
-class _InPlace(Executor):
-    """Does at once what it is given."""
+class _InPlaceExecutor(Executor):
+    """Makes each call at once, in the thread that submits it."""
 
     def submit(self, call: Callable[..., Any], /, *arguments: Any, **keywords: Any) -> Future[Any]:
         future: Future[Any] = Future()

@@ -1,4 +1,4 @@
-"""`jira-ci show` and `jira-ci delete`: what Jira holds of this run."""
+"""`jira-ci show` and `jira-ci delete`: the builds and deployments of this run in Jira."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def show(ctx: click.Context, /, **flags: str | None) -> None:
     """Show what Jira holds of this run: its build, or with ENVIRONMENT_NAME its deployments, as JSON.
 
-    Which run that is comes from CI, or from PIPELINE and RUN_NUMBER. Exit 1 where Jira holds nothing.
+    The run is the one that CI describes, or that PIPELINE and RUN_NUMBER name. Exits with 1 if Jira holds nothing.
     """
     from jira_ci_core.delivery.session import plan_delivery
     from jira_ci_core.delivery.site import make_site
@@ -46,13 +46,13 @@ def show(ctx: click.Context, /, **flags: str | None) -> None:
     "selected",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Delete all builds and deployments that were reported with it (PROPERTIES); several must all match.",
+    help="Delete all builds and deployments reported with this property (PROPERTIES); several must all match.",
 )
 @click.pass_context
 def delete(ctx: click.Context, /, selected: tuple[str, ...], **flags: str | None) -> None:
     """Delete what Jira holds of this run: its build, or with ENVIRONMENT_NAME its deployments.
 
-    Which run that is comes from CI, or from PIPELINE and RUN_NUMBER. Issues are not touched.
+    The run is the one that CI describes, or that PIPELINE and RUN_NUMBER name. Issues are not touched.
     """
     from jira_ci_core.delivery.session import plan_delivery
     from jira_ci_core.delivery.site import make_site
@@ -72,7 +72,7 @@ def delete(ctx: click.Context, /, selected: tuple[str, ...], **flags: str | None
 
 
 def addresses(runtime: Runtime) -> dict[str, Address]:
-    """What this run reports, by what people call it: where each is."""
+    """The address of each entity that this run reports, by its title."""
     from jira_ci_core.jira_api import build_address, deployment_address
     from jira_ci_core.reporting.builder import kind_of, make_environments
     from jira_ci_core.reporting.identity import pipeline_id, run_number

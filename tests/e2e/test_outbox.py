@@ -1,4 +1,4 @@
-"""Reports that are kept until Jira has answered: what is in the folder when, how a step ends, who delivers the rest."""
+"""Reports that are kept until Jira has answered: what is in the folder when, how a step ends, and what delivers the rest."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def folder(tmp_path):
 
 
 def kept(folder):
-    """The reports in an outbox; whatever else is in it fails the test."""
+    """The reports in an outbox; any other file in it fails the test."""
     found = list(Outbox(folder).read()) if folder.exists() else []
     assert all(isinstance(one, Entry) for one in found), found
     return found
@@ -321,7 +321,7 @@ def test_a_step_that_is_ended_while_jira_thinks_leaves_its_report(harness_oauth,
         while not jira.requests("/bulk"):
             assert step.poll() is None
         [entry] = kept(folder)
-        assert Outbox(folder).hold(entry) is None, "it is being delivered"
+        assert Outbox(folder).lock(entry) is None, "it is being delivered"
         step.send_signal(how)
         _, told = step.communicate(timeout=60)
     assert step.returncode == (130 if how is signal.SIGINT else -how)
@@ -374,7 +374,7 @@ class TestFlush:
         ]
         assert len(jira.requests("/bulk")) - 5 == 3
 
-    def test_stops_where_nobody_answers_and_leaves_the_rest(
+    def test_stops_where_jira_does_not_answer_and_leaves_the_rest(
         self, harness_oauth, jira, folder, keep, monkeypatch, failed
     ):
         monkeypatch.setattr("jira_ci_core.delivery.flush.BATCH", 1)
@@ -447,11 +447,11 @@ class TestFlush:
 
     def test_leaves_what_another_process_delivers(self, harness_oauth, jira, folder, keep):
         entry = keep()
-        held = Outbox(folder).hold(entry)
+        locked = Outbox(folder).lock(entry)
         done = harness_oauth.run("outbox", "flush", outbox=folder)
         assert "1 are for other sites, or others deliver them" in done.err
         assert jira.builds() == []
-        held.release()
+        locked.release()
         assert "delivered 1" in harness_oauth.run("outbox", "flush", outbox=folder).err
 
     def test_signs_in_for_itself(self, harness, harness_oauth, jira, folder, keep, connect):
@@ -525,13 +525,13 @@ class TestList:
     def test_tells_programs(self, harness_oauth, folder, keep):
         entry = keep()
         (folder / "notes.txt").write_text("mine")
-        report, stranger = harness_oauth.run("outbox", "list", "--format", "json", outbox=folder).json
+        report, foreign_file = harness_oauth.run("outbox", "list", "--format", "json", outbox=folder).json
         assert report == {
             "name": entry.path.name,
             "kept_at": entry.kept_at,
             "report": entry.report.model_dump(mode="json"),
         }
-        assert stranger == {"name": "notes.txt", "left_alone": "it is no report: its name does not end in .json"}
+        assert foreign_file == {"name": "notes.txt", "left_alone": "it is no report: its name does not end in .json"}
 
     def test_needs_neither_credentials_nor_a_site(self, step, folder):
         folder.mkdir()

@@ -1,4 +1,4 @@
-"""The gate of a deployment: Jira is asked for it, and the step waits for the verdict."""
+"""`jira-ci gate`: asks Jira for the gate of a deployment, and waits for the verdict."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from jira_ci_core.clock import PROCESS_CLOCK, Clock
-from jira_ci_core.delivery.session import Delivery
+from jira_ci_core.delivery.session import Session, plan_delivery
+from jira_ci_core.delivery.site import make_site
 from jira_ci_core.errors import DeliveryError, ExitCode, SettingsError
 from jira_ci_core.jira_api.addresses import gate_address
 from jira_ci_core.jira_api.stored import Gate, asking_problem, read_gate
@@ -16,7 +17,7 @@ from jira_ci_core.models import Deployment, Report, Result, State
 from jira_ci_core.net.client import RETRY, retry_after
 from jira_ci_core.plugins.loader import Runtime
 from jira_ci_core.problem import Problem
-from jira_ci_core.reporting.builder import kind_of, make_reports, make_site
+from jira_ci_core.reporting.builder import kind_of, make_reports
 from jira_ci_core.reporting.run import find
 from jira_ci_core.reporting.state import wanted_state
 
@@ -24,39 +25,42 @@ log = logging.getLogger(__name__)
 
 FIRST_WAIT = 1.0
 LONGEST_WAIT = 30.0
-TELL_EVERY = 60.0
+"""Both in seconds, between two requests for the verdict."""
+LOG_EVERY = 60.0
+"""How often, in seconds, the step says that it still waits."""
 
 AWAITING = "awaiting"
-# Where the verdict is another word than these, nothing was decided that a pipeline could go by.
+# Any other word is no verdict that a pipeline could act on.
 EXIT_CODES = {"allowed": ExitCode.OK, "prevented": ExitCode.PREVENTED, "expired": ExitCode.EXPIRED}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """How the waiting ended."""
+    """How the gate of a deployment ended."""
 
     status: str
-    """What Jira says; `timed_out`, `not_asked` and `skipped` where it says nothing."""
+    """Jira's word, such as `allowed`; `timed_out`, `not_asked` or `skipped` where Jira has given none."""
     exit_code: ExitCode
     title: str = ""
-    """What was to be decided on, as people call it."""
+    """The title of the deployment; empty where it is skipped."""
     changes: Mapping[str, str] = field(default_factory=dict)
-    """The change requests that Jira names: key to address."""
+    """The change requests that Jira names: their keys and addresses."""
     problems: tuple[Problem, ...] = ()
     seconds: float = 0.0
-    """How long it took."""
+    """How long the verdict was waited for."""
 
 
-def ask(runtime: Runtime, clock: Clock = PROCESS_CLOCK) -> Verdict:
-    """Ask for the gate of the one deployment of this run, and wait for the verdict.
+def wait_for_verdict(runtime: Runtime, clock: Clock = PROCESS_CLOCK) -> Verdict:
+    """Report the deployment of this run as pending, ask for its gate, and wait for the verdict, at most GATE_TIMEOUT.
 
-    Raises SettingsError, PluginError, and SignInError or DeliveryError where Jira will not say what became of it.
+    Raises SettingsError and PluginError, and SignInError or DeliveryError where Jira refuses to give the verdict.
     """
     settings = runtime.settings
-    _check(runtime)
-    with Delivery(runtime, make_site(settings)) as delivery:
-        found = find(runtime)
-        if wanted_state(runtime.plugins, found.pipeline, kind_of(settings), settings) not in (None, State.PENDING):
+    _check_environment(runtime)
+    plan = plan_delivery(runtime, make_site(settings))
+    with plan.open() as session:
+        facts = find(runtime)
+        if wanted_state(runtime.plugins, facts.pipeline, kind_of(settings), settings) not in (None, State.PENDING):
             raise SettingsError(
                 Problem(
                     f"STATE cannot be {settings.state!r} here",
@@ -64,20 +68,20 @@ def ask(runtime: Runtime, clock: Clock = PROCESS_CLOCK) -> Verdict:
                     "leave STATE out of this step",
                 )
             )
-        delivery.check()
-        if not found.keys:
+        plan.check()
+        if not facts.keys:
             return Verdict("skipped", ExitCode.JIRA if settings.on_no_issue == "fail" else ExitCode.OK)
-        [report] = make_reports(runtime.plugins, found.pipeline, found.issue_keys, State.PENDING, settings, clock)
+        [report] = make_reports(runtime.plugins, facts.pipeline, facts.issue_keys, State.PENDING, settings, clock)
         report = report.model_copy(update={"entity": report.entity.model_copy(update={"asks_for_gate": True})})
-        # Not kept in the outbox: what nobody waits for any more needs no verdict.
-        [outcome] = delivery.deliver([report]).outcomes
+        # Not kept in the outbox: this step does not wait for a gate that is asked for later.
+        [outcome] = session.deliver([report]).outcomes
         if outcome.result in (Result.REJECTED, Result.NOT_DELIVERED):
             return Verdict("not_asked", ExitCode.JIRA, report.title, problems=outcome.problems)
-        log.info("%s was asked for the gate of %s", delivery.site.name, report.title)
-        return _wait(delivery, report, settings.gate_timeout)
+        log.info("%s was asked for the gate of %s", session.site.name, report.title)
+        return _wait(session, report, settings.gate_timeout)
 
 
-def _check(runtime: Runtime) -> None:
+def _check_environment(runtime: Runtime) -> None:
     names = runtime.settings.environment_name
     if len(names) != 1:
         raise SettingsError(
@@ -89,33 +93,36 @@ def _check(runtime: Runtime) -> None:
         )
 
 
-def _wait(delivery: Delivery, report: Report, patience: float) -> Verdict:
-    """Look again and again until there is a verdict or the time is over, the last time at its very end."""
+def _wait(session: Session, report: Report, timeout: float) -> Verdict:
+    """Request the verdict until there is one or the timeout, in seconds, is over; once more at its very end."""
     began = time.monotonic()
     waits = _waits()
-    said, said_at = "", began
+    logged, logged_at = "", began
     while True:
-        gate, asked_wait = _look(delivery, report)
+        gate, requested_wait = _request(session, report)
         now = time.monotonic()
         if gate is not None and gate.status != AWAITING:
-            return _verdict(delivery.site.name, report, gate, now - began)
-        if now - began >= patience:
-            return _timed_out(delivery.site.name, report, gate, patience)
+            return _verdict(session.site.name, report, gate, now - began)
+        if now - began >= timeout:
+            return _timed_out(session.site.name, report, gate, timeout)
         status = AWAITING if gate else "not shown yet"
-        if status != said or now - said_at >= TELL_EVERY:
-            said, said_at = status, now
-            passed = f"{now - began:.0f} of {patience:g} seconds"
-            log.info("the gate of %s is %s (%s)%s", report.title, status, passed, _of(gate))
-        time.sleep(min(max(next(waits), asked_wait), began + patience - now))
+        if status != logged or now - logged_at >= LOG_EVERY:
+            logged, logged_at = status, now
+            passed = f"{now - began:.0f} of {timeout:g} seconds"
+            log.info("the gate of %s is %s (%s)%s", report.title, status, passed, _changes(gate))
+        time.sleep(min(max(next(waits), requested_wait), began + timeout - now))
 
 
-def _look(delivery: Delivery, report: Report) -> tuple[Gate | None, float]:
-    """What Jira says, and how long it asks to be left alone; trouble that may pass is told, and is no answer."""
+def _request(session: Session, report: Report) -> tuple[Gate | None, float]:
+    """The gate as Jira shows it, and how many seconds Jira asks to wait before the next request.
+
+    The gate is None where Jira does not show it, or where a failure may pass, which is a warning.
+    """
     assert isinstance(report.entity, Deployment)
-    site = delivery.site.name
-    delivery.http.restart()
+    site = session.site.name
+    session.http.restart()
     try:
-        response = delivery.ask("GET", gate_address(report.entity))
+        response = session.ask("GET", gate_address(report.entity))
     except DeliveryError as error:
         log.warning("%s; it is asked again", error)
         return None, 0.0
@@ -143,29 +150,29 @@ def _verdict(site: str, report: Report, gate: Gate, seconds: float) -> Verdict:
 
 def _problem(site: str, report: Report, gate: Gate) -> Problem:
     if gate.status == "prevented":
-        why = f"the change was not approved{_of(gate)}"
+        why = f"the change was not approved{_changes(gate)}"
         return Problem(
             f"{site} prevents {report.title}", why, "see there why; once it is approved, run the pipeline again"
         )
     if gate.status == "expired":
-        why = f"nobody decided in the time that Jira gives{_of(gate)}"
+        why = f"nobody decided in the time that Jira gives{_changes(gate)}"
         return Problem(f"the gate of {report.title} expired", why, "run the pipeline again to ask anew")
-    why = f"Jira calls it {gate.status}{_of(gate)}"
+    why = f"Jira calls it {gate.status}{_changes(gate)}"
     remedy = "check in Jira Service Management that this environment, and the service that is deployed, have a gate"
     return Problem(f"there is no verdict on {report.title}", why, remedy)
 
 
-def _timed_out(site: str, report: Report, gate: Gate | None, patience: float) -> Verdict:
+def _timed_out(site: str, report: Report, gate: Gate | None, timeout: float) -> Verdict:
     how = "still waits" if gate else "shows no gate"
     problem = Problem(
         f"there is no verdict on {report.title}",
-        f"GATE_TIMEOUT, {patience:g} seconds, is over, and {site} {how}{_of(gate)}",
+        f"GATE_TIMEOUT, {timeout:g} seconds, is over, and {site} {how}{_changes(gate)}",
         "have the change approved and run again, or set GATE_TIMEOUT higher",
     )
-    return Verdict("timed_out", ExitCode.TIMED_OUT, report.title, gate.changes if gate else {}, (problem,), patience)
+    return Verdict("timed_out", ExitCode.TIMED_OUT, report.title, gate.changes if gate else {}, (problem,), timeout)
 
 
-def _of(gate: Gate | None) -> str:
-    """The change requests in words: `: OPS-7 (https://…)`."""
+def _changes(gate: Gate | None) -> str:
+    """The change requests, for the end of a sentence: `: OPS-7 (https://…)`."""
     named = [f"{key} ({link})" if link else key for key, link in (gate.changes if gate else {}).items()]
     return f": {', '.join(named)}" if named else ""

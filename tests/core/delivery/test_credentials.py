@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jira_ci_core import DeliveryError, PluginError, Receipt, SettingsError, Site
-from jira_ci_core.delivery.session import Delivery
+from jira_ci_core.delivery.session import plan_delivery
 
 OAUTH = {"PLUGIN_CLIENT_ID": "an-id-0001", "PLUGIN_CLIENT_SECRET": "hunter2222"}
 CONNECT = {"PLUGIN_CONNECT_KEY": "k3y-k3y-k3y"}
@@ -37,9 +37,9 @@ def kind_of(loaded, least, caplog):
         environ = {**least, **{f"PLUGIN_{name.upper()}": value for name, value in more.items()}}
         for settings in given:
             environ |= settings
-        with Delivery(loaded(environ), SITE) as delivery:
-            delivery.check()
-        return delivery.kind, [record.getMessage() for record in caplog.records]
+        plan = plan_delivery(loaded(environ), SITE)
+        plan.check()
+        return plan.kind, [record.getMessage() for record in caplog.records]
 
     return choose
 
@@ -175,9 +175,9 @@ class TestADeliveryThatNeedsNoCredential:
 
     def test_is_told_what_is_missing_where_it_asks_all_the_same(self, loaded, least, install):
         install("queue", self.QUEUE.format(body="connect()"))
-        delivery = Delivery(loaded(least | {"PLUGIN_DISABLE_PLUGINS": "http"}), SITE)
+        session = plan_delivery(loaded(least | {"PLUGIN_DISABLE_PLUGINS": "http"}), SITE).open()
         with pytest.raises(SettingsError, match="there are no credentials"):
-            delivery.deliver(())
+            session.deliver(())
 
     def test_but_another_one_that_could_be_asked_needs_one(self, kind_of, install):
         install("queue", self.QUEUE.format(body=""))
@@ -186,17 +186,17 @@ class TestADeliveryThatNeedsNoCredential:
 
     def test_says_for_each_report_what_became_of_it(self, loaded, least, install):
         install("queue", self.QUEUE.format(body="return Receipt()"))
-        delivery = Delivery(loaded(least | {"PLUGIN_DISABLE_PLUGINS": "http"}), SITE)
-        assert delivery.deliver(()) == Receipt()
+        session = plan_delivery(loaded(least | {"PLUGIN_DISABLE_PLUGINS": "http"}), SITE).open()
+        assert session.deliver(()) == Receipt()
         with pytest.raises(PluginError, match="plugin queue failed in deliver") as raised:
-            delivery.deliver((object(),))
+            session.deliver((object(),))
         assert "answered 0 outcomes for 1 reports" in raised.value.problems[0].why
 
     def test_where_nobody_delivers_it_is_an_error(self, loaded, least, install):
         install("queue", self.QUEUE.format(body="return None"))
-        delivery = Delivery(loaded(least | {"PLUGIN_DISABLE_PLUGINS": "http"}), SITE)
+        session = plan_delivery(loaded(least | {"PLUGIN_DISABLE_PLUGINS": "http"}), SITE).open()
         with pytest.raises(SettingsError, match="nobody delivers"):
-            delivery.deliver(())
+            session.deliver(())
 
     @pytest.mark.parametrize("error", ["DeliveryError", "SignInError"])
     def test_its_own_error_is_what_became_of_all(self, loaded, least, install, error):
@@ -206,7 +206,7 @@ class TestADeliveryThatNeedsNoCredential:
                 body=f"from jira_ci_core import Problem, {error}\n        raise {error}(Problem('no', 'a', 'b'))"
             ),
         )
-        receipt = Delivery(loaded(least | {"PLUGIN_DISABLE_PLUGINS": "http"}), SITE).deliver((1, 2))
+        receipt = plan_delivery(loaded(least | {"PLUGIN_DISABLE_PLUGINS": "http"}), SITE).open().deliver((1, 2))
         assert [(outcome.result, outcome.problems[0].what) for outcome in receipt.outcomes] == [
             ("not_delivered", "no")
         ] * 2
@@ -220,7 +220,7 @@ class TestSigningInWithAPluginThatFails:
     def test_it_is_named(self, loaded, least, install, answer, reason):
         install("theirs", THEIRS.format(answer=answer), target="Theirs")
         with pytest.raises(PluginError, match="plugin theirs failed in connect") as raised:
-            Delivery(loaded(least | THEIR_KEY), SITE).connection  # noqa: B018
+            plan_delivery(loaded(least | THEIR_KEY), SITE).open().connection  # noqa: B018
         assert reason in raised.value.problems[0].why
 
     def test_later_too(self, loaded, least, install):
@@ -229,8 +229,8 @@ class TestSigningInWithAPluginThatFails:
             THEIRS.format(answer="__import__('jira_ci_core').Connection('a', 'b', lambda r: 1 / 0, lambda: 1 / 0)"),
             target="Theirs",
         )
-        delivery = Delivery(loaded(least | THEIR_KEY), SITE)
-        connection, http = delivery.connection, delivery.http
+        session = plan_delivery(loaded(least | THEIR_KEY), SITE).open()
+        connection, http = session.connection, session.http
         with pytest.raises(PluginError, match="plugin theirs failed in auth"):
             connection.auth(None)
         with pytest.raises(PluginError, match="plugin theirs failed in renew"):

@@ -1,4 +1,4 @@
-"""The outbox by itself: what is written, what is read, who holds what, and what a death leaves behind."""
+"""The outbox by itself: what is written, what is read, what is locked, and what a process that dies leaves behind."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import warnings
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from hypothesis import given, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from jira_ci_core import Outcome, PluginError, Problem, Receipt, Report, Result
-from jira_ci_core.delivery.outbox import LARGEST_FILE, Entry, ForeignFile, Outbox, OutboxError, deliver_kept, settled
+from jira_ci_core.delivery.outbox import LARGEST_FILE, Entry, ForeignFile, Outbox, OutboxError, deliver_kept, settle
 from jira_ci_core.output.redaction import Secrets
 
 SITE = {"url": "https://acme.atlassian.net"}
@@ -70,9 +71,9 @@ def tree(folder):
 class TestKeeping:
     def test_what_is_kept_is_read_again(self, outbox):
         report = make_report(environment="prod", properties={"team": "a"})
-        held = outbox.keep(report)
+        locked = outbox.keep(report)
         [entry] = entries(outbox)
-        assert entry == held.entry
+        assert entry == locked.entry
         assert entry.report == report
         assert list(outbox.folder.iterdir()) == [entry.path]
 
@@ -134,13 +135,13 @@ class TestKeeping:
         assert (entry.report, entry.kept_at) == (make_report(), 1_700_000_000.5)
 
     def test_and_such_a_file_is_what_is_written(self, outbox):
-        held = outbox.keep(make_report())
-        content = json.loads(held.entry.path.read_bytes())
+        locked = outbox.keep(make_report())
+        content = json.loads(locked.entry.path.read_bytes())
         assert content.keys() == {"format", "kept_at", "report"}
         assert content["format"] == 1
-        assert content["kept_at"] == held.entry.kept_at
+        assert content["kept_at"] == locked.entry.kept_at
         assert content["report"] == make_report().model_dump(mode="json")
-        assert held.entry.path.name.startswith("01700000000000-build-")
+        assert locked.entry.path.name.startswith("01700000000000-build-")
 
     def test_what_no_reader_would_take_is_not_written(self, outbox):
         with pytest.raises(OutboxError) as caught:
@@ -169,7 +170,7 @@ class TestSecrets:
         url = f"https://ci.example/run?key={self.SECRET}"
         pipeline = {"id": "acme/shop", "name": text, "url": url}
         reference = {"commit": text, "repository_url": url, "branch": text, "branch_url": url}
-        held = outbox.keep(
+        locked = outbox.keep(
             make_report(
                 name=text,
                 description=text,
@@ -180,7 +181,7 @@ class TestSecrets:
                 properties={text: text},
             )
         )
-        stored = held.entry.path.read_text()
+        stored = locked.entry.path.read_text()
         assert secrets.redact(stored) == stored
         assert "1234" not in stored
         [entry] = entries(outbox)
@@ -273,10 +274,10 @@ class TestUnusable:
             subprocess.run(["mount", "-o", "remount,ro", outbox.folder], check=True)
             assert self.refused(outbox) == "Read-only file system"
             [entry] = entries(outbox)
-            held = outbox.hold(entry)
+            locked = outbox.lock(entry)
             with pytest.raises(OSError, match="Read-only"):
-                held.remove()
-            again = outbox.hold(entry)
+                locked.remove()
+            again = outbox.lock(entry)
             assert again, "who cannot remove a file lets go of it all the same"
             again.release()
 
@@ -330,7 +331,7 @@ DAMAGED = {
 }
 
 
-class TestStrangers:
+class TestForeignFiles:
     """What is in the folder and is no report of this version is named with the reason, and left alone."""
 
     def read(self, outbox):
@@ -390,7 +391,7 @@ class TestStrangers:
         (outbox.folder / "a.json").symlink_to(tmp_path / "b.json")
         assert self.read(outbox) == "it is a link"
 
-    def test_a_pipe_that_nobody_writes_to(self, outbox):
+    def test_a_pipe_without_a_writer(self, outbox):
         os.mkfifo(outbox.folder / "a.json")
         assert self.read(outbox) == "it is no file"
 
@@ -416,27 +417,27 @@ class TestStrangers:
         assert list(reading) == []
 
 
-class TestHolding:
-    """One at a time delivers a report; who dies lets go of it."""
+class TestLocking:
+    """One process at a time delivers a report; one that dies releases it."""
 
-    def test_nobody_else_holds_what_is_being_delivered(self, outbox):
-        held = outbox.keep(make_report())
+    def test_what_is_being_delivered_is_locked_for_others(self, outbox):
+        locked = outbox.keep(make_report())
         [entry] = entries(outbox)
-        assert outbox.hold(entry) is None
-        held.release()
-        again = outbox.hold(entry)
+        assert outbox.lock(entry) is None
+        locked.release()
+        again = outbox.lock(entry)
         assert again.entry == entry
-        assert outbox.hold(entry) is None
+        assert outbox.lock(entry) is None
         again.remove()
         assert entries(outbox) == []
 
-    def test_nobody_holds_what_is_gone(self, outbox):
-        held = outbox.keep(make_report())
+    def test_what_is_gone_cannot_be_locked(self, outbox):
+        locked = outbox.keep(make_report())
         [entry] = entries(outbox)
-        held.remove()
-        assert outbox.hold(entry) is None
+        locked.remove()
+        assert outbox.lock(entry) is None
 
-    def test_nobody_holds_what_was_removed_between_looking_and_locking(self, outbox, monkeypatch):
+    def test_what_was_removed_between_looking_and_locking_cannot_be_locked(self, outbox, monkeypatch):
         outbox.keep(make_report()).release()
         [entry] = entries(outbox)
         fstat = os.fstat
@@ -447,29 +448,33 @@ class TestHolding:
 
         monkeypatch.setattr(os, "fstat", remove_first)
         descriptors = len(os.listdir("/proc/self/fd"))
-        assert outbox.hold(entry) is None
+        assert outbox.lock(entry) is None
         assert len(os.listdir("/proc/self/fd")) == descriptors
 
-    def test_to_remove_what_somebody_has_removed_is_no_error(self, outbox):
-        held = outbox.keep(make_report())
-        held.entry.path.unlink()
-        held.remove()
+    def test_removing_what_is_removed_already_is_no_error(self, outbox):
+        locked = outbox.keep(make_report())
+        locked.entry.path.unlink()
+        locked.remove()
 
-    def test_a_pipe_put_in_its_place_does_not_hold_anybody_up(self, outbox):
+    def test_a_pipe_put_in_its_place_does_not_block(self, outbox):
         outbox.keep(make_report()).release()
         [entry] = entries(outbox)
         entry.path.unlink()
         os.mkfifo(entry.path)
-        held = outbox.hold(entry)
-        assert held is None or held.entry == entry
+        locking = threading.Thread(target=outbox.lock, args=(entry,), daemon=True)
+        locking.start()
+        locking.join(5)
+        is_blocked = locking.is_alive()
+        os.close(os.open(entry.path, os.O_RDWR | os.O_NONBLOCK))  # ends a wait for a writer
+        assert not is_blocked
 
-    def test_a_file_system_without_locks_holds_nobody_back(self, outbox, monkeypatch):
+    def test_a_file_system_without_locks_does_not_prevent_delivery(self, outbox, monkeypatch):
         def none(*arguments):
             raise OSError(errno.ENOLCK, "No locks available")
 
         monkeypatch.setattr("fcntl.flock", none)
         outbox.keep(make_report()).release()
-        assert outbox.hold(entries(outbox)[0]) is not None
+        assert outbox.lock(entries(outbox)[0]) is not None
 
 
 class TestDelivering:
@@ -497,7 +502,7 @@ class TestDelivering:
         [entry] = entries(outbox)
         assert entry.report == self.REPORTS[1]
         assert [outcome.kept for outcome in receipt.outcomes] == [None, str(entry.path)]
-        assert outbox.hold(entry) is not None
+        assert outbox.lock(entry) is not None
 
     @pytest.mark.parametrize("error", [PluginError(Problem("a", "b", "c")), KeyboardInterrupt(), RuntimeError()])
     def test_an_error_on_the_way_leaves_all_of_them_and_says_where(self, outbox, caplog, error):
@@ -510,7 +515,7 @@ class TestDelivering:
         assert [one.report for one in found] == list(self.REPORTS)
         for entry in found:
             assert f"{entry.report.title} is kept in {entry.path}" in caplog.messages
-            assert outbox.hold(entry) is not None
+            assert outbox.lock(entry) is not None
 
     def test_what_cannot_be_kept_is_a_warning_and_is_delivered_all_the_same(self, outbox, caplog):
         outbox.folder.write_text("in the way")
@@ -524,11 +529,11 @@ class TestDelivering:
         def refuse(path, missing_ok=False):
             raise OSError(errno.EROFS, "Read-only file system")
 
-        held = outbox.keep(make_report())
+        locked = outbox.keep(make_report())
         monkeypatch.setattr(Path, "unlink", refuse)
-        assert settled(held, Outcome(result=Result.ACCEPTED)) == Outcome(result=Result.ACCEPTED)
-        assert f"{held.entry.path} was answered for and cannot be removed: Read-only file system" in caplog.text
-        assert outbox.hold(held.entry) is not None
+        assert settle(locked, Outcome(result=Result.ACCEPTED)) == Outcome(result=Result.ACCEPTED)
+        assert f"{locked.entry.path} was answered for and cannot be removed: Read-only file system" in caplog.text
+        assert outbox.lock(locked.entry) is not None
 
 
 # A folder in memory where there is one: what a dead process has written is there all the same, and a thousand deaths
@@ -589,15 +594,15 @@ class Steps(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(dir=IN_MEMORY))
         self.outbox = Outbox(self.folder)
         self.number = 0
-        self.held = {}
+        self.locked = {}
         self.waiting = {}
-        """What was kept and nobody has answered for."""
+        """What was kept and is not accepted or refused yet."""
         self.perhaps = {}
         """What a process was about to keep when it died: it is not sent yet, and may be there or not."""
 
     def teardown(self):
-        for held in self.held.values():
-            held.release()
+        for locked in self.locked.values():
+            locked.release()
         shutil.rmtree(self.folder)
 
     def new(self):
@@ -607,7 +612,7 @@ class Steps(RuleBasedStateMachine):
     @rule()
     def keep(self):
         report = self.new()
-        self.held[report.entity.number] = self.outbox.keep(report)
+        self.locked[report.entity.number] = self.outbox.keep(report)
         self.waiting[report.entity.number] = report
 
     @rule(where=st.sampled_from(Instrumented.STEPS))
@@ -622,32 +627,32 @@ class Steps(RuleBasedStateMachine):
         (self.waiting if where == "name synced" else self.perhaps)[report.entity.number] = report
 
     @rule(data=st.data())
-    def hold(self, data):
+    def lock(self, data):
         found = [one for one in self.outbox.read() if isinstance(one, Entry)]
         if found:
             entry = data.draw(st.sampled_from(found))
             number = entry.report.entity.number
-            held = self.outbox.hold(entry)
-            assert (held is None) == (number in self.held)
-            if held:
-                self.held[number] = held
+            locked = self.outbox.lock(entry)
+            assert (locked is None) == (number in self.locked)
+            if locked:
+                self.locked[number] = locked
 
-    @precondition(lambda self: self.held)
+    @precondition(lambda self: self.locked)
     @rule(data=st.data(), result=st.sampled_from(list(Result)))
     def settle(self, data, result):
-        number = data.draw(st.sampled_from(sorted(self.held)))
-        outcome = settled(self.held.pop(number), Outcome(result=result))
+        number = data.draw(st.sampled_from(sorted(self.locked)))
+        outcome = settle(self.locked.pop(number), Outcome(result=result))
         if result is Result.NOT_DELIVERED:
             assert Path(outcome.kept).exists()
         else:
             self.waiting.pop(number, None)
             self.perhaps.pop(number, None)
 
-    @precondition(lambda self: self.held)
+    @precondition(lambda self: self.locked)
     @rule(data=st.data())
     def die_after_sending(self, data):
-        number = data.draw(st.sampled_from(sorted(self.held)))
-        self.held.pop(number).release()  # the system does it
+        number = data.draw(st.sampled_from(sorted(self.locked)))
+        self.locked.pop(number).release()  # the system does it
         if number in self.perhaps:
             self.waiting[number] = self.perhaps.pop(number)
 
@@ -715,30 +720,30 @@ class TestKilled:
 
         Instrumented(mark)
         for number in range(self.REPORTS):
-            held = outbox.keep(make_report(number, description="long " * 100))
+            locked = outbox.keep(make_report(number, description="long " * 100))
             shared[self.KEPT + number] = 1
             mark("kept")
             shared[self.SENT + number] += 1
             mark("sent")
             shared[self.ANSWERED + number] = 1
-            settled(held, Outcome(result=Result.ACCEPTED))
+            settle(locked, Outcome(result=Result.ACCEPTED))
             mark("removed")
 
     def check(self, outbox, shared):
         """Deliver what a process left behind, and answer how many reports were sent twice."""
         found = list(outbox.read()) if outbox.folder.exists() else []
         left = [one for one in found if isinstance(one, Entry)]
-        strangers = [one.path for one in found if isinstance(one, ForeignFile)]
-        assert len(left) + len(strangers) <= 1, "a process works on one report at a time"
-        assert all(path.suffix == ".tmp" for path in strangers)
+        foreign_files = [one.path for one in found if isinstance(one, ForeignFile)]
+        assert len(left) + len(foreign_files) <= 1, "a process works on one report at a time"
+        assert all(path.suffix == ".tmp" for path in foreign_files)
         for entry in left:
             number = entry.report.entity.number
             assert entry.report == make_report(number, description="long " * 100)
-            held = outbox.hold(entry)
-            assert held is not None, "who is dead holds nothing"
+            locked = outbox.lock(entry)
+            assert locked is not None, "a dead process locks nothing"
             shared[self.SENT + number] += 1
-            held.remove()
-        for path in strangers:
+            locked.remove()
+        for path in foreign_files:
             path.unlink()
         sent = shared[self.SENT : self.SENT + self.REPORTS]
         kept = shared[self.KEPT : self.KEPT + self.REPORTS]

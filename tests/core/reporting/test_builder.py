@@ -9,8 +9,8 @@ from hypothesis import given, strategies as st
 
 from jira_ci_core import Build, Deployment, FoundKey, KeyPlace, Kind, SettingsError, State
 from jira_ci_core.clock import Clock
-from jira_ci_core.jira_api.bulk import entity_payload
-from jira_ci_core.reporting.builder import hint_at_deployment, kind_of, make_reports, make_site
+from jira_ci_core.jira_api import entity_payload
+from jira_ci_core.reporting.builder import hint_at_deployment, kind_of, make_reports
 from jira_ci_core.reporting.ranking import MOST_KEYS, cut_at_most, find_issue_keys, rank
 from jira_ci_sandbox import contract
 
@@ -256,18 +256,6 @@ class TestTheKind:
         assert not caplog.records
         hint_at_deployment(pipeline_of(environment="prod"), settings_of())
         assert "ENVIRONMENT_NAME=prod" in caplog.text
-
-
-class TestTheSite:
-    def test_is_instance_or_the_cloud_id(self, settings_of):
-        assert make_site(settings_of()).url == "https://acme.atlassian.net"
-        cloud_id = "a436116f-02ce-4520-8fbb-7301462a1674"
-        site = make_site(settings_of(cloud_id=cloud_id).model_copy(update={"instance": None}))
-        assert (site.url, site.cloud_id) == (None, cloud_id)
-
-    def test_without_either_it_is_an_error_that_names_instance(self, settings_of):
-        with pytest.raises(SettingsError, match="INSTANCE is not set"):
-            make_site(settings_of().model_copy(update={"instance": None}))
 
 
 PLACES = {

@@ -1,4 +1,4 @@
-"""What a run leaves on the disk: how far it came, and the lines that were rejected."""
+"""The file that says how far a backfill has come, so that another run can resume it."""
 
 from __future__ import annotations
 
@@ -12,167 +12,116 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from jira_ci_core.backfill.lines import LONGEST_LINE, Line, Position
-from jira_ci_core.errors import JiraCiError, SettingsError
+from jira_ci_core.backfill.rejected_lines import RejectedLines, unwritable
+from jira_ci_core.errors import SettingsError
 from jira_ci_core.problem import Problem
 
 FORMAT = 1
 SECONDS_BETWEEN = 1.0
-PIECE = 2**20
-
-
-class CheckpointError(JiraCiError):
-    """A file of the journal cannot be written."""
+CHUNK = 2**20
+"""In bytes."""
 
 
 @dataclass
 class Checkpoint:
-    """The checkpoint and the list of rejected lines of one file for one site.
+    """How far the backfill of one file to one site has come.
 
-    Whatever is before the checkpoint was answered for. It is written at most once a second, whole or not at all, and
-    only after the rejections that are before it. Who goes on from it sends again what was answered for since, and loses
-    nothing.
+    Each line before the saved position was accepted or rejected. It is saved at most once a second, atomically, and
+    only after the rejections before it are on the disk. A run that resumes may send some lines again, and misses none.
     """
 
-    checkpoint: Path | None
-    """None where the run cannot be gone on with."""
-    rejected: Path
+    path: Path | None
+    """None where the backfill cannot be resumed."""
+    rejected_lines: RejectedLines
     site: str
-    redact: Callable[[str], str] = str
     monotonic: Callable[[], float] = time.monotonic
-    rejected_before: int = field(default=0, init=False)
-    """How many of the lines before its beginning an earlier run rejected."""
-    _beginning: str = field(default="", init=False)
-    _rejections: BinaryIO | None = field(default=None, init=False)
-    _written: float = field(default=float("-inf"), init=False)
+    _first_line_hash: str = field(default="", init=False)
+    _saved_at: float = field(default=float("-inf"), init=False)
 
-    def begin(self, file: BinaryIO) -> Position:
-        """Take the file to where an earlier run stopped, and answer where that is.
+    def resume(self, file: BinaryIO) -> Position:
+        """Move the file to where an earlier run stopped, open the list of rejected lines, and return the position.
 
-        Raises SettingsError where the checkpoint is of another file or site, and JournalError.
+        Raises SettingsError where the checkpoint is for another file or site, and BackfillFileError.
         """
-        position = self._found(file)
-        try:
-            if position.line:
-                self.rejected_before = _keep_those_before(self.rejected, position)
-            self._rejections = self.rejected.open("ab" if position.line else "wb")
-        except OSError as error:
-            raise _unusable(self.rejected, error) from None
+        position = self._load(file)
+        self.rejected_lines.open(position)
         return position
 
-    def reject(self, line: Line, reason: str) -> None:
-        """Keep a line that was rejected. Raises JournalError."""
-        assert self._rejections is not None
-        text = self.redact(line.text.decode(errors="replace").rstrip("\r\n"))
-        entry = {"line": line.number, "reason": self.redact(reason), "text": text}
-        try:
-            self._rejections.write(json.dumps(entry).encode() + b"\n")
-        except OSError as error:
-            raise _unusable(self.rejected, error) from None
-
-    def saw(self, line: Line) -> None:
-        """Know the file by its first line."""
+    def note_first(self, line: Line) -> None:
+        """Remember the first line, which tells this file from others; another line is ignored."""
         if line.number == 1:
-            self._beginning = hashlib.sha256(line.text).hexdigest()
+            self._first_line_hash = hashlib.sha256(line.text).hexdigest()
 
-    def settle(self, position: Position, *, now: bool = False) -> None:
-        """Everything before this position was answered for. Raises JournalError."""
-        if self.checkpoint is None or not position.line:
+    def save(self, position: Position, *, now: bool = False) -> None:
+        """Save the position, unless one was saved less than a second ago; with `now`, even then.
+
+        Raises BackfillFileError.
+        """
+        if self.path is None or not position.line:
             return
-        if not now and self.monotonic() < self._written + SECONDS_BETWEEN:
+        if not now and self.monotonic() < self._saved_at + SECONDS_BETWEEN:
             return
-        self._written = self.monotonic()
-        assert self._rejections is not None
-        content = {"format": FORMAT, "site": self.site, "beginning": self._beginning, **vars(position)}
-        unfinished = self.checkpoint.with_name(f"{self.checkpoint.name}.tmp")
+        self._saved_at = self.monotonic()
+        content = {"format": FORMAT, "site": self.site, "beginning": self._first_line_hash, **vars(position)}
+        unfinished = self.path.with_name(f"{self.path.name}.tmp")
         try:
-            self._rejections.flush()
-            os.fsync(self._rejections.fileno())
+            self.rejected_lines.sync()
             with unfinished.open("wb") as file:
                 file.write(json.dumps(content).encode())
                 file.flush()
                 os.fsync(file.fileno())
-            unfinished.replace(self.checkpoint)
+            unfinished.replace(self.path)
         except OSError as error:
-            raise _unusable(self.checkpoint, error) from None
+            raise unwritable(self.path, error) from None
 
-    def end(self, *, is_done: bool) -> None:
-        """Close the files; once all is done there is nothing to go on with, and no empty list is left."""
-        if self._rejections is not None:
-            self._rejections.close()
-            if self.rejected.stat().st_size == 0:
-                self.rejected.unlink()
-        if is_done and self.checkpoint is not None:
-            self.checkpoint.unlink(missing_ok=True)
+    def close(self, *, is_done: bool) -> None:
+        """Close the list of rejected lines; remove the checkpoint where there is nothing left to resume."""
+        self.rejected_lines.close()
+        if is_done and self.path is not None:
+            self.path.unlink(missing_ok=True)
 
-    def _found(self, file: BinaryIO) -> Position:
-        if self.checkpoint is None:
+    def _load(self, file: BinaryIO) -> Position:
+        if self.path is None:
             return Position()
         try:
-            content: Any = json.loads(self.checkpoint.read_bytes())
+            content: Any = json.loads(self.path.read_bytes())
             if content["format"] != FORMAT:
                 raise ValueError
-            site, beginning = content["site"], content["beginning"]
+            site, first_line_hash = content["site"], content["beginning"]
             position = Position(int(content["offset"]), int(content["line"]))
         except FileNotFoundError:
             return Position()
         except OSError as error:
-            raise _unusable(self.checkpoint, error) from None
+            raise unwritable(self.path, error) from None
         except (ValueError, KeyError, TypeError, RecursionError):
-            raise self._no_use("it is none, or damaged, or of another version of jira-ci") from None
+            raise self._unusable("it is none, or damaged, or of another version of jira-ci") from None
         if site != self.site:
-            raise self._no_use(f"it is of a run for {site}, and this one is for {self.site}")
+            raise self._unusable(f"it is of a run for {site}, and this one is for {self.site}")
         first = file.readline(LONGEST_LINE)
-        if hashlib.sha256(first).hexdigest() != beginning or not _went_to(file, len(first), position.offset):
-            raise self._no_use("it is of a file with other lines")
-        self._beginning = beginning
+        is_same = hashlib.sha256(first).hexdigest() == first_line_hash
+        if not is_same or not _skip_to(file, len(first), position.offset):
+            raise self._unusable("it is of a file with other lines")
+        self._first_line_hash = first_line_hash
         return position
 
-    def _no_use(self, why: str) -> SettingsError:
+    def _unusable(self, why: str) -> SettingsError:
         return SettingsError(
             Problem(
-                f"the checkpoint {self.checkpoint} cannot be gone on from",
+                f"the checkpoint {self.path} cannot be gone on from",
                 why,
                 "remove it to send all lines (which is harmless), or name another with --checkpoint",
             )
         )
 
 
-def _went_to(file: BinaryIO, place: int, offset: int) -> bool:
-    """Read on from `place` to an offset; whether a line ends there."""
+def _skip_to(file: BinaryIO, place: int, offset: int) -> bool:
+    """Move a file from `place` to an offset, both in bytes; returns whether a line ends there."""
     last = b"\n"
     if file.seekable() and offset > place:
         place = file.seek(offset - 1)
     while place < offset:
-        last = file.read(min(PIECE, offset - place))
+        last = file.read(min(CHUNK, offset - place))
         if not last:
             return False
         place += len(last)
     return last.endswith(b"\n")
-
-
-def _keep_those_before(rejected: Path, position: Position) -> int:
-    """Drop the rejections of lines that will be sent again, and the half of one; answers how many are left."""
-    count = 0
-    if not rejected.exists():
-        return count
-    unfinished = rejected.with_name(f"{rejected.name}.tmp")
-    with rejected.open("rb") as old, unfinished.open("wb") as new:
-        for entry in old:
-            try:
-                if json.loads(entry)["line"] <= position.line:
-                    new.write(entry)
-                    count += 1
-            except (ValueError, KeyError, TypeError):
-                continue
-    unfinished.replace(rejected)
-    return count
-
-
-def _unusable(path: Path, error: OSError) -> CheckpointError:
-    return CheckpointError(
-        Problem(
-            f"{path} cannot be written",
-            error.strerror or str(error),
-            "name other files with --checkpoint and --rejected",
-        )
-    )

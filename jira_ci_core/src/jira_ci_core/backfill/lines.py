@@ -1,4 +1,4 @@
-"""A line of the file: one build or deployment, as JSON."""
+"""The lines of a backfill file: each one build or deployment, as JSON."""
 
 from __future__ import annotations
 
@@ -31,37 +31,38 @@ _MODELS: dict[Kind, type[Build | Deployment]] = {Kind.BUILD: Build, Kind.DEPLOYM
 
 
 class BadLineError(Exception):
-    """A line that is no build and no deployment, and why."""
+    """A line is neither a build nor a deployment; the text says why."""
 
 
 @dataclass(frozen=True)
 class Position:
-    """A place between two lines."""
+    """A place between two lines of a file."""
 
     offset: int = 0
     """In bytes."""
     line: int = 0
-    """How many lines are before it."""
+    """The number of lines before it."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line as it was read."""
+    """A line as it was read."""
 
     before: Position
     after: Position
     text: bytes
-    """At most `LONGEST_LINE` bytes of it."""
+    """At most the first `LONGEST_LINE` bytes."""
     is_cut: bool = False
+    """Whether the line is longer than that."""
 
     @property
     def number(self) -> int:
-        """Which line it is, the first being 1."""
+        """The number of the line, 1 for the first."""
         return self.after.line
 
 
 def read_lines(file: BinaryIO, start: Position) -> Iterator[Line]:
-    """All lines from where the file stands, which is at `start`; of a line that never ends only its beginning."""
+    """The lines of a file that stands at `start`; of a line longer than `LONGEST_LINE` only the beginning."""
     before = start
     while text := file.readline(LONGEST_LINE):
         size, last = len(text), text
@@ -72,20 +73,20 @@ def read_lines(file: BinaryIO, start: Position) -> Iterator[Line]:
         before = after
 
 
-class Reader:
-    """Makes reports of lines, with the same tables of states and environments as `jira-ci report`."""
+class LineParser:
+    """Parses lines into reports, with the same plugins for states and environments as `jira-ci report`."""
 
     def __init__(self, plugins: Plugins, settings: Settings, site: Site) -> None:
         self._settings = settings
         self._site = site
-        # The same few words and names come again and again; no cache may grow with the file.
+        # The same few words and names are repeated throughout a file; the caches must not grow with it.
         self._state = functools.lru_cache(1000)(
             lambda word, kind: plugins.map_state(word, kind, Pipeline(ci="backfill"), settings)
         )
         self._environment = functools.lru_cache(1000)(lambda name: plugins.map_environment(name, settings))
 
-    def report(self, line: Line) -> Report:
-        """The report that a line holds. Its sequence is 0 where the line names none. Raises BadLineError."""
+    def parse(self, line: Line) -> Report:
+        """The report in a line; its sequence is 0 where the line has none. Raises BadLineError."""
         if line.is_cut:
             raise BadLineError(f"it is longer than {LONGEST_LINE // 2**20} MiB")
         try:
@@ -109,7 +110,7 @@ class Reader:
             raise BadLineError("; ".join(map(_reason, error.errors(include_url=False, include_input=False)))) from None
 
     def _complete(self, fields: dict[str, Any], kind: Kind) -> None:
-        """Fill in what follows from the rest, where the rest is as it should be."""
+        """Fill in fields that follow from others; a malformed one is left to the model."""
         pipeline = _named(fields, "pipeline")
         if "id" in pipeline:
             pipeline.setdefault("name", pipeline["id"])
@@ -130,7 +131,7 @@ class Reader:
 
 
 def _named(fields: dict[str, Any], field: str, by: str = "id") -> dict[str, Any]:
-    """What is under a field, where its id or name may stand alone; an object that is in no field where it is wrong."""
+    """The object in a field, also where only its id or name is given; an unused empty one where it is malformed."""
     value = fields.get(field)
     if isinstance(value, str) and value:
         fields[field] = {by: value}

@@ -1,54 +1,95 @@
-"""Several senders at the same time; the only place where threads are."""
+"""Calls made in several threads at a time, in order where order matters. The only threads of a backfill."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from typing import Any, Generic, TypeVar
+import queue
+import threading
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import Generic, TypeVar
 
-S = TypeVar("S")
+R = TypeVar("R")
 T = TypeVar("T")
 
 
-class OrderedExecutor(Generic[S, T]):
-    """Lanes that lead to senders, of type `S`; what goes down one lane arrives in its order.
+class OrderedExecutor(Generic[R, T]):
+    """A thread for each resource, of type `R`; calls with the same resource are made in the order of their submission.
 
-    A single sender works in the thread that sends.
+    With a single resource, `submit` makes the call itself, and raises what it raises. `SimpleQueue` is the only lock:
+    Ctrl+C in the middle of a function of `concurrent.futures` may leave its locks taken.
     """
 
-    def __init__(self, senders: Sequence[S]) -> None:
-        self._senders = senders
-        self._executors: list[Executor] = [ThreadPoolExecutor(1) for _ in senders] if len(senders) > 1 else [_InPlace()]
-        self._running: set[Future[T]] = set()
+    def __init__(self, resources: Sequence[R]) -> None:
+        self._resources = resources
+        self._pending: set[_Call[R, T]] = set()
+        self._wakeups: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._is_closed = False
+        self._calls: list[queue.SimpleQueue[_Call[R, T] | None]] = [queue.SimpleQueue() for _ in resources]
+        self._threads = [
+            threading.Thread(target=self._work, args=(resource, calls), daemon=True)
+            for resource, calls in zip(resources, self._calls, strict=True)
+            if len(resources) > 1
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def __len__(self) -> int:
-        return len(self._senders)
+        return len(self._resources)
 
-    def send(self, lane: int, call: Callable[[S], T]) -> None:
-        """Have the sender of a lane call this, once it is done with what was sent down that lane before."""
-        self._running.add(self._executors[lane].submit(call, self._senders[lane]))
+    def slot_of(self, key: Hashable) -> int:
+        """Which resource to use, by its index, so that all calls for a key are made in order."""
+        return hash(key) % len(self._resources)
 
-    def answers(self, at_most: int = 0) -> Iterator[T]:
-        """What the calls answered, until at most so many of them run. Raises what one of them raised."""
-        while len(self._running) > at_most:
-            done, self._running = wait(self._running, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield future.result()
+    def submit(self, slot: int, function: Callable[[R], T]) -> None:
+        """Have a function called with the resource of a slot, after all that was submitted to that slot before."""
+        call = _Call(function)
+        if self._threads:
+            self._calls[slot].put(call)
+        else:
+            call.make(self._resources[slot])
+        self._pending.add(call)
+
+    def results(self, at_most: int = 0) -> Iterator[T]:
+        """The results of calls, until at most so many are pending. Raises what a call raised."""
+        while len(self._pending) > at_most:
+            done = [call for call in self._pending if call.is_done]
+            if not done:
+                self._wakeups.get()
+            for call in done:
+                self._pending.discard(call)
+                yield call.result()
 
     def close(self) -> None:
-        """Begin nothing any more, and wait for what runs."""
-        for executor in self._executors:
-            executor.shutdown(cancel_futures=True)
+        """Drop the calls that have not begun, and wait for the others."""
+        self._is_closed = True
+        for calls in self._calls:
+            calls.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self, resource: R, calls: queue.SimpleQueue[_Call[R, T] | None]) -> None:
+        while (call := calls.get()) is not None and not self._is_closed:
+            try:
+                call.make(resource)
+            except BaseException as error:
+                call.error = error
+            self._wakeups.put(None)
 
 
-class _InPlace(Executor):
-    """Does at once what it is given."""
+class _Call(Generic[R, T]):
+    def __init__(self, function: Callable[[R], T]) -> None:
+        self.error: BaseException | None = None
+        self._function = function
+        self._results: list[T] = []
 
-    def submit(self, call: Callable[..., Any], /, *arguments: Any, **keywords: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        future.set_running_or_notify_cancel()
-        try:
-            future.set_result(call(*arguments, **keywords))
-        except Exception as error:
-            future.set_exception(error)
-        return future
+    @property
+    def is_done(self) -> bool:
+        return bool(self._results or self.error)
+
+    def make(self, resource: R) -> None:
+        self._results.append(self._function(resource))
+
+    def result(self) -> T:
+        """What the function returned; raises what it raised."""
+        if self.error is not None:
+            raise self.error
+        return self._results[0]

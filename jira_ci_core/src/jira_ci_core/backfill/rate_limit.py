@@ -1,4 +1,4 @@
-"""When the next call may go out."""
+"""The rate limit that all senders of a backfill share."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from collections.abc import Callable
 
 log = logging.getLogger(__name__)
 
-LONGEST_GROWN_WAIT = 60.0
-PATIENCE = 3600.0
+LONGEST_BACKOFF = 60.0
+"""The longest wait, in seconds, where Jira does not say how long to wait."""
+GIVE_UP_AFTER = 3600.0
+"""How many seconds may pass between the first limited call and a successful one."""
 
 
 class RateLimit:
-    """What all senders share, so that a rate limit that one of them meets holds up every one.
+    """Delays all senders when one of them is told that the rate limit is reached.
 
-    The wait that Jira asks for is kept; where it asks for none, waits grow. Who was held up for an hour without one
-    answer that let it pass gives up.
+    The wait that Jira asks for is kept; where it asks for none, waits double. Thread-safe.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -25,44 +26,44 @@ class RateLimit:
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._not_before = 0.0
-        self._patient_until = 0.0
-        self._in_a_row = 0
-        self.holds = 0
-        """How often the limit was met."""
+        self._give_up_at = 0.0
+        self._hits_in_a_row = 0
+        self.hits = 0
+        """How many calls were told that the limit is reached."""
 
-    def hold(self, asked: float) -> None:
-        """Hold up everybody for the seconds that were asked for; 0 where no time was named."""
+    def hit(self, retry_after: float) -> None:
+        """Delay all senders for so many seconds; 0 where the answer names no time."""
         with self._lock:
             now = self._monotonic()
-            self.holds += 1
-            if not self._in_a_row:
-                self._patient_until = now + PATIENCE
-            if now >= self._not_before:  # several are told at the same time
-                self._in_a_row += 1
-            wait = asked or min(LONGEST_GROWN_WAIT, 2.0 ** (self._in_a_row - 1))
-            grows = now + wait > self._not_before
+            self.hits += 1
+            if not self._hits_in_a_row:
+                self._give_up_at = now + GIVE_UP_AFTER
+            if now >= self._not_before:  # calls that were made at the same time count as one
+                self._hits_in_a_row += 1
+            wait = retry_after or min(LONGEST_BACKOFF, 2.0 ** (self._hits_in_a_row - 1))
+            is_later = now + wait > self._not_before
             self._not_before = max(self._not_before, now + wait)
-        if grows:
+        if is_later:
             log.info("the rate limit is used up; nothing more is sent for %.0f s", wait)
 
-    def passed(self) -> None:
-        """A call was let pass."""
+    def succeeded(self) -> None:
+        """Begin with short waits again, since a call was not limited."""
         with self._lock:
-            self._in_a_row = 0
+            self._hits_in_a_row = 0
 
     def wait(self) -> bool:
-        """Wait for the moment of the next call; False where there is to be none."""
+        """Wait until a call may be made; False where none is to be made any more: stopped, or given up."""
         while not self._stopped.is_set():
             with self._lock:
-                left = self._not_before - self._monotonic()
-                hopeless = bool(self._in_a_row) and self._not_before > self._patient_until
-            if hopeless:
+                remaining = self._not_before - self._monotonic()
+                is_hopeless = bool(self._hits_in_a_row) and self._not_before > self._give_up_at
+            if is_hopeless:
                 return False
-            if left <= 0:
+            if remaining <= 0:
                 return True
-            self._stopped.wait(left)
+            self._stopped.wait(remaining)
         return False
 
     def stop(self) -> None:
-        """Let nobody send any more."""
+        """Allow no further call, and end all waits."""
         self._stopped.set()

@@ -1,153 +1,133 @@
-"""Delivering many builds and deployments from a file: in bulk, several calls at a time; interrupted, it can go on.
+"""Delivering many builds and deployments from a file: in bulk, several calls at a time, and resumable.
 
-What is of one build or deployment goes down one lane, so that no line of it overtakes another; a lane sends one batch
-after the other. Nothing here grows with the file.
+All lines of one build or deployment go through the same slot of the executor, which sends one batch after the other, so
+that none overtakes another. Memory does not grow with the file.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from jira_ci_core.backfill.batch import MOST_LINES, Batch, BatchResult, deliver_batch
 from jira_ci_core.backfill.checkpoint import Checkpoint
-from jira_ci_core.backfill.lines import BadLineError, Line, Position, Reader, read_lines
+from jira_ci_core.backfill.lines import BadLineError, Line, LineParser, Position, read_lines
 from jira_ci_core.backfill.ordered_executor import OrderedExecutor
 from jira_ci_core.backfill.rate_limit import RateLimit
 from jira_ci_core.clock import PROCESS_CLOCK, Clock
-from jira_ci_core.delivery.session import Delivery
-from jira_ci_core.models import Kind, Outcome, Report, Result
+from jira_ci_core.delivery.session import Session, plan_delivery
+from jira_ci_core.delivery.site import make_site
+from jira_ci_core.models import Kind, Report, Result
 from jira_ci_core.plugins.loader import Runtime
 from jira_ci_core.problem import Problem
-from jira_ci_core.reporting.builder import make_site
 
 SENDERS = 4
-BATCH = 100
-LARGEST_BATCH = 512 * 2**10
-"""In bytes of its lines."""
+PENDING_PER_SENDER = 2
+"""How many batches, for each sender, are sent or wait to be."""
 # A batch that does not fill up would hold up the checkpoint.
-LONGEST_OPEN = 20 * BATCH
-WAITING = 2
-"""Batches for each sender that are made and not yet answered for."""
-MOST_TOLD = 20
+MOST_LINES_OPEN = 20 * MOST_LINES
+"""How many lines of the file may be read before a batch is sent as it is."""
+MOST_LISTED = 20
+"""How many rejected lines, and unknown issue keys, a result lists."""
 
 
 @dataclass
 class BackfillResult:
-    """What became of the lines."""
+    """How many lines were delivered or rejected, and what was wrong."""
 
-    begun_at: Position = field(default_factory=Position)
+    resumed_at: Position = field(default_factory=Position)
     """Where an earlier run stopped."""
-    read_to: Position = field(default_factory=Position)
+    position: Position = field(default_factory=Position)
+    """How far the file is read."""
     rejected_before: int = 0
-    """How many lines that run rejected before there."""
+    """How many lines the earlier run rejected, up to where it stopped."""
     delivered: int = 0
-    """Jira, or a queue, has taken them."""
+    """How many Jira, or a queue, has accepted."""
     rejected: int = 0
-    """Jira has refused them, or they are no builds and no deployments."""
+    """How many Jira has refused, or are no builds and no deployments."""
     is_done: bool = False
-    """Whether all lines were answered for."""
+    """Whether every line was accepted or rejected."""
     rejections: list[tuple[int, str]] = field(default_factory=list)
-    """The first of the rejected lines, by number, and why."""
+    """The number of each rejected line and the reason, of the first `MOST_LISTED`."""
     unknown_issue_keys: dict[str, None] = field(default_factory=dict)
-    """The first of those that Jira does not know."""
+    """Those that Jira does not know, at most `MOST_LISTED`."""
     problems: dict[Problem, None] = field(default_factory=dict)
-    """Why it ended before all was delivered."""
-
-
-@dataclass(eq=False)
-class Batch:
-    """Lines that are sent together, with their reports."""
-
-    lane: int
-    start: Position
-    entries: list[tuple[Line, Report]] = field(default_factory=list)
-    size: int = 0
-
-    @property
-    def is_full(self) -> bool:
-        """Whether it has to go."""
-        return len(self.entries) >= BATCH or self.size >= LARGEST_BATCH
-
-
-@dataclass(frozen=True)
-class BatchResult:
-    """What became of a batch."""
-
-    batch: Batch
-    outcomes: Sequence[tuple[Line, Outcome]]
-    unknown_issue_keys: Sequence[str]
+    """Why it ended before every line was accepted or rejected."""
 
 
 def backfill(
     runtime: Runtime,
     file: BinaryIO,
-    journal: Checkpoint,
+    checkpoint: Checkpoint,
     progress: Callable[[BackfillResult], None],
     clock: Clock = PROCESS_CLOCK,
 ) -> BackfillResult:
-    """Deliver all lines of a file; `progress` is told how far it is.
+    """Deliver all lines of a file; `progress` is called after each batch with the result so far.
 
-    Ends with the first batch that is neither accepted nor refused. Raises SettingsError, PluginError.
+    Ends with the first batch that is neither accepted nor refused. Raises SettingsError, PluginError and
+    BackfillFileError.
     """
-    pace = RateLimit()
+    rate_limit = RateLimit()
     site = make_site(runtime.settings)
+    plan = plan_delivery(runtime, site, on_rate_limit=rate_limit.hit)
+    plan.check()
+    senders = SENDERS if plan.policy.may_use_threads else 1
     with contextlib.ExitStack() as stack:
-        first = stack.enter_context(Delivery(runtime, site, on_rate_limit=pace.hold))
-        first.check()
-        others = SENDERS - 1 if first.policy.may_use_threads else 0
-        deliveries = [first, *(stack.enter_context(first.fork()) for _ in range(others))]
-        lanes: OrderedExecutor[Delivery, BatchResult] = OrderedExecutor(deliveries)
+        sessions = [stack.enter_context(plan.open()) for _ in range(senders)]
+        executor: OrderedExecutor[Session, BatchResult] = OrderedExecutor(sessions)
 
         def stop() -> None:
-            pace.stop()
-            for delivery in deliveries:
-                delivery.close()
+            rate_limit.stop()
+            for session in sessions:
+                session.close()
 
-        stack.callback(lanes.close)
+        stack.callback(executor.close)
         stack.callback(stop)
-        run = _Run(lanes, journal, progress, pace, clock, stop)
-        start = journal.begin(file)
-        run.summary.rejected_before = journal.rejected_before
+        run = _Backfill(executor, checkpoint, progress, rate_limit, clock, stop)
         try:
-            return run.run(read_lines(file, start), start, Reader(runtime.plugins, runtime.settings, site))
+            position = checkpoint.resume(file)
+            return run.run(read_lines(file, position), position, LineParser(runtime.plugins, runtime.settings, site))
         finally:
-            journal.end(is_done=run.summary.is_done)
+            checkpoint.close(is_done=run.result.is_done)
 
 
-class _Run:
-    """One run: it reads, fills batches, sends them, and notes what became of each line."""
+class _Backfill:
+    """Reads lines, fills batches, sends them, and notes what became of each line."""
 
     def __init__(
         self,
-        lanes: OrderedExecutor[Delivery, BatchResult],
-        journal: Checkpoint,
+        executor: OrderedExecutor[Session, BatchResult],
+        checkpoint: Checkpoint,
         progress: Callable[[BackfillResult], None],
-        pace: RateLimit,
+        rate_limit: RateLimit,
         clock: Clock,
         stop: Callable[[], None],
     ) -> None:
-        """`stop` ends also what is being sent."""
-        self.summary = BackfillResult()
-        self._lanes = lanes
-        self._journal = journal
+        """`stop` ends the calls that are under way."""
+        self.result = BackfillResult()
+        self._executor = executor
+        self._checkpoint = checkpoint
         self._progress = progress
-        self._pace = pace
+        self._rate_limit = rate_limit
         self._clock = clock
         self._stop = stop
         self._open: dict[tuple[int, Kind], Batch] = {}
-        """By lane and kind, since builds and deployments go in calls of their own; in the order of their beginnings."""
+        """The batches that lines are added to, by slot and kind, the one that was begun first at the front."""
         self._unsettled: set[Batch] = set()
-        self._is_over = False
-        """Whether something was neither accepted nor refused."""
+        """The batches that were sent and not accepted or refused as a whole."""
+        self._has_failed = False
+        """Whether a line was neither accepted nor refused."""
 
-    def run(self, lines: Iterator[Line], start: Position, reader: Reader) -> BackfillResult:
-        self.summary.begun_at = self.summary.read_to = start
+    def run(self, lines: Iterator[Line], position: Position, parser: LineParser) -> BackfillResult:
+        result = self.result
+        result.resumed_at = result.position = position
+        result.rejected_before = self._checkpoint.rejected_lines.count_before
         try:
             for line in lines:
-                self._take(line, reader)
-                if self._is_over:
+                self._take(line, parser)
+                if self._has_failed:
                     break
             else:
                 for batch in list(self._open.values()):
@@ -156,122 +136,74 @@ class _Run:
             self._stop()
             with contextlib.suppress(Exception):
                 self._collect()
-                self._settle(now=True)
+                self._save(now=True)
             raise
         self._collect()
-        self.summary.is_done = not self._is_over
-        self._settle(now=True)
-        return self.summary
+        result.is_done = not self._has_failed
+        self._save(now=True)
+        return result
 
-    def _take(self, line: Line, reader: Reader) -> None:
-        self._journal.saw(line)
+    def _take(self, line: Line, parser: LineParser) -> None:
+        self._checkpoint.note_first(line)
         if line.text.strip():
             try:
-                report = reader.report(line)
+                report = parser.parse(line)
             except BadLineError as error:
                 self._reject(line, str(error))
             else:
-                self._put(line, report)
-        # Not before: whenever it is interrupted, no line may be taken for settled that is not.
-        self.summary.read_to = line.after
+                self._add(line, report)
+        # Last: an interruption before this must not have the checkpoint pass the line.
+        self.result.position = line.after
         for batch in [batch for batch in self._open.values() if batch.is_full]:
             self._send(batch)
         oldest = next(iter(self._open.values()), None)
-        if oldest is not None and line.number - oldest.start.line > LONGEST_OPEN:
+        if oldest is not None and line.number - oldest.start.line > MOST_LINES_OPEN:
             self._send(oldest)
 
-    def _put(self, line: Line, report: Report) -> None:
-        lane = hash(report.identity) % len(self._lanes)
-        place = lane, report.entity.kind
-        batch = self._open.setdefault(place, Batch(lane, line.before))
-        batch.entries.append((line, report))
-        batch.size += len(line.text)
+    def _add(self, line: Line, report: Report) -> None:
+        slot, kind = self._executor.slot_of(report.identity), report.entity.kind
+        batch = self._open.setdefault((slot, kind), Batch(slot, kind, line.before))
+        batch.add(line, report)
 
     def _send(self, batch: Batch) -> None:
         self._unsettled.add(batch)
-        del self._open[batch.lane, batch.entries[0][1].entity.kind]
-        self._lanes.send(batch.lane, lambda delivery: _send(delivery, batch, self._pace, self._clock))
-        self._collect(at_most=WAITING * len(self._lanes))
+        del self._open[batch.slot, batch.kind]
+        self._executor.submit(batch.slot, lambda session: deliver_batch(session, batch, self._rate_limit, self._clock))
+        self._collect(at_most=PENDING_PER_SENDER * len(self._executor))
 
     def _collect(self, at_most: int = 0) -> None:
-        """Note what became of batches, until at most so many of them are on their way."""
-        for sent in self._lanes.answers(at_most):
-            for line, outcome in sent.outcomes:
-                if outcome.result is Result.REJECTED:
-                    self._reject(line, "; ".join(f"{problem.what}: {problem.why}" for problem in outcome.problems))
-                elif outcome.result is Result.NOT_DELIVERED:
-                    self._is_over = True
-                    self.summary.problems.update(dict.fromkeys(outcome.problems))
-                else:
-                    self.summary.delivered += 1
-            for key in sent.unknown_issue_keys:
-                if len(self.summary.unknown_issue_keys) < MOST_TOLD:
-                    self.summary.unknown_issue_keys[key] = None
-            if all(outcome.result is not Result.NOT_DELIVERED for _, outcome in sent.outcomes):
-                self._unsettled.discard(sent.batch)
-            if self._is_over:
-                self._pace.stop()
-            self._settle()
-            self._progress(self.summary)
+        """Note what became of batches, until at most so many of them are pending."""
+        for sent in self._executor.results(at_most):
+            self._note(sent)
+            if self._has_failed:
+                self._rate_limit.stop()
+            self._save()
+            self._progress(self.result)
 
-    def _settle(self, *, now: bool = False) -> None:
-        waiting = [batch.start for batch in (*self._unsettled, *self._open.values())]
-        self._journal.settle(min(waiting, key=lambda start: start.offset, default=self.summary.read_to), now=now)
+    def _note(self, sent: BatchResult) -> None:
+        for line, outcome in sent.outcomes:
+            if outcome.result is Result.REJECTED:
+                self._reject(line, "; ".join(f"{problem.what}: {problem.why}" for problem in outcome.problems))
+            elif outcome.result is Result.NOT_DELIVERED:
+                self.result.problems.update(dict.fromkeys(outcome.problems))
+            else:
+                self.result.delivered += 1
+        for key in sent.unknown_issue_keys:
+            if len(self.result.unknown_issue_keys) < MOST_LISTED:
+                self.result.unknown_issue_keys[key] = None
+        if sent.is_delivered:
+            self._unsettled.discard(sent.batch)
+        else:
+            self._has_failed = True
+
+    def _save(self, *, now: bool = False) -> None:
+        """Save the start of the first batch that is not settled, or else how far the file is read."""
+        starts = [batch.start for batch in (*self._unsettled, *self._open.values())]
+        position = min(starts, key=lambda start: start.offset, default=self.result.position)
+        self._checkpoint.save(position, now=now)
 
     def _reject(self, line: Line, reason: str) -> None:
-        self.summary.rejected += 1
-        if len(self.summary.rejections) < MOST_TOLD:
-            self.summary.rejections.append((line.number, reason))
-        self._journal.reject(line, reason)
-
-
-def _send(delivery: Delivery, batch: Batch, pace: RateLimit, clock: Clock) -> BatchResult:
-    """Deliver a batch. One call holds each build and deployment once; a further line of one goes in a further call."""
-    outcomes: list[tuple[Line, Outcome]] = []
-    unknown: dict[str, None] = {}
-    for entries in _rounds(batch.entries):
-        sequence = clock.next_sequence()
-        reports = [_with_sequence(report, sequence) for _, report in entries]
-        found = _deliver(delivery, reports, pace, unknown)
-        outcomes += zip((line for line, _ in entries), found, strict=True)
-        if any(outcome.result is Result.NOT_DELIVERED for outcome in found):
-            break  # what comes later must not overtake it
-    return BatchResult(batch, outcomes, tuple(unknown))
-
-
-def _deliver(delivery: Delivery, reports: Sequence[Report], pace: RateLimit, unknown: dict[str, None]) -> list[Outcome]:
-    """Deliver reports, and again those that only the rate limit has held up."""
-    outcomes = [Outcome(result=Result.NOT_DELIVERED)] * len(reports)
-    left = list(range(len(reports)))
-    while left and pace.wait():
-        delivery.http.restart()
-        holds = pace.holds
-        receipt = delivery.deliver([reports[place] for place in left])
-        for place, outcome in zip(left, receipt.outcomes, strict=True):
-            outcomes[place] = outcome
-        unknown.update(dict.fromkeys(receipt.unknown_issue_keys))
-        still_left = [place for place in left if outcomes[place].result is Result.NOT_DELIVERED]
-        if len(still_left) < len(left):
-            pace.passed()
-        elif pace.holds == holds:
-            break
-        left = still_left
-    return outcomes
-
-
-def _rounds(entries: Sequence[tuple[Line, Report]]) -> Iterator[list[tuple[Line, Report]]]:
-    """The entries in their order, in parts that hold no build or deployment twice."""
-    seen: dict[tuple[object, ...], int] = {}
-    rounds: list[list[tuple[Line, Report]]] = []
-    for entry in entries:
-        which = seen[entry[1].identity] = seen.get(entry[1].identity, -1) + 1
-        if which == len(rounds):
-            rounds.append([])
-        rounds[which].append(entry)
-    yield from rounds
-
-
-def _with_sequence(report: Report, sequence: int) -> Report:
-    if report.entity.sequence:
-        return report
-    return report.model_copy(update={"entity": report.entity.model_copy(update={"sequence": sequence})})
+        self.result.rejected += 1
+        if len(self.result.rejections) < MOST_LISTED:
+            self.result.rejections.append((line.number, reason))
+        self._checkpoint.rejected_lines.add(line, reason)

@@ -6,14 +6,15 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from jira_ci_core.config.sources import Sources
-from jira_ci_core.delivery.session import Delivery
+from jira_ci_core.delivery.session import Session, plan_delivery
+from jira_ci_core.delivery.site import make_site
 from jira_ci_core.errors import ExitCode, JiraCiError
 from jira_ci_core.jira_api.addresses import build_address, deployment_address
 from jira_ci_core.models import FoundKey, Kind, Pipeline, Site
 from jira_ci_core.output.console import Console, set_level
 from jira_ci_core.plugins.loader import Runtime, load
 from jira_ci_core.plugins.manager import Plugins
-from jira_ci_core.reporting.builder import kind_of, make_site
+from jira_ci_core.reporting.builder import kind_of
 from jira_ci_core.reporting.identity import pipeline_identity, run_number
 from jira_ci_core.reporting.ranking import find_issue_keys
 from jira_ci_core.reporting.run import read_pipeline
@@ -51,9 +52,9 @@ def examine(sources: Sources, plugins: Plugins, console: Console) -> ExitCode:
     site = examination.step("site", lambda: make_site(settings), lambda it: it.name)
     if site is not None:
         delivery = examination.step(
-            "credentials", lambda: _credentials(runtime, site), lambda it: it.kind or "none needed"
+            "credentials", lambda: _credentials(runtime, site), lambda it: it.plan.kind or "none needed"
         )
-        if delivery is not None and delivery.kind:
+        if delivery is not None and delivery.plan.kind:
             examination.step("sign-in and permission", lambda: _ask(delivery, kind_of(settings)), str)
     return examination.exit_code
 
@@ -89,13 +90,13 @@ def _listed(keys: Sequence[FoundKey]) -> str:
     return ", ".join(f"{found.key} ({found.source})" for found in keys)
 
 
-def _credentials(runtime: Runtime, site: Site) -> Delivery:
-    delivery = Delivery(runtime, site)
-    delivery.check()
-    return delivery
+def _credentials(runtime: Runtime, site: Site) -> Session:
+    plan = plan_delivery(runtime, site)
+    plan.check()
+    return plan.open()
 
 
-def _ask(delivery: Delivery, kind: Kind) -> str:
+def _ask(delivery: Session, kind: Kind) -> str:
     """Sign in and read back something that is not there: that needs the token, the site and the permission."""
     with delivery:
         delivery.request("GET", NOBODYS[kind])

@@ -1,4 +1,4 @@
-"""The command that a step wraps: a process on this one's own streams, and the signals that are passed on to it."""
+"""The wrapped command: a child process on the streams of this one, and the signals that are forwarded to it."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from collections.abc import Callable, Iterator, Sequence
 
 from jira_ci_core.problem import Problem
 
-PASSED_ON = tuple(
+FORWARDED_SIGNALS = tuple(
     getattr(signal, name)
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
     if hasattr(signal, name)
 )
 # A terminal sends these to all processes in its foreground.
-_OF_A_TERMINAL = frozenset(number for number in PASSED_ON if number.name in ("SIGINT", "SIGQUIT"))
+_TERMINAL_SIGNALS = frozenset(number for number in FORWARDED_SIGNALS if number.name in ("SIGINT", "SIGQUIT"))
 
-# What shells answer for a command that is not there, and for one that cannot be run.
+# The exit codes of a shell for a command that does not exist, and for one that cannot be run.
 NOT_FOUND, NOT_RUNNABLE = 127, 126
 
 
 class NotStartedError(Exception):
-    """The command cannot be started; `status` is what a shell would answer."""
+    """The command cannot be started; `status` is the exit code that a shell would give."""
 
     def __init__(self, command: str, error: OSError) -> None:
         super().__init__(command)
@@ -40,56 +40,56 @@ class NotStartedError(Exception):
 
 
 class Child:
-    """A command that runs. It stays in the group of this process, so that a terminal treats both as one."""
+    """A running command. It stays in this process's group, so that a terminal treats both as one job."""
 
-    def __init__(self, command: Sequence[str], ended: Callable[[], None]) -> None:
-        """`ended` is called, in a thread of its own, when it has a `status`. Raises NotStartedError."""
+    def __init__(self, command: Sequence[str], on_exit: Callable[[], None]) -> None:
+        """Start the command; `on_exit` is called in another thread once `status` is set. Raises NotStartedError."""
         try:
-            self._process = _started(command)
+            self._process = _start(command)
         except OSError as error:
             raise NotStartedError(command[0], error) from None
         self.status: int | None = None
-        """How it ended, below 0 for the signal that ended it; None while it runs."""
-        threading.Thread(target=self._wait, args=(ended,), daemon=True).start()
+        """The exit status, or minus the number of the signal that ended the command; None while it runs."""
+        threading.Thread(target=self._wait, args=(on_exit,), daemon=True).start()
 
-    def pass_on(self, number: int) -> None:
-        """Send it a signal that this process was sent, unless it has had it as well."""
-        if number not in _OF_A_TERMINAL or not _is_in_foreground():
+    def forward(self, number: int) -> None:
+        """Send the command a signal that this process received, unless the terminal has sent it to both."""
+        if number not in _TERMINAL_SIGNALS or not _is_in_foreground():
             self._process.send_signal(number)
 
-    def _wait(self, ended: Callable[[], None]) -> None:
+    def _wait(self, on_exit: Callable[[], None]) -> None:
         self.status = self._process.wait()
-        ended()
+        on_exit()
 
 
 @contextlib.contextmanager
-def signals(receive: Callable[[int], None]) -> Iterator[None]:
-    """Hand over each signal that is passed on, and do not end. What is ignored from the start (nohup) stays so."""
-    before = {number: signal.getsignal(number) for number in PASSED_ON}
-    heard = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
-    for number in heard:
-        signal.signal(number, lambda number, frame: receive(number))
+def handle_signals(handle: Callable[[int], None]) -> Iterator[None]:
+    """Call `handle` with the number of each forwarded signal; one that was ignored before (nohup) stays ignored."""
+    before = {number: signal.getsignal(number) for number in FORWARDED_SIGNALS}
+    handled = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    for number in handled:
+        signal.signal(number, lambda number, frame: handle(number))
     try:
         yield
     finally:
-        for number in heard:
+        for number in handled:
             signal.signal(number, before[number])
 
 
 def exit_code(status: int) -> int:
-    """What a shell would answer for the status of a process."""
+    """The exit code that a shell gives for the status of a process: 143 for -15."""
     return status if status >= 0 else 128 - status
 
 
-def _started(command: Sequence[str]) -> subprocess.Popen[bytes]:
-    # All that this process was given is handed on, beyond the three streams as well.
+def _start(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    # The command inherits every open file, not only the three streams.
     try:
         return subprocess.Popen(command, close_fds=False)
     except OSError as error:
         script = shutil.which(command[0])
         if error.errno != errno.ENOEXEC or script is None:
             raise
-        # A script without a first line that says who runs it; as in a shell, that is a shell.
+        # A script whose first line names no interpreter is run by sh, as a shell does.
         return subprocess.Popen(["/bin/sh", script, *command[1:]], close_fds=False)
 
 

@@ -1,7 +1,13 @@
-"""The story of `jira-ci run`: Jira is told that it begins, the command runs, and Jira is told how it ended.
+"""The story of `jira-ci run`: Jira is told that a command begins, the command runs, and Jira is told how it ended.
 
-What is wrong before Jira is first asked ends the step. From then on nothing keeps the command from running, and
-nothing changes its status.
+A run goes through three phases. Each ends by itself or when its time is over, and handles the signals that arrive
+meanwhile:
+
+    Starting ── first report ended, or out of time ─▶ Running ── command ended ─▶ Ending ── last report ended ─▶ result
+       └────────── a signal, or the command cannot be started ──────────────────────▲
+
+An error that is found before Jira is asked ends the step. From then on nothing keeps the command from running, and
+nothing changes its exit status.
 """
 
 from __future__ import annotations
@@ -9,251 +15,226 @@ from __future__ import annotations
 import math
 import queue
 import signal
-import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from jira_ci_core.clock import PROCESS_CLOCK, Clock
-from jira_ci_core.command_run.process import Child, NotStartedError, exit_code, signals
-from jira_ci_core.delivery.session import Delivery
-from jira_ci_core.errors import ExitCode, JiraCiError, SettingsError
-from jira_ci_core.models import Kind, Receipt, Report, Result, State
+from jira_ci_core.command_run.process import Child, NotStartedError, exit_code, handle_signals
+from jira_ci_core.command_run.reports import MARGIN, Reporter, ReportThread
+from jira_ci_core.delivery.session import plan_delivery
+from jira_ci_core.delivery.site import make_site
+from jira_ci_core.errors import SettingsError
+from jira_ci_core.models import Kind, Report, State
 from jira_ci_core.plugins.loader import Runtime
 from jira_ci_core.problem import Problem
-from jira_ci_core.reporting.builder import kind_of, make_reports, make_site
-from jira_ci_core.reporting.run import RunFacts, RunResult, RunStatus, find, finish, no_key, send, status_of
+from jira_ci_core.reporting.builder import kind_of, make_reports
+from jira_ci_core.reporting.run import RunFacts, RunResult, find
 from jira_ci_core.reporting.state import wanted_state
 from jira_ci_core.reporting.test_results import require_junitparser
 
 FIRST_SECONDS = 10.0
-"""So long at the most does Jira delay the command."""
+"""How long the first report may delay the command."""
 LAST_SECONDS = 8.0
-"""So long at the most is Jira told after a signal to stop: CI kills after 10."""
-MARGIN = 0.5
-"""So much earlier is the deadline of the network, so that it can be said why it was missed."""
+"""How long the last report may take after a signal to stop; CI often kills the step after 10 seconds."""
 
-STOPPING = signal.SIGINT, signal.SIGTERM
+STOP_SIGNALS = signal.SIGINT, signal.SIGTERM
 
 
 @dataclass(frozen=True)
 class CommandResult:
-    """How it ended."""
+    """How a command and its two reports ended."""
 
     status: int
-    """What a shell would answer for the command."""
-    is_told: bool
-    """Whether nothing went wrong with telling Jira."""
+    """The exit code that a shell would give for the command."""
+    is_reported: bool
+    """Whether each report succeeded, as `jira-ci report` would judge it."""
 
 
 def run_command(
     runtime: Runtime,
     command: Sequence[str],
-    tell: Callable[[RunResult], None],
-    complain: Callable[[Problem], None],
+    show_result: Callable[[RunResult], None],
+    show_problem: Callable[[Problem], None],
     clock: Clock = PROCESS_CLOCK,
 ) -> CommandResult:
-    """Run a command between two reports. Must be called in the main thread, which alone hears signals.
+    """Run a command between two reports. Must be called in the main thread, where Python handles signals.
 
-    `tell` is told of each report, `complain` of a command that cannot be started. Raises SettingsError or PluginError,
-    and then the command was not run.
+    `show_result` is called with each report's result, `show_problem` where the command cannot be started. Raises
+    SettingsError or PluginError; then the command was not run.
     """
     settings, plugins = runtime.settings, runtime.plugins
-    with Delivery(runtime.within(FIRST_SECONDS - MARGIN), make_site(settings)) as delivery:
-        found = find(runtime)
-        success = _success(runtime, found)
-        delivery.check()
+    plan = plan_delivery(runtime, make_site(settings))
+    with plan.within(FIRST_SECONDS - MARGIN).open() as session:
+        facts = find(runtime)
+        success = _success_state(runtime, facts)
+        plan.check()
         reports: tuple[Report, ...] = ()
-        if found.keys:
-            reports = make_reports(plugins, found.pipeline, found.issue_keys, State.IN_PROGRESS, settings, clock)
+        if facts.keys:
+            reports = make_reports(plugins, facts.pipeline, facts.issue_keys, State.IN_PROGRESS, settings, clock)
             if settings.test_results and kind_of(settings) is Kind.BUILD:
                 require_junitparser()
         plugins.disable_timeout()
-        step = _Step(runtime, delivery, found, reports, tell, clock)
-        with signals(step.events.put):
-            return step.run(command, success, complain)
+        events = Events()
+        reporter = Reporter(runtime, plan, facts, reports, show_result, events.wake, clock)
+        job = Job(command, success, reporter, show_problem, events.wake)
+        with handle_signals(events.add_signal):
+            return _go_through(Starting(job, reporter.start_first(session, FIRST_SECONDS)), events)
 
 
-class _Step:
-    """What happens, one thing after the other, while reports and the command take their time elsewhere.
+class Events:
+    """What a run waits for: signals, and ends of a report or of the command."""
 
-    `events` are numbers of signals, and None where something that is waited for has ended.
-    """
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[int | None] = queue.SimpleQueue()
 
-    def __init__(
-        self,
-        runtime: Runtime,
-        delivery: Delivery,
-        found: RunFacts,
-        reports: tuple[Report, ...],
-        tell: Callable[[RunResult], None],
-        clock: Clock,
-    ) -> None:
-        self.events: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-        self._runtime = runtime
-        self._delivery = delivery
-        self._found = found
-        self._reports = reports
-        self._tell = tell
-        self._clock = clock
-        self._child: Child | None = None
-        self._stopped_by: int | None = None
-        self._stopped_until = math.inf
-        self._last: _Telling | None = None
-        self._is_told = True
+    def add_signal(self, number: int) -> None:
+        self._queue.put(number)
 
-    def run(self, command: Sequence[str], success: State, complain: Callable[[Problem], None]) -> CommandResult:
-        if self._reports:
-            self._begin()
-        if self._stopped_by is not None:
-            return self._end(State.CANCELLED, -self._stopped_by)
+    def wake(self) -> None:
+        """End the wait, since a thread has set its result."""
+        self._queue.put(None)
+
+    def wait(self, seconds: float) -> int | None:
+        """The number of the next signal, or None for another event. Raises queue.Empty after so many seconds."""
+        return self._queue.get(timeout=None if seconds == math.inf else max(seconds, 0.0))
+
+
+@dataclass(frozen=True)
+class Job:
+    """What stays the same in all phases of a run."""
+
+    command: Sequence[str]
+    success: State
+    """The state to report for a command that succeeds."""
+    reporter: Reporter
+    show_problem: Callable[[Problem], None]
+    on_exit: Callable[[], None]
+    """Called in another thread when the command has ended."""
+
+
+@dataclass(frozen=True)
+class Starting:
+    """Jira is told that the command begins."""
+
+    job: Job
+    report: ReportThread | None
+    """None where there is nothing to report."""
+
+    @property
+    def until(self) -> float:
+        return self.report.until if self.report else 0.0
+
+    @property
+    def is_over(self) -> bool:
+        return self.report is None or self.report.has_ended
+
+    def on_signal(self, number: int) -> Ending:
+        """End the run: the command is not started, whatever the signal is."""
+        last = self.job.reporter.start_last(State.CANCELLED, LAST_SECONDS)
+        return Ending.begin(self.job, -number, last)
+
+    def next(self) -> Running | Ending:
+        """Start the command. Raises SettingsError where the report found one."""
+        is_reported = True
+        if self.report is not None:
+            if isinstance(self.report.error, SettingsError):
+                raise self.report.error
+            is_reported = self.job.reporter.finish(self.report)
         try:
-            child = self._child = Child(command, self._wake)
+            child = Child(self.job.command, self.job.on_exit)
         except NotStartedError as error:
-            complain(error.problem)
-            return self._end(State.FAILED, error.status)
-        self._wait(lambda: child.status is not None, math.inf)
-        assert child.status is not None
-        if -child.status in STOPPING:
-            # Whoever stopped it may stop this process next.
-            self._stopped_until = min(self._stopped_until, time.monotonic() + LAST_SECONDS)
-            return self._end(State.CANCELLED, child.status)
-        return self._end(State.FAILED if child.status else success, child.status)
+            self.job.show_problem(error.problem)
+            last = self.job.reporter.start_last(State.FAILED, math.inf)
+            return Ending.begin(self.job, error.status, last, is_reported)
+        return Running(self.job, child, is_reported)
 
-    def _begin(self) -> None:
-        """Tell that it begins; a signal to stop does not wait for that."""
-        runtime = self._runtime
-        # That Jira shows it need not be waited for: the last report will show, too.
-        quick = replace(runtime, settings=runtime.settings.model_copy(update={"verify": False}))
 
-        def tell() -> RunResult:
-            receipt = send(quick, self._delivery, self._reports)
-            status, code = status_of(receipt, runtime.settings)
-            return RunResult(status, code, self._found.pipeline, self._found.keys, self._reports, receipt)
+@dataclass(frozen=True)
+class Running:
+    """The command runs."""
 
-        first = _Telling(tell, self._wake)
-        limit = time.monotonic() + FIRST_SECONDS
-        self._wait(lambda: first.has_ended or self._stopped_by is not None, limit)
-        if isinstance(first.error, SettingsError):
-            raise first.error
-        if self._stopped_by is None:
-            self._note(first)
-
-    def _end(self, state: State, status: int) -> CommandResult:
-        """Tell how it ended, unless that is being told already since it was told to stop."""
-        network, settings = self._runtime.network, self._runtime.settings
-        last = self._last or self._begin_last(state)
-        patience = time.monotonic() + network.deadline + settings.plugin_timeout
-        self._wait(lambda: last.has_ended, patience)
-        self._note(last)
-        return CommandResult(exit_code(status), self._is_told)
-
-    def _begin_last(self, state: State) -> _Telling:
-        runtime, found = self._runtime, self._found
-        left = self._stopped_until - time.monotonic() - MARGIN
-        runtime = runtime if left == math.inf else runtime.within(max(left, MARGIN))
-        delivery = self._delivery.with_settings(runtime) if self._reports else None
-
-        def tell() -> RunResult:
-            if delivery is None:
-                return finish(runtime, found, (), no_key())
-            with delivery:
-                reports = self._make_last(state)
-                return replace(finish(runtime, found, reports, send(runtime, delivery, reports)), keys=())
-
-        self._last = _Telling(tell, self._wake)
-        return self._last
-
-    def _make_last(self, state: State) -> tuple[Report, ...]:
-        """The reports once more, with what is known only now: how long it took, the tests that were run."""
-        found, runtime = self._found, self._runtime
-        began = self._reports[0].entity.last_updated.isoformat()
-        pipeline = found.pipeline.model_copy(update={"started": began})
-        return make_reports(runtime.plugins, pipeline, found.issue_keys, state, runtime.settings, self._clock)
-
-    def _wait(self, has_happened: Callable[[], bool], limit: float) -> None:
-        """Hear signals until something has happened, those included that came before it, or the time is over."""
-        while True:
-            until = -math.inf if has_happened() else min(limit, self._stopped_until if self._is_ending else math.inf)
-            left = max(until - time.monotonic(), 0)
-            try:
-                number = self.events.get(timeout=None if left == math.inf else left)
-            except queue.Empty:
-                return
-            if number is not None:
-                self._hear(number)
+    job: Job
+    child: Child
+    is_reported: bool
+    """Whether the first report succeeded."""
+    cancelled: ReportThread | None = None
+    """The last report, where the run was told to stop: it does not wait for the command, since CI may not either."""
+    until: ClassVar[float] = math.inf
 
     @property
-    def _is_ending(self) -> bool:
-        """Whether all that is still to be done is to tell Jira."""
-        return self._child is None or self._child.status is not None
+    def is_over(self) -> bool:
+        return self.child.status is not None
 
-    def _hear(self, number: int) -> None:
-        if not self._is_ending and self._child is not None:
-            self._child.pass_on(number)
-            if number not in STOPPING:
-                return
-        if self._stopped_by is not None:
-            return
-        self._stopped_by = number
-        self._stopped_until = time.monotonic() + LAST_SECONDS
-        if self._last is None:
-            # At once, and not when the command has ended: CI may not wait for that.
-            self._begin_last(State.CANCELLED)
+    def on_signal(self, number: int) -> Running:
+        """Forward the signal; tell Jira of the first one to stop."""
+        self.child.forward(number)
+        if number not in STOP_SIGNALS or self.cancelled is not None:
+            return self
+        return replace(self, cancelled=self.job.reporter.start_last(State.CANCELLED, LAST_SECONDS))
 
-    def _note(self, telling: _Telling) -> None:
-        result = telling.result or self._not_told(telling)
-        self._is_told = self._is_told and result.exit_code is ExitCode.OK
-        self._tell(result)
-
-    def _not_told(self, telling: _Telling) -> RunResult:
-        problems: tuple[Problem, ...] = (
-            Problem(
-                "Jira could not be told in time",
-                "neither an answer nor an error came before the step had to go on",
-                "see docs/reliability.md for a last word of CI itself; set OUTBOX to keep what is not delivered",
-            ),
-        )
-        if isinstance(telling.error, JiraCiError):
-            problems = telling.error.problems
-        elif telling.error is not None:
-            why = f"{type(telling.error).__name__}: {telling.error}"
-            problems = (Problem("Jira could not be told", why, "this is a bug; please report it"),)
-        reports = self._reports
-        receipt = Receipt.for_all(reports, Result.NOT_DELIVERED, *problems)
-        return RunResult(RunStatus.NOT_DELIVERED, ExitCode.JIRA, self._found.pipeline, (), reports, receipt)
-
-    def _wake(self) -> None:
-        self.events.put(None)
+    def next(self) -> Ending:
+        """Tell Jira how the command ended, unless it is being told already."""
+        status = self.child.status
+        assert status is not None
+        last = self.cancelled
+        if last is None:
+            if -status in STOP_SIGNALS:
+                # What stopped the command may stop this process next.
+                last = self.job.reporter.start_last(State.CANCELLED, LAST_SECONDS)
+            else:
+                last = self.job.reporter.start_last(State.FAILED if status else self.job.success, math.inf)
+        return Ending.begin(self.job, status, last, self.is_reported)
 
 
-class _Telling(threading.Thread):
-    """A report on its way. Of the daemon kind: nobody waits for it longer than he has to."""
+@dataclass(frozen=True)
+class Ending:
+    """Jira is told how the command ended."""
 
-    def __init__(self, tell: Callable[[], RunResult], ended: Callable[[], None]) -> None:
-        super().__init__(daemon=True)
-        self.result: RunResult | None = None
-        self.error: BaseException | None = None
-        self._do = tell
-        self._ended = ended
-        self.start()
+    job: Job
+    status: int
+    """That of the command, below 0 for a signal."""
+    report: ReportThread
+    is_reported: bool
+    """Whether the first report succeeded, or was not waited for."""
+    until: float
+
+    @classmethod
+    def begin(cls, job: Job, status: int, report: ReportThread, is_reported: bool = True) -> Ending:
+        until = min(report.until, time.monotonic() + job.reporter.patience)
+        return cls(job, status, report, is_reported, until)
 
     @property
-    def has_ended(self) -> bool:
-        return self.result is not None or self.error is not None
+    def is_over(self) -> bool:
+        return self.report.has_ended
 
-    def run(self) -> None:
+    def on_signal(self, number: int) -> Ending:
+        """Wait less long, whatever the signal is."""
+        return replace(self, until=min(self.until, time.monotonic() + LAST_SECONDS))
+
+    def next(self) -> CommandResult:
+        is_reported = self.job.reporter.finish(self.report)
+        return CommandResult(exit_code(self.status), is_reported and self.is_reported)
+
+
+def _go_through(phase: Starting | Running | Ending, events: Events) -> CommandResult:
+    """Go from phase to phase. One is left only when all signals that came before its end are handled."""
+    current: Starting | Running | Ending | CommandResult = phase
+    while not isinstance(current, CommandResult):
         try:
-            self.result = self._do()
-        except BaseException as error:
-            self.error = error
-        finally:
-            self._ended()
+            number = events.wait(0.0 if current.is_over else current.until - time.monotonic())
+        except queue.Empty:
+            current = current.next()
+        else:
+            if number is not None:
+                current = current.on_signal(number)
+    return current
 
 
-def _success(runtime: Runtime, found: RunFacts) -> State:
-    """What a command that succeeds is shown as. Raises SettingsError where STATE is no word for that."""
-    wanted = wanted_state(runtime.plugins, found.pipeline, kind_of(runtime.settings), runtime.settings)
+def _success_state(runtime: Runtime, facts: RunFacts) -> State:
+    """The state to report for a command that succeeds. Raises SettingsError where STATE is not for a success."""
+    wanted = wanted_state(runtime.plugins, facts.pipeline, kind_of(runtime.settings), runtime.settings)
     if wanted not in (None, State.SUCCESSFUL, State.ROLLED_BACK):
         raise SettingsError(
             Problem(

@@ -1,4 +1,4 @@
-"""Delivering what is in the outbox, for the one site that the settings name."""
+"""Delivers the reports in an outbox that are for the site that the settings name."""
 
 from __future__ import annotations
 
@@ -7,105 +7,106 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 
-from jira_ci_core.delivery.outbox import Entry, ForeignFile, LockedEntry, Outbox, settled
-from jira_ci_core.delivery.session import Delivery
+from jira_ci_core.delivery.outbox import Entry, ForeignFile, LockedEntry, Outbox, settle
+from jira_ci_core.delivery.session import Session, plan_delivery
+from jira_ci_core.delivery.site import make_site
 from jira_ci_core.models import Outcome, Result
 from jira_ci_core.plugins.loader import Runtime
 from jira_ci_core.problem import Problem
-from jira_ci_core.reporting.builder import make_site
 
 log = logging.getLogger(__name__)
 
 BATCH = 100
+"""How many reports are delivered together."""
 
 
 @dataclass
 class FlushResult:
-    """What became of the entries of an outbox."""
+    """How many entries of an outbox were delivered, and how many were not."""
 
     delivered: int = 0
-    """Jira, or a queue, has taken them."""
+    """Jira, or a queue, has accepted them; they are removed."""
     refused: int = 0
-    """Jira has refused them, and would again; they are gone."""
+    """Jira has refused them, and would again; they are removed."""
     left: int = 0
     """They are still to be delivered."""
     elsewhere: int = 0
-    """They are for another site, or another process is delivering them; they were not touched."""
+    """They are for another site, or locked by another process; they were not touched."""
     problems: dict[Problem, None] = field(default_factory=dict)
 
     @property
     def is_done(self) -> bool:
-        """Whether all that was there for this site has been taken."""
+        """Whether every entry for this site was delivered."""
         return not (self.refused or self.left)
 
 
 def flush(runtime: Runtime, outbox: Outbox, progress: Callable[[FlushResult, int], None]) -> FlushResult:
     """Deliver all entries for the site that the settings name, the oldest first.
 
-    `progress` is called after each batch with the figures so far and the number of entries for this site. Ends with
-    the first batch in which nobody answered. Raises SettingsError, PluginError, OutboxError.
+    `progress` is called after each batch with the result so far and the number of entries for this site. Ends with the
+    first batch of which no report is delivered or refused. Raises SettingsError, PluginError, OutboxError.
     """
     site = make_site(runtime.settings)
-    flushed = FlushResult()
-    mine: list[Entry] = []
+    result = FlushResult()
+    entries: list[Entry] = []
     for found in outbox.read():
         if isinstance(found, ForeignFile):
             log.warning("%s is left alone: %s", found.path, found.reason)
         elif found.report.site.is_same(site):
-            mine.append(found)
+            entries.append(found)
         else:
-            flushed.elsewhere += 1
-    # Not by their names, which whoever shares the folder may change.
-    mine.sort(key=lambda entry: entry.report.entity.sequence)
-    with Delivery(runtime, site) as delivery:
-        waiting = iter(mine)
+            result.elsewhere += 1
+    # By what is in them, since others who share the folder may rename the files.
+    entries.sort(key=lambda entry: entry.report.entity.sequence)
+    with plan_delivery(runtime, site).open() as session:
+        remaining = iter(entries)
         seen = 0
-        while entries := list(islice(waiting, BATCH)):
-            seen += len(entries)
-            held = [one for one in map(outbox.hold, entries) if one is not None]
-            flushed.elsewhere += len(entries) - len(held)
-            if held:
-                outcomes = _deliver(held, delivery)
-                _count(flushed, outcomes)
+        while batch := list(islice(remaining, BATCH)):
+            seen += len(batch)
+            locked_entries = [locked for locked in map(outbox.lock, batch) if locked is not None]
+            result.elsewhere += len(batch) - len(locked_entries)
+            if locked_entries:
+                outcomes = _deliver(locked_entries, session)
+                _count(result, outcomes)
                 if all(outcome.result is Result.NOT_DELIVERED for outcome in outcomes):
-                    flushed.left += len(mine) - seen
-                    progress(flushed, len(mine))
+                    result.left += len(entries) - seen
+                    progress(result, len(entries))
                     break
-            progress(flushed, len(mine))
-    return flushed
+            progress(result, len(entries))
+    return result
 
 
-def _deliver(held: Sequence[LockedEntry], delivery: Delivery) -> list[Outcome]:
-    """Send the latest update of each build and deployment; the earlier ones would be replaced by it anyhow.
+def _deliver(locked_entries: Sequence[LockedEntry], session: Session) -> list[Outcome]:
+    """Send the latest update of each build and deployment, which replaces the earlier ones.
 
-    Unless it is refused: then the one before it is sent.
+    Where the latest is refused, the one before it is sent.
     """
-    latest = {one.entry.report.identity: one for one in held}
-    delivery.http.restart()
+    latest = {locked.entry.report.identity: locked for locked in locked_entries}
+    session.http.restart()
     try:
-        receipt = delivery.deliver([one.entry.report for one in latest.values()])
+        receipt = session.deliver([locked.entry.report for locked in latest.values()])
     except BaseException:
-        for one in held:
-            one.release()
+        for locked in locked_entries:
+            locked.release()
         raise
     outcome_of = dict(zip(latest, receipt.outcomes, strict=True))
     outcomes, earlier = [], []
-    for one in held:
-        identity = one.entry.report.identity
+    for locked in locked_entries:
+        identity = locked.entry.report.identity
         outcome = outcome_of[identity]
-        if outcome.result is Result.REJECTED and one is not latest[identity]:
-            earlier.append(one)
+        if outcome.result is Result.REJECTED and locked is not latest[identity]:
+            earlier.append(locked)
         else:
-            outcomes.append(settled(one, outcome))
-    return outcomes + (_deliver(earlier, delivery) if earlier else [])
+            outcomes.append(settle(locked, outcome))
+    return outcomes + (_deliver(earlier, session) if earlier else [])
 
 
-def _count(flushed: FlushResult, outcomes: Sequence[Outcome]) -> None:
+def _count(result: FlushResult, outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         if outcome.result is Result.NOT_DELIVERED:
-            flushed.left += 1
+            result.left += 1
         elif outcome.result is Result.REJECTED:
-            flushed.refused += 1
+            result.refused += 1
         else:
-            flushed.delivered += 1
-        flushed.problems.update(dict.fromkeys(outcome.problems))
+            result.delivered += 1
+        result.problems.update(dict.fromkeys(outcome.problems))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from jira_ci_core import Connection, DeliveryError, Kind, Outcome, Receipt, Report, Result, SignInError, hookimpl
 from jira_ci_core.jira_api.bulk import bulk_request, read_answer
 from jira_ci_core.net.answers import beginning
+from jira_ci_core.net.signed import send_signed
 
 if TYPE_CHECKING:
     from jira_ci_core import Http
@@ -42,11 +43,7 @@ def _deliver(reports: Sequence[Report], connect: Callable[[], Connection], http:
     try:
         connection = connect()
         url = connection.builds_url if reports[0].entity.kind is Kind.BUILD else connection.deployments_url
-        body = bulk_request(reports)
-        response = http.request("POST", url, json=body, auth=connection.auth)
-        if response.status_code == 401:
-            connection.renew()
-            response = http.request("POST", url, json=body, auth=connection.auth)
+        response = send_signed(http, connection, "POST", url, json=bulk_request(reports))
     except (SignInError, DeliveryError) as error:
         return Receipt.for_all(reports, Result.NOT_DELIVERED, *error.problems)
     log.debug("Jira answered %d: %s", response.status_code, beginning(response.text, LONGEST_SHOWN))

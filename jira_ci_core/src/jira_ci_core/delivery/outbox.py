@@ -1,7 +1,7 @@
 """Reports that are not delivered yet, each a file in a folder that steps may share.
 
-A report is there, on the disk, before it is sent, and gone once Jira has answered for it. Whoever dies in between
-leaves a file, and sending that again is harmless: a report carries its identity and its order in itself.
+A report is on the disk before it is sent, and removed once Jira has accepted or refused it. A process that dies in
+between leaves the file. Sending it again is harmless, since a report holds its own identity and order.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ if sys.platform != "win32":
 log = logging.getLogger(__name__)
 
 FORMAT = 1
-"""The version of what is in a file. One with a higher version is left to who wrote it."""
+"""The version of a file's content. A file with a higher version is left alone."""
 LATEST = 253402300800
-"""The end of the year 9999, in seconds since the epoch: nothing can be kept later."""
+"""The end of the year 9999, in seconds since the epoch; a later `kept_at` is not valid."""
 SUFFIX = ".json"
 UNFINISHED = ".tmp"
-# A report with 500 keys and all texts at their limits is far smaller.
 LARGEST_FILE = 2**20
-# Whoever may write to the folder may put anything there: a link elsewhere, a pipe that never answers.
-_READING = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+"""In bytes. A report with 500 keys and all texts at their limits is far smaller."""
+# Others may write to the folder, and may put a link to another place there, or a pipe that never answers.
+_READ_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 class OutboxError(JiraCiError):
-    """The outbox cannot be used: full, read-only, no folder."""
+    """The outbox cannot be used: its disk is full or read-only, or it is not a folder."""
 
 
 class Entry(NamedTuple):
-    """One report in the outbox."""
+    """A report in the outbox."""
 
     path: Path
     report: Report
@@ -55,28 +55,29 @@ class Entry(NamedTuple):
 
 
 class ForeignFile(NamedTuple):
-    """A file in the outbox that is not delivered and not touched, and why."""
+    """A file in the outbox that is neither delivered nor touched."""
 
     path: Path
     reason: str
+    """Why it is left alone."""
 
 
 class LockedEntry:
-    """An entry that this process holds, so that no flush delivers it at the same time."""
+    """An entry that this process has locked, so that no other one delivers it at the same time."""
 
     def __init__(self, entry: Entry, descriptor: int) -> None:
         self.entry = entry
         self._descriptor = descriptor
 
     def remove(self) -> None:
-        """Jira has answered for it."""
+        """Delete the file, since Jira has accepted or refused the report, and release the lock. Raises OSError."""
         try:
             self.entry.path.unlink(missing_ok=True)
         finally:
             self.release()
 
     def release(self) -> None:
-        """Leave it to whoever comes next."""
+        """Release the lock and keep the file for another process."""
         os.close(self._descriptor)
 
 
@@ -84,17 +85,17 @@ class Outbox:
     """A folder of reports."""
 
     def __init__(self, folder: Path, redact: Callable[[str], str] = str) -> None:
-        """`redact` takes secrets out of what is written: a title may hold one."""
+        """`redact` removes secrets from the texts that are written, such as the title of a pull request."""
         self.folder = folder
         self._redact = redact
 
     def keep(self, report: Report) -> LockedEntry:
-        """Write a report, and answer when it is on the disk. Raises OutboxError where it cannot be."""
+        """Write a report to the disk, and lock it. Raises OutboxError."""
         kept_at = time.time()
         stored = _without_secrets(report, self._redact).model_dump(mode="json")
         data = json.dumps({"format": FORMAT, "kept_at": kept_at, "report": stored}, ensure_ascii=False).encode()
         if len(data) > LARGEST_FILE:
-            raise _unkept(report, f"it is larger than {LARGEST_FILE // 2**20} MiB", "shorten the texts in it")
+            raise _not_kept(report, f"it is larger than {LARGEST_FILE // 2**20} MiB", "shorten the texts in it")
         name = f"{report.entity.sequence:014d}-{report.entity.kind}-{uuid.uuid4().hex}"
         unfinished, path = self.folder / f".{name}{UNFINISHED}", self.folder / f"{name}{SUFFIX}"
         try:
@@ -118,9 +119,9 @@ class Outbox:
         return LockedEntry(Entry(path, report, kept_at), descriptor)
 
     def read(self) -> Iterator[Entry | ForeignFile]:
-        """What is in it, the oldest update first. Raises OutboxError where it cannot be read.
+        """The entries by age, the oldest update first, and other files. Raises OutboxError where it cannot be read.
 
-        Where there is no folder nothing was kept yet; that is said, since it may also be the wrong name.
+        A folder that does not exist is empty; a warning says so, since its name may be wrong.
         """
         try:
             names = sorted(path.name for path in self.folder.iterdir())
@@ -140,10 +141,10 @@ class Outbox:
             elif (found := _read(path)) is not None:
                 yield found
 
-    def hold(self, entry: Entry) -> LockedEntry | None:
-        """Take an entry for delivery; None where somebody else has it, or it is gone."""
+    def lock(self, entry: Entry) -> LockedEntry | None:
+        """Lock an entry in order to deliver it; None where another process has locked or removed it."""
         try:
-            descriptor = os.open(entry.path, _READING)
+            descriptor = os.open(entry.path, _READ_FLAGS)
         except OSError:
             return None
         if not _lock(descriptor) or os.fstat(descriptor).st_nlink == 0:
@@ -153,39 +154,40 @@ class Outbox:
 
 
 def deliver_kept(outbox: Outbox, reports: Sequence[Report], deliver: Callable[[Sequence[Report]], Receipt]) -> Receipt:
-    """Deliver reports that are in the outbox meanwhile.
+    """Deliver reports that are kept in the outbox meanwhile.
 
-    The receipt says of each that is still to be delivered where it is kept; the others are removed. One that cannot
-    be written is a warning, since it may be delivered all the same.
+    Those that were accepted or refused are removed; the outcome of any other says where it is kept. A report that
+    cannot be written is delivered all the same, with a warning. Raises what `deliver` raises.
     """
-    held = [_kept(outbox, report) for report in reports]
+    locked_entries = [_keep(outbox, report) for report in reports]
     try:
         receipt = deliver(reports)
     except BaseException:
-        for one in filter(None, held):
-            log.warning("%s is kept in %s", one.entry.report.title, one.entry.path)
-            one.release()
+        for locked in filter(None, locked_entries):
+            log.warning("%s is kept in %s", locked.entry.report.title, locked.entry.path)
+            locked.release()
         raise
     outcomes = (
-        outcome if one is None else settled(one, outcome) for one, outcome in zip(held, receipt.outcomes, strict=True)
+        outcome if locked is None else settle(locked, outcome)
+        for locked, outcome in zip(locked_entries, receipt.outcomes, strict=True)
     )
     return receipt.model_copy(update={"outcomes": tuple(outcomes)})
 
 
-def settled(held: LockedEntry, outcome: Outcome) -> Outcome:
-    """Remove what was answered for, and say of what is still to be delivered where it is kept."""
+def settle(locked: LockedEntry, outcome: Outcome) -> Outcome:
+    """Remove an entry, or release it where it is not delivered; the outcome then says where it is kept."""
     if outcome.result is Result.NOT_DELIVERED:
-        held.release()
-        return outcome.model_copy(update={"kept": str(held.entry.path)})
+        locked.release()
+        return outcome.model_copy(update={"kept": str(locked.entry.path)})
     try:
-        held.remove()
+        locked.remove()
     except OSError as error:
         # It will be sent once more, which changes nothing.
-        log.warning("%s was answered for and cannot be removed: %s", held.entry.path, error.strerror)
+        log.warning("%s was answered for and cannot be removed: %s", locked.entry.path, error.strerror)
     return outcome
 
 
-def _kept(outbox: Outbox, report: Report) -> LockedEntry | None:
+def _keep(outbox: Outbox, report: Report) -> LockedEntry | None:
     try:
         return outbox.keep(report)
     except OutboxError as error:
@@ -195,9 +197,9 @@ def _kept(outbox: Outbox, report: Report) -> LockedEntry | None:
 
 
 def _read(path: Path) -> Entry | ForeignFile | None:
-    """What one file holds; None where it is gone by now."""
+    """The content of a file; None where the file is gone."""
     try:
-        with open(path, "rb", opener=lambda name, flags: os.open(name, _READING)) as file:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, _READ_FLAGS)) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 return ForeignFile(path, "it is no file")
             data = file.read(LARGEST_FILE + 1)
@@ -219,7 +221,7 @@ def _read(path: Path) -> Entry | ForeignFile | None:
 
 
 def _without_secrets(report: Report, redact: Callable[[str], str]) -> Report:
-    """The report with the secrets in its texts masked. Raises OutboxError where one says what it is a report of."""
+    """The report with all secrets masked. Raises OutboxError where one is in the site, an id or an issue key."""
     with contextlib.suppress(ValidationError):
         masked = Report.model_validate(report.redacted(redact).model_dump())
         if (masked.site, masked.identity, masked.entity.issue_keys) == (
@@ -228,7 +230,7 @@ def _without_secrets(report: Report, redact: Callable[[str], str]) -> Report:
             report.entity.issue_keys,
         ):
             return masked
-    raise _unkept(
+    raise _not_kept(
         report,
         "the site, the pipeline, the environment or a key has a credential in its name, and none is ever stored",
         "name it without, or change the credential",
@@ -243,7 +245,7 @@ def _write(descriptor: int, data: bytes) -> None:
 
 
 def _sync(folder: Path) -> None:
-    """Have the name of a new file on the disk, too."""
+    """Write a folder to the disk, so that the name of a new file is not lost."""
     if sys.platform != "win32":  # a folder cannot be opened there
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -253,18 +255,21 @@ def _sync(folder: Path) -> None:
 
 
 def _lock(descriptor: int) -> bool:
-    """Hold a file, as long as it is open; False where somebody else does. Without locks a report may be sent twice."""
+    """Lock a file while it is open; False where another process has locked it.
+
+    True on a file system without locks: then a report may be sent twice.
+    """
     if sys.platform != "win32":
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         except OSError:
-            return True  # a file system that has none
+            return True
     return True
 
 
-def _unkept(report: Report, why: str, remedy: str) -> OutboxError:
+def _not_kept(report: Report, why: str, remedy: str) -> OutboxError:
     return OutboxError(Problem(f"{report.title} is not kept in the outbox", why, remedy))
 
 

@@ -1,4 +1,4 @@
-"""Delivering reports that others made: what the workers of a queue do, for the one site that the settings name."""
+"""Delivers reports that other processes made, as the workers of a queue do, to the site that the settings name."""
 
 from __future__ import annotations
 
@@ -9,56 +9,57 @@ from typing import Self, TypeVar
 from jira_ci_core.config.resolve import resolve
 from jira_ci_core.config.settings import PluginSettings
 from jira_ci_core.config.specs import setting_specs
-from jira_ci_core.delivery.session import Delivery
+from jira_ci_core.delivery.session import plan_delivery
+from jira_ci_core.delivery.site import make_site
 from jira_ci_core.errors import SettingsError
 from jira_ci_core.issue_keys import ANY_PROJECT
 from jira_ci_core.models import Receipt, Report
 from jira_ci_core.output.redaction import Secrets
 from jira_ci_core.plugins.loader import load, open_sources
-from jira_ci_core.reporting.builder import make_site
 
 M = TypeVar("M", bound=PluginSettings)
 
 
 class Sender:
-    """Signs in to one site and hands over reports in bulk, over HTTP; a context manager that closes its connections.
+    """Delivers reports in bulk over HTTP to one site; a context manager that closes its connections.
 
-    It stays signed in, and tries nothing again by itself: when to is the business of whoever has more to deliver.
+    It stays signed in between deliveries. A request that fails is not repeated: the caller decides when to try again.
     """
 
     def __init__(self, environ: Mapping[str, str], settings: Mapping[str, str] | None = None) -> None:
-        """`settings` are more of them, by their names in lower case, above those in `environ`. Opens no connection.
+        """`settings` go before those in `environ`; their names are in lower case. Sends no request yet.
 
-        Raises SettingsError, also where there is no credential that can be used, and PluginError.
+        Raises SettingsError, also where no credentials can be used, and PluginError.
         """
-        # Whoever takes from a queue must not put what it took into one.
+        # A worker that takes reports from a queue must not put them into one.
         flags = {**(settings or {}), "delivery": "http"}
         sources = replace(open_sources(environ, flags, Secrets()), defaults={"project": ANY_PROJECT})
-        self._runtime = load(sources)
-        self.site = make_site(self._runtime.settings)
-        self._delivery = Delivery(self._runtime, self.site, once=True)
-        self._delivery.check()
+        runtime = load(sources)
+        self.site = make_site(runtime.settings)
+        plan = plan_delivery(runtime, self.site, retries=False)
+        plan.check()
+        self._session = plan.open()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._delivery.__exit__(*exception)
+        self._session.close()
 
     def takes(self, report: Report) -> bool:
-        """Whether a report is for this site; nobody delivers one for a site that he is not configured for."""
+        """Whether this client is configured for the report's site."""
         return report.site.is_same(self.site)
 
     def deliver(self, reports: Sequence[Report]) -> Receipt:
-        """What became of each report, without any secret in it; they must all be for this site. Raises PluginError."""
-        self._delivery.http.restart()
-        return self._delivery.deliver(reports)
+        """Deliver reports, all for this site; the receipt has an outcome for each, no secrets. Raises PluginError."""
+        self._session.http.restart()
+        return self._session.deliver(reports)
 
 
 def read_settings(model: type[M], owner: str, environ: Mapping[str, str]) -> M:
-    """A plugin's own settings, for a program that is not started by `jira-ci`; `owner` is the plugin's name.
+    """A plugin's own settings, for a program that `jira-ci` does not start; `owner` is the plugin's name.
 
-    Raises SettingsError with everything that is wrong at once.
+    Raises SettingsError with all that is wrong.
     """
     settings, problems = resolve(model, setting_specs(model, owner), open_sources(environ, {}, Secrets()))
     if settings is None:

@@ -1,25 +1,27 @@
-"""Everything around the `deliver` hook: who signs in, what a delivery is given, what its answer must hold.
+"""How reports get to one site: a plan, made without touching the network, and the sessions that carry it out.
 
-Also what goes the same way without being a report: reading back, and deleting.
+A session calls the `deliver` hook: it says what a delivery is given, and what its answer must hold. It also reads back
+and deletes, which takes the same credentials.
 """
 
 from __future__ import annotations
 
-import copy
 import functools
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from jira_ci_core.delivery.credentials import choose_sign_in
-from jira_ci_core.delivery.policy import delivery_policy
+from jira_ci_core.delivery.policy import DeliveryPolicy, delivery_policy
 from jira_ci_core.errors import DeliveryError, SettingsError, SignInError
 from jira_ci_core.jira_api.addresses import Address, address_of
 from jira_ci_core.jira_api.stored import asking_problem, is_newer, read_entity, storage_problem
 from jira_ci_core.models import Outcome, Receipt, Report, Result, Site
 from jira_ci_core.net.connection import Connection, SignIn
 from jira_ci_core.net.preconnect import Preconnections
+from jira_ci_core.net.signed import send_signed
 from jira_ci_core.problem import Problem
 
 if TYPE_CHECKING:
@@ -31,75 +33,88 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Delivery:
-    """One step's delivery to one site; a context manager that closes its connections.
+@dataclass(frozen=True)
+class DeliveryPlan:
+    """Everything that is decided about delivering to one site; `open` makes as many sessions of it as are needed."""
 
-    Its making chooses the credentials and opens the connections that will be needed; nothing is sent before `deliver`.
-    """
+    runtime: Runtime
+    site: Site
+    policy: DeliveryPolicy
+    sign_in: SignIn | None = None
+    """The credentials to use; None where none can be used, and in a dry run."""
+    sign_in_error: SettingsError | None = None
+    """Why no credentials can be used."""
+    retries: bool = True
+    """Whether a request that fails is tried again."""
+    on_rate_limit: Callable[[float], None] | None = None
+    """Called after each 429, see `Http`."""
 
-    def __init__(
-        self,
-        runtime: Runtime,
-        site: Site,
-        *,
-        dry_run: bool = False,
-        once: bool = False,
-        on_rate_limit: Callable[[float], None] | None = None,
-        preconnections: Preconnections | None = None,
-    ) -> None:
-        """`once`: what fails is not tried again. `on_rate_limit` is told of each 429, see `Http`.
+    @property
+    def kind(self) -> str:
+        """The kind of the credentials; empty where there are none."""
+        return self.sign_in.kind if self.sign_in else ""
 
-        `preconnections` are connections that were opened ahead; those that are not needed are closed.
-
-        Raises SettingsError where CA_BUNDLE or DELIVERY cannot be used.
-        """
-        self._runtime = runtime
-        self._on_rate_limit = on_rate_limit
-        self._once = once
-        self.policy = delivery_policy(runtime.plugins, runtime.settings.delivery)
-        self.site = site
-        self._problem: SettingsError | None = None
-        self._sign_in: SignIn | None = None
-        if preconnections and preconnections.ca_bundle != runtime.network.ca_bundle:
-            preconnections.close()
-            preconnections = None
-        self._preconnections = preconnections or Preconnections(runtime.network.ca_bundle)
-        if dry_run:
-            return
-        plugins, settings = runtime.plugins, runtime.settings
-        offers = plugins.authenticate(site, settings)
-        try:
-            self._sign_in = choose_sign_in(plugins, offers, runtime.credentials, settings)
-        except SettingsError as error:
-            self._problem = error
-        self._open_early()
-
-    def with_settings(self, runtime: Runtime) -> Delivery:
-        """Another one with the same credentials, and with connections and a deadline of its own."""
-        other = copy.copy(self)
-        for made in ("http", "connection"):
-            vars(other).pop(made, None)
-        other._runtime, other._preconnections = runtime, Preconnections(runtime.network.ca_bundle)
-        other._open_early()
-        return other
-
-    def _open_early(self) -> None:
-        runtime = self._runtime
-        are_needed = self.policy.needs_sign_in and not runtime.network.proxies
-        self._preconnections.open(self._sign_in.hosts if self._sign_in and are_needed else ())
-
-    def fork(self) -> Delivery:
-        """Another delivery to the same site, for another thread: it connects and signs in for itself."""
-        other = copy.copy(self)
-        for own in ("http", "connection"):
-            vars(other).pop(own, None)
-        other._preconnections = Preconnections(self._runtime.network.ca_bundle)
-        return other
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The origins that a session may send requests to."""
+        return self.sign_in.hosts if self.sign_in else ()
 
     def check(self) -> None:
-        """Raise SettingsError where there is no credential that can be used, unless none is needed."""
-        if self._problem and self.policy.needs_sign_in:
-            raise self._problem
+        """Raise SettingsError where credentials are needed and none can be used."""
+        if self.sign_in_error and self.policy.needs_sign_in:
+            raise self.sign_in_error
+
+    def within(self, seconds: float) -> DeliveryPlan:
+        """The same plan with a DEADLINE of at most so many seconds."""
+        return replace(self, runtime=self.runtime.within(seconds))
+
+    def open(self, preconnections: Preconnections | None = None) -> Session:
+        """Make a session, with connections and a deadline of its own, and connect to the hosts that it will need.
+
+        `preconnections` are connections that were opened before; those that are not needed are closed. No request is
+        sent. Raises SettingsError where CA_BUNDLE cannot be used.
+        """
+        network = self.runtime.network
+        if preconnections and preconnections.ca_bundle != network.ca_bundle:
+            preconnections.close()
+            preconnections = None
+        connections = preconnections or Preconnections(network.ca_bundle)
+        connections.open(self.hosts if self.policy.needs_sign_in and not network.proxies else ())
+        return Session(self, connections)
+
+
+def plan_delivery(
+    runtime: Runtime,
+    site: Site,
+    *,
+    dry_run: bool = False,
+    retries: bool = True,
+    on_rate_limit: Callable[[float], None] | None = None,
+) -> DeliveryPlan:
+    """Choose how to deliver to a site and, except in a dry run, the credentials.
+
+    Raises SettingsError where DELIVERY cannot be used, and PluginError. That no credentials can be used is raised by
+    `DeliveryPlan.check`.
+    """
+    plugins, settings = runtime.plugins, runtime.settings
+    policy = delivery_policy(plugins, settings.delivery)
+    plan = DeliveryPlan(runtime, site, policy, retries=retries, on_rate_limit=on_rate_limit)
+    if dry_run:
+        return plan
+    offers = plugins.authenticate(site, settings)
+    try:
+        return replace(plan, sign_in=choose_sign_in(plugins, offers, runtime.credentials, settings))
+    except SettingsError as error:
+        return replace(plan, sign_in_error=error)
+
+
+class Session:
+    """Delivers reports to one site; a context manager that closes its connections. `DeliveryPlan.open` makes it."""
+
+    def __init__(self, plan: DeliveryPlan, connections: Preconnections) -> None:
+        self.plan = plan
+        self.site = plan.site
+        self._connections = connections
 
     def __enter__(self) -> Self:
         return self
@@ -108,43 +123,47 @@ class Delivery:
         self.close()
 
     def close(self) -> None:
-        """Close all connections; what is being sent ends with an error."""
-        self._preconnections.close()
+        """Close all connections; a request under way in another thread ends with an error."""
+        self._connections.close()
         if "http" in vars(self):
             self.http.close()
 
-    @property
-    def kind(self) -> str:
-        """Which kind of credentials is used; empty where none is."""
-        return self._sign_in.kind if self._sign_in else ""
-
     @functools.cached_property
     def http(self) -> Http:
-        """What to send requests with. Its deadline begins with its first request."""
+        """The HTTP client. Its deadline begins with its first request."""
         from jira_ci_core.net.client import Http
 
-        self._runtime.plugins.extend_timeout(self._runtime.network.deadline)
-        hosts = self._sign_in.hosts if self._sign_in else ()
-        network, secrets = self._runtime.network, self._runtime.secrets
-        return Http(network, secrets, hosts, self._preconnections, self._on_rate_limit, retries=not self._once)
+        plan, runtime = self.plan, self.plan.runtime
+        runtime.plugins.extend_timeout(runtime.network.deadline)
+        return Http(
+            runtime.network,
+            runtime.secrets,
+            plan.hosts,
+            self._connections,
+            plan.on_rate_limit,
+            retries=plan.retries,
+        )
 
     @functools.cached_property
     def connection(self) -> Connection:
-        """How to reach the site, signed in when it is first asked for.
+        """The connection to the site, signed in on first use.
 
         Raises SettingsError, SignInError, DeliveryError or PluginError where that fails.
         """
-        if self._sign_in is None:
-            assert self._problem is not None
-            raise self._problem
-        return self._runtime.plugins.connect(self._sign_in, self.http)
+        if self.plan.sign_in is None:
+            assert self.plan.sign_in_error is not None, "a dry run sends nothing"
+            raise self.plan.sign_in_error
+        return self.plan.runtime.plugins.connect(self.plan.sign_in, self.http)
 
     def deliver(self, reports: Sequence[Report]) -> Receipt:
-        """What became of each report. Raises PluginError, or SettingsError where nobody can deliver."""
-        plugins = self._runtime.plugins
+        """Deliver reports; the receipt holds an outcome for each, and no secret.
+
+        Raises PluginError, and SettingsError where no plugin delivers them.
+        """
+        plugins, settings = self.plan.runtime.plugins, self.plan.runtime.settings
         try:
             receipt = plugins.deliver(
-                tuple(reports), lambda: self.connection, self.http, self._runtime.settings, self.policy.left_out
+                tuple(reports), lambda: self.connection, self.http, settings, self.plan.policy.left_out
             )
         except (SignInError, DeliveryError) as error:
             receipt = Receipt.for_all(reports, Result.NOT_DELIVERED, *error.problems)
@@ -159,12 +178,12 @@ class Delivery:
         if len(receipt.outcomes) != len(reports):
             reason = f"answered {len(receipt.outcomes)} outcomes for {len(reports)} reports"
             raise plugins.failure(plugins.answered["deliver"], "deliver", reason)
-        return receipt.redacted(self._runtime.secrets.redact)
+        return receipt.redacted(self.plan.runtime.secrets.redact)
 
     def request(self, method: str, address: Address) -> requests.Response:
-        """Ask for what is at an address of the site, or have it deleted.
+        """Get or delete what is at an address of the site; returns an answer of Jira's, which may be 404.
 
-        Raises what `connection` raises, and DeliveryError where Jira says neither that it did nor "there is none".
+        Raises what `connection` raises, and DeliveryError for any other answer.
         """
         response = self.ask(method, address)
         problem = asking_problem(self.site.name, response.status_code, response.headers, response.text)
@@ -173,16 +192,11 @@ class Delivery:
         return response
 
     def ask(self, method: str, address: Address) -> requests.Response:
-        """What is answered, whatever it is; with a new token where the old one has expired. Raises as `connection`."""
-        url = address.at(self.connection)
-        response = self.http.request(method, url, auth=self.connection.auth)
-        if response.status_code == 401:
-            self.connection.renew()
-            response = self.http.request(method, url, auth=self.connection.auth)
-        return response
+        """Send a request to an address of the site; returns any answer. Raises what `connection` raises."""
+        return send_signed(self.http, self.connection, method, address.at(self.connection))
 
     def read_back(self, address: Address) -> dict[str, Any] | None:
-        """The build or deployment as Jira holds it, or None where it holds none (or does not show it yet).
+        """The build or deployment as Jira holds it; None where Jira holds none, or does not show it yet.
 
         Raises what `request` raises.
         """
@@ -190,15 +204,15 @@ class Delivery:
         return read_entity(self.site.name, response.status_code, response.headers, response.text)
 
     def verify(self, reports: Sequence[Report], receipt: Receipt) -> Receipt:
-        """Read back what was accepted until it shows or the deadline is over; where it does not, its outcome says so.
+        """Read each accepted report back until Jira shows it or the deadline is over; a missing one is a problem.
 
-        Jira stores asynchronously, and drops an update that is not newer than the one it has without a word.
+        Jira stores asynchronously, and silently drops an update that is not newer than the one it has.
         """
         outcomes = [
             self._verified(report, outcome) if outcome.result is Result.ACCEPTED else outcome
             for report, outcome in zip(reports, receipt.outcomes, strict=True)
         ]
-        return receipt.model_copy(update={"outcomes": tuple(outcomes)}).redacted(self._runtime.secrets.redact)
+        return receipt.model_copy(update={"outcomes": tuple(outcomes)}).redacted(self.plan.runtime.secrets.redact)
 
     def _verified(self, report: Report, outcome: Outcome) -> Outcome:
         waits = self.http.waits()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from jira_ci_core.clock import Clock, moment_of
 from jira_ci_core.config.settings import Settings
+from jira_ci_core.delivery.site import make_site
 from jira_ci_core.errors import SettingsError
 from jira_ci_core.models import (
     MOST_ASSOCIATIONS,
@@ -23,7 +24,6 @@ from jira_ci_core.models import (
     Pipeline,
     Reference,
     Report,
-    Site,
     State,
 )
 from jira_ci_core.plugins.manager import Plugins
@@ -58,20 +58,6 @@ def hint_at_deployment(pipeline: Pipeline, settings: Settings) -> None:
             pipeline.environment,
             pipeline.environment,
         )
-
-
-def make_site(settings: Settings) -> Site:
-    """The site of all reports of this step. Raises SettingsError where nothing says which it is."""
-    if settings.instance is None and settings.cloud_id is None:
-        raise SettingsError(
-            Problem(
-                "INSTANCE is not set",
-                "it says which Jira site to update",
-                "set INSTANCE to myorg for myorg.atlassian.net (PLUGIN_INSTANCE, JIRA_CI_INSTANCE or --instance); "
-                "with OAuth, CLOUD_ID alone will do",
-            )
-        )
-    return Site(url=settings.instance, cloud_id=settings.cloud_id)
 
 
 def make_reports(

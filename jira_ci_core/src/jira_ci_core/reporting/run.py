@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from jira_ci_core.clock import PROCESS_CLOCK, Clock
 from jira_ci_core.config.settings import Settings
-from jira_ci_core.delivery.session import Delivery
+from jira_ci_core.delivery.session import Session, plan_delivery
+from jira_ci_core.delivery.site import make_site
 from jira_ci_core.errors import ExitCode, JiraCiError
 from jira_ci_core.git.checkout import filled_from_checkout
 from jira_ci_core.models import NO_CI, FoundKey, Pipeline, Receipt, Report, Result, SkipReason
@@ -19,7 +20,7 @@ from jira_ci_core.output.redaction import Secrets
 from jira_ci_core.plugins.loader import Runtime, load, open_sources
 from jira_ci_core.plugins.manager import Plugins
 from jira_ci_core.problem import Problem
-from jira_ci_core.reporting.builder import hint_at_deployment, kind_of, make_reports, make_site
+from jira_ci_core.reporting.builder import hint_at_deployment, kind_of, make_reports
 from jira_ci_core.reporting.ranking import find_issue_keys
 from jira_ci_core.reporting.state import decide_state
 
@@ -96,17 +97,16 @@ def report(
 
     `preconnections` are those that are open already.
     """
-    site = make_site(runtime.settings)
-    with Delivery(runtime, site, dry_run=dry_run, preconnections=preconnections) as delivery:
-        return _report(runtime, delivery, dry_run, clock)
+    with plan_delivery(runtime, make_site(runtime.settings), dry_run=dry_run).open(preconnections) as session:
+        return _report(runtime, session, dry_run, clock)
 
 
-def _report(runtime: Runtime, delivery: Delivery, dry_run: bool, clock: Clock) -> RunResult:
+def _report(runtime: Runtime, session: Session, dry_run: bool, clock: Clock) -> RunResult:
     plugins, settings = runtime.plugins, runtime.settings
 
     facts = find(runtime)
     decision = decide_state(plugins, facts.pipeline, kind_of(settings), settings)
-    delivery.check()
+    session.plan.check()
 
     if not facts.keys:
         return finish(runtime, facts, (), no_key())
@@ -117,7 +117,7 @@ def _report(runtime: Runtime, delivery: Delivery, dry_run: bool, clock: Clock) -
     if dry_run:
         return RunResult(RunStatus.DRY_RUN, ExitCode.OK, facts.pipeline, facts.keys, reports)
 
-    return finish(runtime, facts, reports, send(runtime, delivery, reports))
+    return finish(runtime, facts, reports, send(runtime, session, reports))
 
 
 def find(runtime: Runtime) -> RunFacts:
@@ -133,17 +133,17 @@ def read_pipeline(plugins: Plugins, environ: Mapping[str, str]) -> Pipeline:
     return filled_from_checkout(pipeline, environ) if plugins.is_on("checkout") else pipeline
 
 
-def send(runtime: Runtime, delivery: Delivery, reports: tuple[Report, ...]) -> Receipt:
+def send(runtime: Runtime, session: Session, reports: tuple[Report, ...]) -> Receipt:
     """Deliver reports; where there is an outbox it holds them meanwhile."""
     folder = runtime.settings.outbox
-    receipt = _send_through_outbox(runtime, Path(folder), delivery, reports) if folder else delivery.deliver(reports)
-    return delivery.verify(reports, receipt) if runtime.settings.verify else receipt
+    receipt = _send_through_outbox(runtime, Path(folder), session, reports) if folder else session.deliver(reports)
+    return session.verify(reports, receipt) if runtime.settings.verify else receipt
 
 
-def _send_through_outbox(runtime: Runtime, folder: Path, delivery: Delivery, reports: tuple[Report, ...]) -> Receipt:
+def _send_through_outbox(runtime: Runtime, folder: Path, session: Session, reports: tuple[Report, ...]) -> Receipt:
     from jira_ci_core.delivery.outbox import Outbox, deliver_kept
 
-    return deliver_kept(Outbox(folder, runtime.secrets.redact), reports, delivery.deliver)
+    return deliver_kept(Outbox(folder, runtime.secrets.redact), reports, session.deliver)
 
 
 def no_key() -> Receipt:

@@ -21,60 +21,66 @@ if TYPE_CHECKING:
     from jira_ci_core.output.console import Console
 
 STANDARD_INPUT = "-"
-# Often enough to lay hands on garbage before it is much: unlike a step, this may run for hours.
+# Python's collector runs more often than in a report: a backfill may take hours, and must not grow.
 GARBAGE = 10_000, 10, 10
-WIDTH = 30
+BAR_WIDTH = 30
 
 
 @click.command(cls=SettingsCommand, short_help="Report many builds and deployments from a file.")
 @click.argument("file")
 @click.option(
-    "--checkpoint", type=Path, help="The file that tells how far it came; FILE.checkpoint, and none for standard input."
+    "--checkpoint",
+    type=Path,
+    help="The file that says how far a run has come; FILE.checkpoint by default, none for standard input.",
 )
 @click.option(
-    "--rejected", type=Path, help="The file for rejected lines; FILE.rejected, backfill.rejected for standard input."
+    "--rejected",
+    type=Path,
+    help="The file for rejected lines; FILE.rejected by default, backfill.rejected for standard input.",
 )
 @click.pass_context
 def backfill(ctx: click.Context, /, file: str, checkpoint: Path | None, rejected: Path | None) -> None:
     """Report the builds and deployments in FILE, one JSON object a line; - is standard input.
 
-    docs/backfill.md describes a line. Interrupted, run it again: it goes on where it stopped. Rejected lines are
-    told with their reasons, and go to a file. Neither PROJECT nor what CI knows matters here. Exit 1 where a line was
-    rejected, or not all were delivered.
+    docs/backfill.md describes a line. If it is interrupted, run the same command again: it resumes where it stopped.
+    Rejected lines are shown with their reasons, and written to a file. PROJECT and CI's variables are not used. Exits
+    with 1 where a line was rejected, or not all were delivered.
     """
     from jira_ci_core.backfill.checkpoint import Checkpoint
+    from jira_ci_core.backfill.rejected_lines import RejectedLines
     from jira_ci_core.backfill.run import backfill as deliver_all
-    from jira_ci_core.reporting.builder import make_site
+    from jira_ci_core.delivery.site import make_site
 
     gc.set_threshold(*GARBAGE)
     runtime = runtime_of(ctx, needs_project=False)
     console: Console = ctx.obj.console
-    if file != STANDARD_INPUT:
-        checkpoint = checkpoint or Path(f"{file}.checkpoint")
-    rejected = rejected or Path("backfill.rejected" if file == STANDARD_INPUT else f"{file}.rejected")
-    journal = Checkpoint(checkpoint, rejected, make_site(runtime.settings).name, runtime.secrets.redact)
+    checkpoint_path = checkpoint or (None if file == STANDARD_INPUT else Path(f"{file}.checkpoint"))
+    rejected_path = rejected or Path("backfill.rejected" if file == STANDARD_INPUT else f"{file}.rejected")
+    rejected_lines = RejectedLines(rejected_path, runtime.secrets.redact)
+    site = make_site(runtime.settings)
     with _open(file) as lines:
         progress = Progress(console, _size(lines))
         try:
-            summary = deliver_all(runtime, lines, journal, progress)
+            result = deliver_all(runtime, lines, Checkpoint(checkpoint_path, rejected_lines, site.name), progress)
         except KeyboardInterrupt:
             progress.end()
-            if checkpoint is not None and checkpoint.exists():
-                console.line(f"{checkpoint} tells how far it came; run the same command again to go on from there")
+            if checkpoint_path is not None and checkpoint_path.exists():
+                console.line(f"{checkpoint_path} tells how far it came; run the same command again to go on from there")
             raise
     progress.end()
-    _tell(console, summary, checkpoint, rejected)
-    is_well = summary.is_done and not (summary.rejected or summary.rejected_before)
-    ctx.exit(ExitCode.OK if is_well else ExitCode.JIRA)
+    _show(console, result, checkpoint_path, rejected_path)
+    is_success = result.is_done and not (result.rejected or result.rejected_before)
+    ctx.exit(ExitCode.OK if is_success else ExitCode.JIRA)
 
 
 class Progress:
-    """A bar on a terminal, elsewhere a line once in a while."""
+    """Shows how far a backfill is: as a bar on a terminal, elsewhere as a line now and then."""
 
     SECONDS = 0.2, 10.0
+    """Between two updates, on a terminal and elsewhere."""
 
     def __init__(self, console: Console, size: int, stream: TextIO | None = None) -> None:
-        """`size` is that of the file in bytes, 0 where it is not known."""
+        """`size` is the size of the file in bytes; 0 where it is unknown."""
         self._console = console
         self._size = size
         self._stream = stream or sys.stderr
@@ -83,49 +89,48 @@ class Progress:
         self._next = time.monotonic() + self._every
         self._shown = ""
 
-    def __call__(self, summary: BackfillResult) -> None:
-        """Show how far it is, if it is time."""
+    def __call__(self, result: BackfillResult) -> None:
+        """Show the result so far, unless that was done a moment ago."""
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + self._every
-        share = min(1.0, summary.read_to.offset / self._size) if self._size else 0.0
-        text = f"line {summary.read_to.line:,}{f' ({share:.0%})' if self._size else ''}, {figures(summary)}"
+        share = min(1.0, result.position.offset / self._size) if self._size else 0.0
+        text = f"line {result.position.line:,}{f' ({share:.0%})' if self._size else ''}, {figures(result)}"
         if not self._is_terminal:
             self._console.line(text)
             return
-        bar = f"[{'#' * int(share * WIDTH):<{WIDTH}}] " if self._size else ""
-        self._show(bar + text)
+        bar = f"[{'#' * int(share * BAR_WIDTH):<{BAR_WIDTH}}] " if self._size else ""
+        self._draw(bar + text)
 
     def end(self) -> None:
-        """Leave the line to what comes next."""
+        """Clear the bar, so that the next output begins on an empty line."""
         if self._shown:
-            self._show("")
+            self._draw("")
             self._stream.write("\r")
 
-    def _show(self, text: str) -> None:
+    def _draw(self, text: str) -> None:
         self._stream.write("\r" + text.ljust(len(self._shown)))
         self._stream.flush()
         self._shown = text
 
 
-def figures(summary: BackfillResult) -> str:
-    """What became of the lines, in numbers."""
-    return f"{summary.delivered:,} delivered, {summary.rejected:,} rejected"
+def figures(result: BackfillResult) -> str:
+    return f"{result.delivered:,} delivered, {result.rejected:,} rejected"
 
 
-def _tell(console: Console, summary: BackfillResult, checkpoint: Path | None, rejected: Path) -> None:
-    for number, reason in summary.rejections:
+def _show(console: Console, result: BackfillResult, checkpoint: Path | None, rejected: Path) -> None:
+    for number, reason in result.rejections:
         console.line(f"rejected: line {number}: {reason}")
-    if summary.rejected > len(summary.rejections):
-        console.line(f"and {summary.rejected - len(summary.rejections):,} more")
-    if summary.unknown_issue_keys:
-        console.line(f"warning: Jira does not know some issues: {', '.join(summary.unknown_issue_keys)}, …")
-    since = f" since line {summary.begun_at.line:,}, where an earlier run stopped" if summary.begun_at.line else ""
-    before = f", which rejected {summary.rejected_before:,} before" if summary.rejected_before else ""
-    where = f"; the rejected lines are in {rejected}" if summary.rejected or summary.rejected_before else ""
-    console.line(figures(summary) + since + before + where)
-    console.problems(summary.problems)
-    if not summary.is_done:
+    if result.rejected > len(result.rejections):
+        console.line(f"and {result.rejected - len(result.rejections):,} more")
+    if result.unknown_issue_keys:
+        console.line(f"warning: Jira does not know some issues: {', '.join(result.unknown_issue_keys)}, …")
+    since = f" since line {result.resumed_at.line:,}, where an earlier run stopped" if result.resumed_at.line else ""
+    before = f", which rejected {result.rejected_before:,} before" if result.rejected_before else ""
+    where = f"; the rejected lines are in {rejected}" if result.rejected or result.rejected_before else ""
+    console.line(figures(result) + since + before + where)
+    console.problems(result.problems)
+    if not result.is_done:
         kept = f"; {checkpoint} tells how far it came, and the same command goes on from there" if checkpoint else ""
         console.line(f"not all was delivered{kept}")
 

@@ -1,4 +1,4 @@
-"""`jira-ci gate`: whether Jira lets a deployment go on."""
+"""`jira-ci gate`: waits until Jira allows or prevents a deployment."""
 
 from __future__ import annotations
 
@@ -16,18 +16,19 @@ from jira_ci_core.errors import ExitCode
 def gate(ctx: click.Context, /) -> None:
     """Ask Jira for the gate of a deployment to ENVIRONMENT_NAME, and wait for the verdict, at most GATE_TIMEOUT.
 
-    Exit 0 where it is allowed, 4 where it is prevented, 5 where the gate expired, 6 where there is no verdict in time.
+    Exits with 0 if the deployment is allowed, 4 if it is prevented, 5 if the gate expired, 6 if there is no verdict in
+    time.
     """
     from jira_ci_core.cli import render
-    from jira_ci_core.gate import ask
+    from jira_ci_core.gate import wait_for_verdict
     from jira_ci_core.reporting.run import NO_KEY
 
     console = ctx.obj.console
     runtime = runtime_of(ctx)
-    verdict = ask(runtime)
+    verdict = wait_for_verdict(runtime)
     problems = verdict.problems or ((NO_KEY,) if verdict.status == "skipped" else ())
     if ctx.obj.wants_json:
-        told = {
+        verdict_as_json = {
             "ending": verdict.status,
             "exit_code": int(verdict.exit_code),
             "deployment": verdict.title or None,
@@ -35,7 +36,7 @@ def gate(ctx: click.Context, /) -> None:
             "seconds": round(verdict.seconds, 3),
             "problems": render.problems_as_json(problems),
         }
-        console.output(json.dumps(told))
+        console.output(json.dumps(verdict_as_json))
     elif not problems:
         console.line(f"Jira allows {verdict.title}")
     console.problems(problems, "warning" if verdict.exit_code is ExitCode.OK else "error")

@@ -1,4 +1,4 @@
-"""`jira-ci run -- ./deploy.sh`: a command between two reports."""
+"""`jira-ci run -- ./deploy.sh`: runs a command between two reports."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from jira_ci_core.errors import ExitCode
 
 
 class WrappingCommand(SettingsCommand):
-    """A command that takes another one behind `--`, of which not a word is read as its own."""
+    """A command that takes another one after `--`, and parses none of its words."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Take apart what is mine and what is not."""
+        """Parse the arguments before `--`, and keep those after it as they are."""
         place = args.index("--") if "--" in args else len(args)
         rest = super().parse_args(ctx, args[:place])
         ctx.params["command"] = tuple(args[place + 1 :])
@@ -24,17 +24,17 @@ class WrappingCommand(SettingsCommand):
         return rest
 
     def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
-        """Show where the other command stands."""
+        """Add the other command to the usage line."""
         return [*super().collect_usage_pieces(ctx), "-- COMMAND [ARGUMENTS]..."]
 
 
 @click.command(cls=WrappingCommand, short_help="Run a command, and tell Jira that it runs and how it ended.")
-@click.option("--strict", is_flag=True, help="Exit 1 where the command succeeded and something was wrong with Jira.")
+@click.option("--strict", is_flag=True, help="Exit with 1 if the command succeeded and reporting it to Jira failed.")
 @click.pass_context
 def run(ctx: click.Context, /, strict: bool, command: tuple[str, ...]) -> None:
     """Run a command: Jira shows it in progress, and then as successful, failed or cancelled.
 
-    Ends with the status of the command, whatever happens with Jira.
+    Exits with the status of the command, whatever happens with Jira.
     """
     from jira_ci_core.cli import render
     from jira_ci_core.command_run.run import run_command
@@ -42,15 +42,15 @@ def run(ctx: click.Context, /, strict: bool, command: tuple[str, ...]) -> None:
 
     console = ctx.obj.console
 
-    def tell(result: RunResult) -> None:
+    def show_result(result: RunResult) -> None:
         for line in render.lines_of(result):
             console.line(line)
         console.problems(
             render.problems_of(result), "error" if strict and result.exit_code is not ExitCode.OK else "warning"
         )
 
-    # Standard output is the command's: what plugins say there might be taken for a part of what it prints.
+    # Standard output belongs to the command: what plugins print there would be mistaken for its output.
     with contextlib.redirect_stdout(sys.stderr):
         runtime = runtime_of(ctx)
-        ran = run_command(runtime, command, tell, lambda problem: console.problems([problem]))
-    ctx.exit(ExitCode.JIRA if strict and ran.status == 0 and not ran.is_told else ran.status)
+        result = run_command(runtime, command, show_result, lambda problem: console.problems([problem]))
+    ctx.exit(ExitCode.JIRA if strict and result.status == 0 and not result.is_reported else result.status)

@@ -1,4 +1,4 @@
-"""`jira-ci show` and `jira-ci delete`: what Jira holds of this run."""
+"""`jira-ci show` and `jira-ci delete`: the builds and deployments of this run in Jira."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 def show(ctx: click.Context, /) -> None:
     """Show what Jira holds of this run: its build, or with ENVIRONMENT_NAME its deployments, as JSON.
 
-    Which run that is comes from CI, or from PIPELINE and RUN_NUMBER. Exit 1 where Jira holds nothing.
+    The run is the one that CI describes, or that PIPELINE and RUN_NUMBER name. Exits with 1 if Jira holds nothing.
     """
-    from jira_ci_core.delivery.session import Delivery
-    from jira_ci_core.reporting.builder import make_site
+    from jira_ci_core.delivery.session import plan_delivery
+    from jira_ci_core.delivery.site import make_site
 
     runtime = runtime_of(ctx, needs_project=False)
     is_missing = False
-    with Delivery(runtime, make_site(runtime.settings)) as delivery:
+    with plan_delivery(runtime, make_site(runtime.settings)).open() as session:
         for title, address in addresses(runtime).items():
-            entity = delivery.read_back(address)
+            entity = session.read_back(address)
             if entity is None:
                 is_missing = True
-                ctx.obj.console.line(f"{delivery.site.name} holds no {title}, or does not show it yet")
+                ctx.obj.console.line(f"{session.site.name} holds no {title}, or does not show it yet")
             else:
                 ctx.obj.console.output(json.dumps(entity, indent=2, ensure_ascii=False))
     ctx.exit(ExitCode.JIRA if is_missing else ExitCode.OK)
@@ -46,17 +46,17 @@ def show(ctx: click.Context, /) -> None:
     "selected",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Delete all builds and deployments that were reported with it (PROPERTIES); several must all match.",
+    help="Delete all builds and deployments reported with this property (PROPERTIES); several must all match.",
 )
 @click.pass_context
 def delete(ctx: click.Context, /, selected: tuple[str, ...]) -> None:
     """Delete what Jira holds of this run: its build, or with ENVIRONMENT_NAME its deployments.
 
-    Which run that is comes from CI, or from PIPELINE and RUN_NUMBER. Issues are not touched.
+    The run is the one that CI describes, or that PIPELINE and RUN_NUMBER name. Issues are not touched.
     """
-    from jira_ci_core.delivery.session import Delivery
+    from jira_ci_core.delivery.session import plan_delivery
+    from jira_ci_core.delivery.site import make_site
     from jira_ci_core.jira_api.addresses import properties_address
-    from jira_ci_core.reporting.builder import make_site
 
     pairs = dict(_pair(text) for text in selected)
     runtime = runtime_of(ctx, needs_project=False)
@@ -65,14 +65,14 @@ def delete(ctx: click.Context, /, selected: tuple[str, ...]) -> None:
         if pairs
         else addresses(runtime)
     )
-    with Delivery(runtime, make_site(runtime.settings)) as delivery:
+    with plan_delivery(runtime, make_site(runtime.settings)).open() as session:
         for title, address in chosen.items():
-            delivery.request("DELETE", address)
-            ctx.obj.console.line(f"{delivery.site.name} deletes {title}")
+            session.request("DELETE", address)
+            ctx.obj.console.line(f"{session.site.name} deletes {title}")
 
 
 def addresses(runtime: Runtime) -> dict[str, Address]:
-    """What this run reports, by what people call it: where each is."""
+    """The address of each entity that this run reports, by its title."""
     from jira_ci_core.jira_api.addresses import build_address, deployment_address
     from jira_ci_core.reporting.builder import kind_of, make_environments
     from jira_ci_core.reporting.identity import pipeline_id, run_number

@@ -1,0 +1,66 @@
+"""A plan for delivering to a site, and the sessions that are made of it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from jira_ci_core import SettingsError, Site
+from jira_ci_core.delivery.session import plan_delivery
+
+OAUTH = {"PLUGIN_CLIENT_ID": "an-id-0001", "PLUGIN_CLIENT_SECRET": "hunter2222"}
+SITE = Site(url="https://acme.atlassian.net")
+
+
+@pytest.fixture
+def runtime(loaded, least):
+    return loaded(least | OAUTH | {"PLUGIN_DEADLINE": "30"})
+
+
+class TestPlan:
+    def test_it_cannot_be_changed(self, runtime):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            plan_delivery(runtime, SITE).site = None
+
+    def test_it_is_made_without_the_http_library(self, runtime, monkeypatch):
+        monkeypatch.delattr("jira_ci_core.net.client.Http")
+        assert plan_delivery(runtime, SITE).kind == "oauth"
+
+    def test_it_names_the_hosts_that_its_sessions_may_ask(self, runtime):
+        assert "https://api.atlassian.com" in plan_delivery(runtime, SITE).hosts
+
+    def test_a_dry_run_needs_no_credentials(self, loaded, least):
+        plan = plan_delivery(loaded(least), SITE, dry_run=True)
+        plan.check()
+        assert (plan.kind, plan.hosts) == ("", ())
+
+    def test_missing_credentials_are_an_error_only_when_it_is_checked(self, loaded, least):
+        plan = plan_delivery(loaded(least), SITE)
+        with pytest.raises(SettingsError, match="there are no credentials"):
+            plan.check()
+
+    def test_a_delivery_that_is_not_installed_is_an_error_at_once(self, loaded, least):
+        with pytest.raises(SettingsError, match="DELIVERY names magic"):
+            plan_delivery(loaded(least | {"PLUGIN_DELIVERY": "magic"}), SITE, dry_run=True)
+
+
+class TestSessions:
+    def test_each_has_a_client_and_a_deadline_of_its_own(self, runtime):
+        plan = plan_delivery(runtime, SITE)
+        with plan.open() as first, plan.open() as second:
+            assert first.http is not second.http
+            first.http.close()
+            assert first.http.remaining() == 0
+            assert 20 < second.http.remaining() <= 30
+
+    @pytest.mark.parametrize(("seconds", "remaining"), [(2, 2), (99, 30)])
+    def test_a_plan_within_some_seconds_has_sessions_with_that_deadline_at_most(self, runtime, seconds, remaining):
+        plan = plan_delivery(runtime, SITE)
+        assert plan.within(seconds).open().http.remaining() == pytest.approx(remaining, abs=1)
+        assert plan.open().http.remaining() == pytest.approx(30, abs=1)
+
+    def test_one_that_sent_nothing_is_closed_without_having_a_client(self, runtime):
+        with plan_delivery(runtime, SITE).open() as session:
+            pass
+        assert "http" not in vars(session)

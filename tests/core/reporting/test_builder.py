@@ -9,7 +9,7 @@ from hypothesis import given, strategies as st
 
 from jira_ci_core import Build, Deployment, FoundKey, KeyPlace, Kind, SettingsError, State
 from jira_ci_core.clock import Clock
-from jira_ci_core.jira_api import entity_payload
+from jira_ci_core.jira_api.bulk import entity_payload
 from jira_ci_core.reporting.builder import hint_at_deployment, kind_of, make_reports
 from jira_ci_core.reporting.ranking import MOST_KEYS, cut_at_most, find_issue_keys, rank
 from jira_ci_sandbox import contract

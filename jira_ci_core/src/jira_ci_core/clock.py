@@ -12,7 +12,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock:
-    """Hands out `updateSequenceNumber`s: milliseconds since the epoch, each higher than the last.
+    """Makes `updateSequenceNumber`s: milliseconds since the epoch, each higher than the last.
 
     Jira ignores an update whose number is not higher than the stored one, so one process shares one clock.
     """
@@ -23,7 +23,7 @@ class Clock:
         self._lock = threading.Lock()
 
     def next_sequence(self) -> int:
-        """A number that was never handed out before."""
+        """The next number, which no call returned before."""
         with self._lock:
             self._last = max(self._nanoseconds() // 1_000_000, self._last + 1)
             return self._last
@@ -34,7 +34,7 @@ class Clock:
 
 
 def moment_of(text: str) -> datetime | None:
-    """What a CI writes for a time: seconds or milliseconds since the epoch, or ISO 8601 with an offset; else None."""
+    """The time that a CI writes: seconds or milliseconds since the epoch, or ISO 8601 with an offset; else None."""
     if re.fullmatch("[0-9]{9,11}", text):
         return _EPOCH + timedelta(seconds=int(text))
     if re.fullmatch("[0-9]{12,14}", text):

@@ -303,7 +303,7 @@ class Deployment(_Entity):
 
 
 class Report(Model):
-    """One build or deployment, for one site: all that whoever delivers it needs, and no credential."""
+    """One build or deployment for one site: everything that a delivery needs, and no credential."""
 
     site: Site
     entity: Annotated[Build | Deployment, Field(discriminator="kind")]

@@ -1,4 +1,4 @@
-"""What a user is told of anything that went wrong, in three parts: what happened, why, what to do."""
+"""What a user is told where something went wrong: what happened, why, what to do."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that went wrong, in the three parts every message to a user has."""
+    """One thing that went wrong, in the three parts that every message to a user has."""
 
     what: str
     why: str
     remedy: str
 
     def redacted(self, redact: Callable[[str], str]) -> Problem:
-        """The same without what `redact` takes out of a text: secrets."""
+        """The same with `redact`, which masks secrets, applied to each part."""
         return Problem(redact(self.what), redact(self.why), redact(self.remedy))
 
     def lines(self, kind: str = "error") -> tuple[str, str, str]:
@@ -24,5 +24,5 @@ class Problem:
 
 
 def bug(error: Exception) -> Problem:
-    """What to say of an error that nobody expected."""
+    """What to say of an unexpected error."""
     return Problem("jira-ci itself failed", f"{type(error).__name__}: {error}", "this is a bug; please report it")

@@ -105,9 +105,11 @@ class Watchdog:
 
 def report_hang(call: str) -> None:
     """Write the error past the log and `sys.stderr`: the plugin that hangs may hold their locks."""
-    text = (
-        f"error: {call} does not come back\n"
-        "  why: it took longer than PLUGIN_TIMEOUT allows\n"
-        "  do:  tell its authors, leave it out with DISABLE_PLUGINS, or allow it more with PLUGIN_TIMEOUT\n"
+    from jira_ci_core.problem import Problem
+
+    problem = Problem(
+        f"{call} does not come back",
+        "it took longer than PLUGIN_TIMEOUT allows",
+        "tell its authors, leave it out with DISABLE_PLUGINS, or allow it more with PLUGIN_TIMEOUT",
     )
-    os.write(2, text.encode(errors="backslashreplace"))
+    os.write(2, "".join(f"{line}\n" for line in problem.lines()).encode(errors="backslashreplace"))

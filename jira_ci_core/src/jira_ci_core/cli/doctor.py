@@ -1,4 +1,4 @@
-"""Checks settings, credentials and reachability one by one, with a remedy for each failure."""
+"""`jira-ci doctor`: checks settings, credentials and reachability one by one, with a remedy for each failure."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from jira_ci_core.reporting.state import decide_state
 
 T = TypeVar("T")
 
-# Nobody has a pipeline of that name, so reading it back says "not found" to those who may read, and no more.
-NOBODYS = {
+# No pipeline has this name, so Jira answers "not found" to credentials that may read, and refuses others.
+ABSENT = {
     Kind.BUILD: build_address("jira-ci-doctor", 0),
     Kind.DEPLOYMENT: deployment_address("jira-ci-doctor", "none", 0),
 }
 
 
 def examine(sources: Sources, plugins: Plugins, console: Console) -> ExitCode:
-    """Tell the state of each thing that a report needs; the exit code is that of the first failure."""
+    """Check everything that a report needs; the exit code is that of the first failure."""
     examination = _Examination(console)
     runtime = examination.step("settings and plugins", lambda: load(sources, plugins), _runtime)
     if runtime is None:
@@ -65,7 +65,7 @@ class _Examination:
         self.exit_code = ExitCode.OK
 
     def step(self, what: str, check: Callable[[], T], told: Callable[[T], str]) -> T | None:
-        """Do one check and tell how it went; answers what was found, or None."""
+        """Make one check and print its result; returns what it found, or None."""
         try:
             found = check()
         except JiraCiError as error:
@@ -97,7 +97,7 @@ def _credentials(runtime: Runtime, site: Site) -> Session:
 
 
 def _ask(delivery: Session, kind: Kind) -> str:
-    """Sign in and read back something that is not there: that needs the token, the site and the permission."""
+    """Sign in and read back something absent: that needs the token, the site and the permission."""
     with delivery:
-        delivery.request("GET", NOBODYS[kind])
+        delivery.request("GET", ABSENT[kind])
     return f"{delivery.site.name} answers"

@@ -1,4 +1,4 @@
-"""What is known of this run, and where each fact comes from: what `jira-ci explain` shows."""
+"""`jira-ci explain`: what is known of this run, and where each fact comes from."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jira_ci_core.reporting.identity import ordered_number
 from jira_ci_core.reporting.run import read_pipeline
 
 FACTS = tuple(name for name in Pipeline.model_fields if name not in ("ci", "publishes_status", "origins"))
-# Settings that stand in for a fact, where they are set.
+# Settings that replace a fact.
 INSTEAD = "pipeline", "run_number", "link", "state", "environment_name"
 
 LONGEST_SHOWN = 200
@@ -22,7 +22,7 @@ LONGEST_SHOWN = 200
 
 @dataclass(frozen=True)
 class Explanation:
-    """The run as the readers know it, and what settings say instead."""
+    """The run as readers see it, and what settings say instead."""
 
     pipeline: Pipeline
     reader: str | None
@@ -39,7 +39,7 @@ class Explanation:
 
     @property
     def hints(self) -> tuple[str, ...]:
-        """What has to be set that nobody says."""
+        """What has to be set, since neither CI nor a setting says it."""
         it = self.pipeline
         orderless = it.number and ordered_number(it.number) is None
         hints = (

@@ -1,9 +1,10 @@
-"""The ending of a run in words, and as JSON."""
+"""The result of a run in words and as JSON."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jira_ci_core.errors import ExitCode
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
 
 
 def lines_of(result: RunResult) -> list[str]:
-    """What people are told of a run."""
+    """The lines that people read."""
     lines = []
     if result.keys and result.status is not RunStatus.SKIPPED:
         lines.append("issue keys:")
-        lines += [f"  {found.key}  {found.source}{_by(found.plugin)}" for found in result.keys]
+        lines += [f"  {found.key}  {found.source}{_found_by(found.plugin)}" for found in result.keys]
     if result.status is RunStatus.DRY_RUN:
         lines.append(f"this would be sent to {result.reports[0].site.name}, and nothing is (dry run):")
         return lines + json.dumps(bulk_request(result.reports), indent=2, ensure_ascii=False).splitlines()
@@ -37,7 +38,7 @@ def lines_of(result: RunResult) -> list[str]:
             lines.append(f"{report.title} ({state}) is queued for {site}")
         elif outcome.kept:
             lines.append(f"warning: {report.title} ({state}) is kept in {outcome.kept}, for `jira-ci outbox flush`")
-    return lines + _not_known(result.receipt)
+    return lines + _unknown(result.receipt)
 
 
 def problems_of(result: RunResult) -> tuple[Problem, ...]:
@@ -48,8 +49,8 @@ def problems_of(result: RunResult) -> tuple[Problem, ...]:
 
 
 def as_json(result: RunResult) -> str:
-    """The ending for programs; docs/outputs.md describes it."""
-    return json.dumps(_ending(result))
+    """The JSON that programs read; docs/outputs.md describes it."""
+    return json.dumps(_result(result))
 
 
 def error_as_json(exit_code: ExitCode, problems: Sequence[Problem]) -> str:
@@ -57,9 +58,9 @@ def error_as_json(exit_code: ExitCode, problems: Sequence[Problem]) -> str:
     return json.dumps(_error(exit_code, problems))
 
 
-def sites_as_json(told: Sequence[SiteResult]) -> str:
-    """The endings of several sites for programs: that of the worst as a whole, and each by the site's name."""
-    results = {one.site: _ending(one.result) if one.result else _error(one.exit_code, one.problems) for one in told}
+def sites_as_json(of_sites: Sequence[SiteResult]) -> str:
+    """The results of several sites: the worst one as a whole, and each by the site's name."""
+    results = {one.site: _result(one.result) if one.result else _error(one.exit_code, one.problems) for one in of_sites}
     worst = max(results.values(), key=lambda result: result["exit_code"])
     problems = [problem for result in results.values() for problem in result["problems"]]
     return json.dumps(
@@ -67,7 +68,7 @@ def sites_as_json(told: Sequence[SiteResult]) -> str:
     )
 
 
-def _ending(result: RunResult) -> dict[str, Any]:
+def _result(result: RunResult) -> dict[str, Any]:
     summary = Summary.of(result.reports, result.receipt)
     return {
         "ending": result.status.value,
@@ -94,10 +95,10 @@ def _error(exit_code: ExitCode, problems: Sequence[Problem]) -> dict[str, Any]:
 
 def problems_as_json(problems: Sequence[Problem]) -> list[dict[str, str]]:
     """Problems as plain data."""
-    return [{"what": problem.what, "why": problem.why, "remedy": problem.remedy} for problem in problems]
+    return [dict(vars(problem)) for problem in problems]
 
 
-def _by(plugin: str) -> str:
+def _found_by(plugin: str) -> str:
     return f" ({plugin})" if plugin not in ("", "keys") else ""
 
 
@@ -106,10 +107,10 @@ def _skipped(result: RunResult) -> list[str]:
         return [f"skipped: {result.receipt.skipped}"]
     if result.exit_code is not ExitCode.OK:
         return []
-    return [f"warning: {NO_KEY.what}, so nothing was sent", f"  why: {NO_KEY.why}", f"  do:  {NO_KEY.remedy}"]
+    return [*replace(NO_KEY, what=f"{NO_KEY.what}, so nothing was sent").lines("warning")]
 
 
-def _not_known(receipt: Receipt) -> list[str]:
+def _unknown(receipt: Receipt) -> list[str]:
     accepted = any(outcome.result is Result.ACCEPTED for outcome in receipt.outcomes)
     lines = []
     if receipt.unknown_issue_keys and accepted:

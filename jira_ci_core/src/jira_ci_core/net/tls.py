@@ -1,4 +1,4 @@
-"""What connections are made safe with."""
+"""The TLS context of all connections."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SYSTEM = "system"
 
 
 def tls_context(bundle: str | None) -> ssl.SSLContext:
-    """TLS 1.2 or newer, and only whoever a certificate authority vouches for.
+    """A context for TLS 1.2 or newer that checks certificates and host names.
 
     `bundle` is CA_BUNDLE: a file, a folder, "system", or None for the authorities that Mozilla trusts (`certifi`).
     Raises SettingsError where it cannot be used.
@@ -28,7 +28,7 @@ def tls_context(bundle: str | None) -> ssl.SSLContext:
             context.load_verify_locations(authorities)
     except FileNotFoundError:
         raise _unusable(bundle, f"there is no file or folder {authorities}") from None
-    except OSError as error:  # what ssl raises is one, too
+    except OSError as error:  # which `ssl.SSLError` is
         raise _unusable(bundle, f"it holds no certificate that can be read ({error.strerror})") from None
     return context
 

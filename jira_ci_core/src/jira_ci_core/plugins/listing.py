@@ -1,4 +1,4 @@
-"""What is installed, in words and as JSON: what `jira-ci plugins` shows."""
+"""What `jira-ci plugins` shows, in words and as JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jira_ci_core.plugins.validation import HOOK_PREFIX, HOOKS
 
 
 def lines_of(plugins: Sequence[InstalledPlugin]) -> list[str]:
-    """One plugin after the other, for people."""
+    """The plugins for people."""
     lines = [f"contract version {CONTRACT_VERSION}"]
     for plugin in plugins:
         lines.append(f"{plugin.name}  {plugin.state}{f': {plugin.reason}' if plugin.reason else ''}")
@@ -51,12 +51,12 @@ def hook_lines(hooks: Sequence[dict[str, Any]]) -> list[str]:
         rule = "the first answer wins" if hook["first_answer_wins"] else "all are called"
         lines.append(f"{hook['name']}({', '.join(hook['arguments'])})")
         lines.append(f"  {hook['promise']}")
-        lines.append(f"  {rule}: {', '.join(hook['plugins']) or 'nobody'}")
+        lines.append(f"  {rule}: {', '.join(hook['plugins']) or 'no plugin'}")
     return lines
 
 
 def as_json(plugins: Sequence[InstalledPlugin], hooks: Sequence[dict[str, Any]]) -> str:
-    """All of it, for programs."""
+    """Plugins and contract for programs."""
     return json.dumps(
         {
             "contract_version": CONTRACT_VERSION,

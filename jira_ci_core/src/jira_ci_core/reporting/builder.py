@@ -1,4 +1,4 @@
-"""Making the builds and deployments that are reported, from what is known of the run."""
+"""Makes the builds and deployments to report, from what is known of the run."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def kind_of(settings: Settings) -> Kind:
 
 
 def hint_at_deployment(pipeline: Pipeline, settings: Settings) -> None:
-    """Say how to report a deployment where CI knows of one and the settings do not: it is never one by itself."""
+    """Log how to report a deployment where CI names an environment; that alone never makes a build one."""
     if pipeline.environment and not settings.environment_name:
         log.info(
             "%s says that this run deploys to %s; a build is reported. Set ENVIRONMENT_NAME=%s to report a deployment",
@@ -103,7 +103,7 @@ def make_reports(
 
 
 def make_environments(plugins: Plugins, pipeline: Pipeline, settings: Settings) -> list[Environment]:
-    """The environments that ENVIRONMENT_NAME names. Raises SettingsError where several are to have one id."""
+    """The environments that ENVIRONMENT_NAME names. Raises SettingsError where several would share one id."""
     names = settings.environment_name
     if settings.environment_id and len(names) > 1:
         raise SettingsError(
@@ -122,7 +122,7 @@ def make_environments(plugins: Plugins, pipeline: Pipeline, settings: Settings) 
         id = settings.environment_id or (mapped.id if mapped else None) or environment_id(name)
         type = (
             typed
-            or (pipeline.environment_type if _is_of_ci(name, pipeline) else None)
+            or (pipeline.environment_type if _is_environment_of_ci(name, pipeline) else None)
             or (mapped.type if mapped else EnvironmentType.UNMAPPED)
         )
         found.setdefault(id, Environment(id=stable_id(id), name=name, type=type))
@@ -142,7 +142,7 @@ def _label(pipeline: Pipeline, settings: Settings) -> str | None:
 
 
 def _duration(pipeline: Pipeline, state: State, settings: Settings, now: datetime) -> int | None:
-    """In seconds: DURATION, or how long it is since the job began, for a deployment that has ended."""
+    """The seconds that a deployment took: DURATION, or the time since the job began, once it has ended."""
     if settings.duration is not None:
         return settings.duration
     began = moment_of(pipeline.started or "") if state not in UNFINISHED else None
@@ -150,7 +150,7 @@ def _duration(pipeline: Pipeline, state: State, settings: Settings, now: datetim
 
 
 def _beside_services(keys: tuple[str, ...], settings: Settings) -> tuple[str, ...]:
-    """Those keys that Jira takes beside the services."""
+    """The keys that Jira takes together with the services."""
     room = MOST_ASSOCIATIONS - len(settings.service_ids)
     if len(keys) > room:
         log.warning(
@@ -162,7 +162,7 @@ def _beside_services(keys: tuple[str, ...], settings: Settings) -> tuple[str, ..
 
 
 def _tests(state: State, settings: Settings) -> CountedTests | None:
-    """The tests of a build that has ended; before that, the files may be those of an earlier run."""
+    """The tests of a build that has ended. Before that, the files may be those of an earlier run."""
     if not settings.test_results or state in UNFINISHED:
         return None
     from jira_ci_core.reporting.test_results import count_tests
@@ -170,7 +170,7 @@ def _tests(state: State, settings: Settings) -> CountedTests | None:
     return count_tests(settings.test_results, Path())
 
 
-def _is_of_ci(name: str, pipeline: Pipeline) -> bool:
+def _is_environment_of_ci(name: str, pipeline: Pipeline) -> bool:
     return pipeline.environment is not None and environment_id(name) == environment_id(pipeline.environment)
 
 
@@ -179,10 +179,10 @@ def _references(pipeline: Pipeline) -> tuple[Reference, ...]:
     if repository is None:
         return ()
     pipeline = pipeline.model_copy(update={"repository_url": repository})
-    where = {"commit": pipeline.sha, "repository_url": repository} if pipeline.sha and commit_url(pipeline) else {}
+    commit = {"commit": pipeline.sha, "repository_url": repository} if pipeline.sha and commit_url(pipeline) else {}
     address = _web_url(branch_url(pipeline))
     branch = {"branch": pipeline.branch, "branch_url": address} if address else {}
-    return (Reference.model_validate({**where, **branch}),) if where or branch else ()
+    return (Reference.model_validate({**commit, **branch}),) if commit or branch else ()
 
 
 def _web_url(text: str | None) -> str | None:

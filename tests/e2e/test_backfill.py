@@ -1,4 +1,4 @@
-"""Many builds and deployments from a file: what a line may hold, in which order they arrive, and going on after an end."""
+"""Many builds and deployments from a file: what a line may hold, in which order they arrive, and how a run is resumed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BUILD = {
 }
 DEPLOYMENT = {**BUILD, "environment": "production"}
 
-STRANGER = """
+PLUGIN = """
 import json
 import threading
 
@@ -54,7 +54,7 @@ def lines(step):
 
 @pytest.fixture
 def fill(harness_oauth, jira):
-    """A backfill of that file; what Jira holds of it afterwards is with the answer."""
+    """Runs a backfill of that file; returns how it ended, and the builds and deployments in Jira."""
 
     def run(*arguments, **keywords):
         done = harness_oauth.run("backfill", "lines.jsonl", *arguments, **keywords)
@@ -65,10 +65,10 @@ def fill(harness_oauth, jira):
 
 @pytest.fixture
 def queue(install, step, monkeypatch):
-    """Installs somebody else's delivery, with these further lines in it."""
+    """Installs a plugin that delivers, with these further lines in it."""
 
     def make(more):
-        install("queue", STRANGER.format(more=more))
+        install("queue", PLUGIN.format(more=more))
         monkeypatch.syspath_prepend(step.environ["PYTHONPATH"])
 
     return make
@@ -153,7 +153,7 @@ BAD = {
 }
 
 
-def test_each_bad_line_is_told_with_its_reason_and_costs_no_other(lines, fill, step):
+def test_each_bad_line_is_shown_with_its_reason_and_does_not_affect_others(lines, fill, step):
     lines(*BAD, *numbered(100))
     done, builds, _ = fill()
     assert done.code == 1
@@ -167,7 +167,7 @@ def test_each_bad_line_is_told_with_its_reason_and_costs_no_other(lines, fill, s
     assert files(step) == ["lines.jsonl", "lines.jsonl.rejected"]
 
 
-def test_of_very_many_rejected_lines_the_first_are_told_and_all_are_in_the_file(lines, fill, step):
+def test_of_very_many_rejected_lines_the_first_are_shown_and_all_are_in_the_file(lines, fill, step):
     lines(*["no"] * 50)
     done, *_ = fill()
     assert (done.code, done.err.count("rejected: line"), len(rejections(step))) == (1, 20, 50)
@@ -232,7 +232,7 @@ def test_what_fails_for_the_moment_is_tried_again(lines, fill, jira):
     assert (done.code, len(builds)) == (0, 300), done.text
 
 
-def test_it_ends_where_jira_takes_nothing_and_goes_on_from_there(lines, fill, jira, step, failed):
+def test_it_ends_where_jira_takes_nothing_and_is_resumed_there(lines, fill, jira, step, failed):
     jira.fault("answer", match="bulk", status=403, every=3, count=1)
     lines("bad", *numbered(*range(1000)), "worse")
     done, builds, _ = fill()
@@ -276,13 +276,13 @@ def test_a_checkpoint_is_for_its_own_file_and_site(lines, fill, jira, step, fail
 
 
 @pytest.mark.parametrize("where", ["lines.jsonl.rejected", "lines.jsonl.checkpoint.tmp"])
-def test_a_file_that_cannot_be_written_is_said_so(lines, fill, step, failed, where):
+def test_a_file_that_cannot_be_written_is_an_error(lines, fill, step, failed, where):
     (step.folder / where).mkdir()
     lines(*numbered(1))
     assert where.removesuffix(".tmp") in failed(fill()[0], 1).what
 
 
-def test_a_file_that_is_not_there_is_said_so(fill, failed):
+def test_a_file_that_does_not_exist_is_an_error(fill, failed):
     assert failed(fill()[0], 2).what == "lines.jsonl cannot be read"
 
 
@@ -299,7 +299,7 @@ def test_no_secret_gets_into_the_list_of_rejected_lines(lines, fill, step, jira,
     assert jira.client_secret not in (step.folder / "lines.jsonl.rejected").read_text()
 
 
-def test_a_delivery_of_somebody_else_is_called_in_the_main_thread_alone(lines, fill, queue, step):
+def test_the_delivery_of_a_plugin_is_called_in_the_main_thread_alone(lines, fill, queue, step):
     queue("")
     lines(*numbered(*range(250)))
     assert fill()[0].code == 0
@@ -307,7 +307,7 @@ def test_a_delivery_of_somebody_else_is_called_in_the_main_thread_alone(lines, f
     assert calls == [[True, 100], [True, 100], [True, 50]]
 
 
-def test_one_that_says_so_is_called_in_several_threads(lines, fill, queue, step):
+def test_one_that_is_thread_safe_is_called_in_several_threads(lines, fill, queue, step):
     queue("THREAD_SAFE = True")
     lines(*numbered(*range(250)))
     assert fill()[0].code == 0
@@ -317,7 +317,7 @@ def test_one_that_says_so_is_called_in_several_threads(lines, fill, queue, step)
 
 
 class TestProcess:
-    """What only a process of its own shows."""
+    """Cases that need a process of their own."""
 
     @pytest.fixture
     def start(self, harness_oauth):
@@ -353,7 +353,7 @@ class TestProcess:
         assert len(jira.builds()) == 150
 
     @pytest.mark.parametrize(("how", "piped"), [(signal.SIGKILL, True), (signal.SIGINT, False)])
-    def test_whoever_is_interrupted_goes_on_and_loses_nothing(self, start, jira, lines, step, how, piped):
+    def test_one_that_is_interrupted_is_resumed_and_loses_nothing(self, start, jira, lines, step, how, piped):
         # Half the builds arrive, then Jira does not answer any more.
         jira.fault("slow", seconds=3600, every=10, count=100)
         lines("bad", *numbered(*range(3000)))

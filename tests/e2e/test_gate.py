@@ -1,4 +1,4 @@
-"""`jira-ci gate`: Jira is asked whether a deployment may go on, and the step waits for what it says."""
+"""`jira-ci gate`: the step asks whether a deployment is allowed, and waits for the verdict."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STATUS = "/*gating-status"
 
 @pytest.fixture
 def eager(monkeypatch):
-    """Does not wait long before it looks again."""
+    """Shortens the waits between two requests."""
     monkeypatch.setattr(gate, "FIRST_WAIT", 0.02)
     monkeypatch.setattr(gate, "LONGEST_WAIT", 0.05)
 
@@ -29,8 +29,8 @@ def ask(harness_oauth):
 
 
 @pytest.fixture
-def after_looks(jira):
-    """Does something when the step has looked at the gate so many times: `after_looks(2, do)`."""
+def after_requests(jira):
+    """Calls a function once the step has requested the verdict so many times: `after_requests(2, do)`."""
     threads = []
 
     def plan(count, do):
@@ -80,9 +80,9 @@ def test_a_verdict_that_does_not_allow_it_has_an_exit_code_and_names_the_change(
 
 
 @pytest.mark.parametrize(("verdict", "code"), [("allowed", 0), ("prevented", 4)])
-def test_it_waits_for_the_verdict_and_says_so(ask, jira, after_looks, verdict, code):
+def test_it_waits_for_the_verdict_and_says_so(ask, jira, after_requests, verdict, code):
     jira.gate("awaiting", "DEMO-7")
-    after_looks(2, lambda: jira.gate(verdict))
+    after_requests(2, lambda: jira.gate(verdict))
     done = ask()
     assert done.code == code
     assert done.err.count("the gate of deployment 42 of checkout to prod is awaiting (0 of 60 seconds): DEMO-7") == 1
@@ -97,7 +97,7 @@ def test_without_a_verdict_in_time_it_ends(ask, jira, failed):
     assert len(jira.requests("gating-status")) >= 2
 
 
-def test_it_looks_once_more_when_the_time_is_over(ask, jira, monkeypatch):
+def test_it_asks_once_more_when_the_time_is_over(ask, jira, monkeypatch):
     monkeypatch.setattr(gate, "FIRST_WAIT", 600.0)
     ask(gate_timeout="0.1")
     assert len(jira.requests("gating-status")) == 2
@@ -108,12 +108,12 @@ def test_a_deployment_that_is_not_shown_yet_is_waited_for(ask, jira, failed):
     assert "shows no gate" in failed(ask(gate_timeout="0.2"), 6).why
 
 
-def test_a_token_that_expires_is_renewed(ask, jira, after_looks):
+def test_a_token_that_expires_is_renewed(ask, jira, after_requests):
     def expire():
         jira.expire_tokens()
         jira.gate("allowed")
 
-    after_looks(1, expire)
+    after_requests(1, expire)
     assert ask().code == 0
     assert len(jira.requests("/oauth/token")) == 2
 
@@ -127,14 +127,14 @@ def test_a_token_that_expires_is_renewed(ask, jira, after_looks):
         {"action": "slow", "seconds": 300, "count": 1},
     ],
 )
-def test_what_passes_is_waited_for(ask, jira, trouble):
+def test_a_failure_that_may_pass_does_not_end_it(ask, jira, trouble):
     jira.fault(match=STATUS, **trouble)
     jira.gate("allowed")
     done = ask(deadline="0.7")
     assert done.code == 0, done.text
 
 
-def test_how_long_jira_wants_to_be_left_alone_is_honoured(ask, jira, failed):
+def test_the_wait_that_jira_asks_for_is_honoured(ask, jira, failed):
     jira.fault("answer", match=STATUS, status=429, headers={"Retry-After": "3600"}, count=9)
     failed(ask(gate_timeout="0.3", deadline="0.2"), 6)
     assert len(jira.requests("gating-status")) == 2
@@ -152,7 +152,7 @@ def test_how_long_jira_wants_to_be_left_alone_is_honoured(ask, jira, failed):
         {"action": "missing", "fields": ["gatingStatus"]},
     ],
 )
-def test_what_does_not_pass_is_the_end(ask, jira, failed, trouble):
+def test_any_other_failure_ends_it(ask, jira, failed, trouble):
     jira.fault(match=STATUS, count=9, **trouble)
     failed(ask(), 1)
 
@@ -195,10 +195,10 @@ def test_without_a_key_there_is_nothing_to_decide_on(ask, jira, policy, code):
 @pytest.mark.parametrize(("verdict", "code"), [("allowed", 0), ("prevented", 4), ("expired", 5), ("invalid", 1)])
 def test_as_json(ask, jira, verdict, code):
     jira.gate(verdict, "DEMO-7")
-    told = ask("--format", "json").json
-    assert (told["ending"], told["exit_code"], len(told["problems"])) == (verdict, code, int(code != 0))
-    assert told["changes"] == {"DEMO-7": f"{jira.url}/browse/DEMO-7"}
-    assert told["deployment"] == "deployment 42 of checkout to prod"
+    printed = ask("--format", "json").json
+    assert (printed["ending"], printed["exit_code"], len(printed["problems"])) == (verdict, code, int(code != 0))
+    assert printed["changes"] == {"DEMO-7": f"{jira.url}/browse/DEMO-7"}
+    assert printed["deployment"] == "deployment 42 of checkout to prod"
 
 
 def test_what_is_allowed_goes_on_as_the_same_deployment(ask, harness_oauth, jira):

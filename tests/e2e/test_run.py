@@ -1,4 +1,4 @@
-"""`jira-ci run -- command`: what Jira is told before and after, and that the command notices nothing of it."""
+"""`jira-ci run -- command`: the reports before and after, and the command, which is not affected by them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from jira_ci_core.testing.step import KEPT
 
 PYTHON = sys.executable, "-I", "-S"
 
-# Says when it can be stopped, and which signals it got. It waits for them, since one that comes while another is being
-# told of, just before a pause, would be noticed only with the next.
+# Prints when it can be stopped, and which signals it received. It waits for them: with handlers, a signal that arrives
+# just before a pause would be noticed only with the next one.
 LISTENS = """
 import os, signal
 signals = {{signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2}}
@@ -40,7 +40,7 @@ def states(jira):
 
 
 def wait_for(happened, patience=60):
-    """Wait until something that another process does has happened."""
+    """Wait until a condition holds that another process brings about."""
     end = time.monotonic() + patience
     while not happened():
         assert time.monotonic() < end
@@ -49,7 +49,7 @@ def wait_for(happened, patience=60):
 
 @pytest.fixture
 def start(harness_oauth):
-    """Starts `jira-ci run` as a process; what a test leaves behind is ended."""
+    """Starts `jira-ci run` as a process, which is killed after the test."""
     started = []
 
     def make(*arguments, environ=None, streams=subprocess.PIPE, **settings):
@@ -131,15 +131,13 @@ class TestOutcome:
         [deployment] = jira.deployments()
         assert deployment["duration"] < 100
 
-    def test_the_command_runs_when_jira_knows_of_it(self, harness_oauth, jira, tmp_path):
+    def test_the_command_runs_after_jira_shows_it_in_progress(self, harness_oauth, jira, tmp_path):
         asks = f"import urllib.request as u; print(u.urlopen('{jira.url}/_sandbox/entities').read().decode())"
         seen = tmp_path / "seen"
         harness_oauth.run("run", "--", "sh", "-c", f'"$0" -c "$1" > {seen}', sys.executable, asks)
         assert [build["state"] for build in json.loads(seen.read_text())["builds"]] == ["in_progress"]
 
-    def test_keys_are_looked_for_once_and_who_is_told_of_the_end_is_told_once(
-        self, harness_oauth, install, monkeypatch
-    ):
+    def test_keys_are_looked_for_once_and_reported_is_called_once(self, harness_oauth, install, monkeypatch):
         hook = "import sys\nfrom jira_ci_core import hookimpl\n\n@hookimpl\ndef jira_ci_{}():\n    sys.stderr.write('{}\\n')\n"
         install("looks", hook.format("extract_issue_keys", "I look") + "    return []\n")
         install("hears", hook.format("reported", "I hear"))
@@ -164,13 +162,13 @@ class TestOutcome:
         failed(harness_oauth.run("run", "--", name), 126)
         assert states(jira) == ["in_progress", "failed"]
 
-    def test_a_script_that_does_not_say_who_runs_it_is_run_by_a_shell(self, harness_oauth, jira):
+    def test_a_script_without_an_interpreter_is_run_by_a_shell(self, harness_oauth, jira):
         script = harness_oauth.folder / "deploy.sh"
         script.write_text('exit "$1"\n')
         script.chmod(0o755)
         assert harness_oauth.run("run", "--", "./deploy.sh", "9").code == 9
 
-    def test_a_reader_of_ci_s_status_has_no_say(self, harness_oauth, jira):
+    def test_ci_s_own_status_has_no_effect(self, harness_oauth, jira):
         assert harness_oauth.run("run", "--", "true", environ={"DRONE_BUILD_STATUS": "failure"}).code == 0
         assert states(jira) == ["in_progress", "successful"]
 
@@ -188,7 +186,7 @@ class TestOutcome:
 
 @pytest.mark.usefixtures("in_process")
 class TestBeforeTheCommand:
-    """What is wrong with the step itself is met before anything is run."""
+    """An error in the step itself is found before the command is run."""
 
     @pytest.mark.parametrize(
         "settings",
@@ -255,11 +253,11 @@ BROKEN = {
 
 @pytest.mark.usefixtures("in_process")
 class TestTroubleWithJira:
-    """Nothing that happens with Jira changes how the command ends."""
+    """Nothing that happens with Jira changes the exit status of the command."""
 
     @pytest.mark.parametrize("how", BROKEN)
     @pytest.mark.parametrize(("script", "code", "strict"), [("exit 0", 0, 1), ("exit 6", 6, 6)])
-    def test_it_is_told_and_the_status_is_the_command_s(self, harness_oauth, jira, clean, how, script, code, strict):
+    def test_it_is_shown_and_the_status_is_the_command_s(self, harness_oauth, jira, clean, how, script, code, strict):
         BROKEN[how](jira)
         done = clean(harness_oauth.run("run", "--", "sh", "-c", script))
         assert done.code == code, done.text
@@ -275,7 +273,7 @@ class TestTroubleWithJira:
         assert harness_oauth.run("run", "--strict", "--", "true").code == 1
         assert states(jira) == left
 
-    def test_strict_where_all_is_well(self, harness_oauth):
+    def test_strict_where_both_reports_succeed(self, harness_oauth):
         assert harness_oauth.run("run", "--strict", "--", "true").code == 0
 
     def test_strict_without_a_key(self, harness_oauth):
@@ -311,7 +309,7 @@ class TestTroubleWithJira:
 
 
 class TestStreams:
-    """The command's streams are the step's own."""
+    """The command has the streams of the step."""
 
     EVERY_BYTE = bytes(range(256)) * 999
 
@@ -346,7 +344,7 @@ class TestStreams:
         process.communicate(timeout=60)
         assert process.returncode == 3
 
-    def test_other_files_that_were_handed_over(self, start, tmp_path):
+    def test_other_files_that_were_inherited(self, start, tmp_path):
         script = f'exec 7>{tmp_path}/seven; exec "$0" -P -m jira_ci_core run -- sh -c "echo here >&7"'
         process = start("--", "sh", "-c", script, sys.executable)
         process.communicate(timeout=60)
@@ -355,7 +353,7 @@ class TestStreams:
 
 
 class TestSignals:
-    """The command gets the signals that the step gets."""
+    """The signals that the step receives are forwarded to the command."""
 
     @pytest.mark.parametrize(
         ("name", "state"),
@@ -369,7 +367,7 @@ class TestSignals:
         assert states(jira) == ["in_progress", state]
         assert f"({state})" in err.decode()
 
-    def test_those_that_mean_something_to_it(self, start, jira):
+    def test_those_that_the_command_handles(self, start, jira):
         process = listening(start)
         for name in ("SIGUSR1", "SIGUSR2", "SIGUSR1", "SIGTERM"):
             process.send_signal(signal.Signals[name])
@@ -435,7 +433,7 @@ SLOW = json.dumps({"action": "slow", "seconds": 300})
 
 @pytest.fixture
 def impatient(monkeypatch):
-    """Has the limits of time shorter than they are."""
+    """Shortens the time limits."""
     assert command_run.LAST_SECONDS <= 8
     monkeypatch.setattr(command_run, "FIRST_SECONDS", 1.0)
     monkeypatch.setattr(command_run, "LAST_SECONDS", 1.0)
@@ -483,7 +481,7 @@ class TestHangingJira:
 
         stopper = threading.Thread(target=stop)
         stopper.start()
-        # Whoever still waits for Jira then is not left to try again, in the middle of another test.
+        # The deadline ends a report that still waits for Jira, so that it does not go on during another test.
         done = harness_oauth.run("run", "--", *PYTHON, "-c", late, deadline="10")
         stopper.join()
         assert done.code == 0, done.text
@@ -499,11 +497,11 @@ class TestHangingJira:
 
 
 class TestTerminal:
-    """On a terminal, the command has it, and Ctrl+C reaches it once."""
+    """The command has the terminal of the step, and Ctrl+C reaches it once."""
 
     @pytest.fixture
     def on_terminal(self, harness_oauth):
-        """Starts a step on a terminal, and answers a function that reads a line from it, and one that types."""
+        """Starts a step on a terminal of its own; returns the process and the other end of the terminal."""
         ended = []
 
         def make(*arguments):

@@ -37,7 +37,7 @@ TESTS = (
     "tests/core/test_issue_keys.py",
     "tests/core/reporting/test_state.py",
     "tests/core/jira_api/test_bulk.py",
-    "tests/core/jira_api/test_entities.py",
+    "tests/core/jira_api/test_stored.py",
     "tests/core/delivery/test_outbox.py",
     "tests/core/reporting/test_run.py",
     "tests/auth_oauth",

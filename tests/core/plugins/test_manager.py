@@ -600,34 +600,5 @@ def test_every_hook_of_the_contract_is_documented():
         assert f"Since contract {CONTRACT_VERSION}" in " ".join(getattr(hookspecs, name).__doc__.split())
 
 
-@pytest.mark.parametrize(
-    ("name", "type"),
-    [
-        ("production", "production"),
-        ("PROD", "production"),
-        ("eu-production", "production"),
-        ("live2", "production"),
-        ("pre-prod", "staging"),
-        ("pre_production", "staging"),
-        ("preprod", "staging"),
-        ("uat", "staging"),
-        ("qa_2", "testing"),
-        ("integration test", "testing"),
-        ("dev", "development"),
-        ("blue", None),
-        ("non-prod", None),
-        ("not production", None),
-        ("prod-test", None),
-        ("product", None),
-        ("pre", None),
-        ("", None),
-    ],
-)
-def test_the_type_of_an_environment_is_known_from_names_in_common_use(made, settings_of, name, type):
-    answer = made(plugins="none").map_environment(name=name, settings=settings_of())
-    assert (answer.type if answer else None) == type
-    assert answer is None or answer.id is None
-
-
 def test_the_names_of_core_s_own_are_modules():
     assert states_builtin.__name__ == BUILT_IN["states"]

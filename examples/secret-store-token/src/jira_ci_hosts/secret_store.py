@@ -1,4 +1,4 @@
-"""Where this kind of sign-in leads to, known before anything is loaded."""
+"""The host that this sign-in needs, which `jira-ci report` looks up before it loads any plugin."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ API = "https://api.atlassian.com"
 
 
 def hosts(is_set: Callable[[str], bool], address: Callable[[str], str], site: str) -> tuple[str, ...]:
-    """The host that a report will need; none where no file is named."""
+    """Return the host that a report will need, or nothing where no file is set."""
     return (address("store_api_url") or API,) if is_set("store_token_path") else ()

@@ -1,9 +1,9 @@
-"""How long ten thousand builds and deployments take from a file, beside `jira-ci report` in a loop; and the memory.
+"""Time and memory of a backfill of ten thousand builds and deployments, compared with `jira-ci report` in a loop.
 
     python benchmarks/backfill.py
-    python benchmarks/backfill.py --lines 1000000 --round-trip 0    # is memory flat?
+    python benchmarks/backfill.py --lines 1000000 --round-trip 0    # does memory stay constant?
 
-The loop is not run to its end: some reports are timed before and after, and the median is multiplied.
+The loop is extrapolated: some reports are timed before and after the backfill, and their median is multiplied.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from far import far
-from report import REPORT, environment, seconds
+from remote_jira import remote_jira
+from report import REPORT, step_environ, time_command
 
 BACKFILL = [*REPORT[:-1], "backfill"]
 
 
-def lines(count: int) -> Iterator[str]:
-    """Builds and deployments in turn, of ten pipelines."""
+def report_lines(count: int) -> Iterator[str]:
+    """Yield builds and deployments of ten pipelines, alternately."""
     for number in range(count):
         entity = {
             "number": number,
@@ -42,33 +42,32 @@ def lines(count: int) -> Iterator[str]:
 
 
 def measure(file: Path, environ: dict[str, str]) -> tuple[float, float]:
-    """Seconds, and the most megabytes that were in use."""
+    """Run a backfill, and return its seconds and its peak memory in megabytes."""
     begun = time.perf_counter()
     with subprocess.Popen([*BACKFILL, str(file)], env=environ, cwd=file.parent, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
-        told = process.stderr.read().decode()
+        errors = process.stderr.read().decode()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        sys.exit(told)
+        sys.exit(errors)
     return time.perf_counter() - begun, usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def main() -> None:
-    """Print the row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lines", type=int, default=10_000)
     parser.add_argument("--round-trip", type=float, default=0.08)
     parser.add_argument("--runs", type=int, default=5, help="reports that are timed, before and after")
     options = parser.parse_args()
-    with far(options.round_trip) as jira, tempfile.TemporaryDirectory() as folder:
-        environ = environment(jira, "OAuth")
+    with remote_jira(options.round_trip) as jira, tempfile.TemporaryDirectory() as folder:
+        environ = step_environ(jira, "OAuth")
         file = Path(folder) / "lines.jsonl"
         with file.open("w") as writing:
-            writing.writelines(lines(options.lines))
-        times = [seconds(REPORT, environ) for _ in range(options.runs)]
+            writing.writelines(report_lines(options.lines))
+        times = [time_command(REPORT, environ) for _ in range(options.runs)]
         took, megabytes = measure(file, environ)
-        times += [seconds(REPORT, environ) for _ in range(options.runs)]
+        times += [time_command(REPORT, environ) for _ in range(options.runs)]
     loop = statistics.median(times) * options.lines
     print(
         f"backfill of {options.lines:,} at {options.round_trip:g} s: {took:.1f} s, {megabytes:.0f} MB at most; "

@@ -1,10 +1,10 @@
-"""Measures the time and memory that finding keys in 10, 1,000 and 100,000 commits takes.
+"""Time and memory of finding keys in 10, 1,000 and 100,000 commits. The memory stays the same.
 
-Run: python benchmarks/keys_git.py
+    python benchmarks/keys_git.py
 
-Makes a repository of 100,000 commits in a temporary folder (git fast-import), each with a subject, a body and a trailer
-that name some of 400 issues. Each range is then read by a process of its own, five times; the table shows the best
-time, and the peak memory of that process and of the git it starts, both as the system counts them.
+A temporary repository of 100,000 commits is made with git fast-import; their subjects, bodies and trailers name 400
+issues. Each range is read five times, by a process of its own. The table shows the best time, and the peak memory of
+that process and of git, as the system counts them.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ The till takes cards since MYT-{0}, and this is what the bank wants of it.
 Nothing here is about UTF-8 or RFC-9110.
 
 Refs: MYT-{2}
-Signed-off-by: A <a@example.com>
+Signed-off-by: A. Developer <developer@example.com>
 """
 
 
-def generate(folder: Path) -> None:
-    """Make a repository with a linear history."""
+def make_repository(folder: Path) -> None:
+    """Make a repository whose commits are one line of history."""
     subprocess.run(["git", "init", "-q", "-b", "main", folder], check=True)
     command = ["git", "-C", folder, "fast-import", "--quiet"]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
@@ -51,26 +51,26 @@ def generate(folder: Path) -> None:
 
 
 def measure(folder: Path, commits: int) -> str:
-    """Search a range in this process, and return `keys seconds megabytes-before megabytes-after megabytes-of-git`."""
+    """Read a range in this process, and return `keys seconds megabytes-before megabytes-after megabytes-of-git`."""
     settings = Settings.model_validate({"project": "MYT", "instance": "acme"})
     pipeline = Pipeline(ci="benchmark", workspace=str(folder), sha="main", commit_before=f"main~{commits}")
     plugin = GitKeys(GitKeys.Settings())
-    before = megabytes(resource.RUSAGE_SELF)
+    before = peak_megabytes(resource.RUSAGE_SELF)
     start = time.perf_counter()
     found = plugin.jira_ci_extract_issue_keys(pipeline, os.environ, settings)
     seconds = time.perf_counter() - start
-    after, git = megabytes(resource.RUSAGE_SELF), megabytes(resource.RUSAGE_CHILDREN)
+    after, git = peak_megabytes(resource.RUSAGE_SELF), peak_megabytes(resource.RUSAGE_CHILDREN)
     return f"{len(found)} {seconds} {before} {after} {git}"
 
 
-def megabytes(whose: int) -> float:
-    """Return the peak memory."""
-    return resource.getrusage(whose).ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
+def peak_megabytes(who: int) -> float:
+    """Return the peak memory of this process or of its children, as `resource.getrusage` names them."""
+    return resource.getrusage(who).ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        generate(Path(folder))
+        make_repository(Path(folder))
         print("| commits | keys | seconds | MB before | MB at most | MB of git at most |")
         print("| ---: | ---: | ---: | ---: | ---: | ---: |")
         for commits in RANGES:

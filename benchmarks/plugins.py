@@ -1,10 +1,10 @@
-"""What a hundred plugins cost a step that only extract issue keys, beyond their own import.
+"""The cost of a hundred plugins that extract issue keys, beyond that of importing them.
 
     python benchmarks/plugins.py [--runs 15]
 
-Four processes in turn: `jira-ci report --dry-run` with a hundred such plugins installed and without them, one that only
-imports their modules, and one that does not. The least processor time of all runs
-counts, since the differences are small and wall time drifts with whatever else the machine does.
+Four processes take turns: `jira-ci report --dry-run` with and without the plugins, and a process that only imports
+their modules, and one that does not. The least processor time of all runs counts, because the differences are small and
+wall time depends on the load of the machine.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from report import RUN
+from report import CI_VARIABLES
 
 PLUGINS = 100
 SOURCE = """
@@ -28,21 +28,21 @@ def jira_ci_extract_issue_keys(pipeline):
     return [FoundKey(key="MYT-{number}", source="a file")]
 """
 DRY_RUN = [sys.executable, "-P", "-m", "jira_ci_core", "report", "--dry-run"]
-# What a plugin imports is there before it in a report.
+# In a report, core has imported these before the plugins do.
 IMPORTS = "from jira_ci_core import FoundKey, hookimpl"
 
 
-def install(folder: Path, number: int) -> None:
-    """A module, and the metadata of its distribution."""
-    (folder / f"stranger_{number}.py").write_text(SOURCE.format(number=number + 1))
-    info = folder / f"stranger_{number}-1.2.dist-info"
+def install_plugin(folder: Path, number: int) -> None:
+    """Write the module of a plugin, and the metadata of its distribution."""
+    (folder / f"plugin_{number}.py").write_text(SOURCE.format(number=number + 1))
+    info = folder / f"plugin_{number}-1.2.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: stranger-{number}\nVersion: 1.2\n")
-    (info / "entry_points.txt").write_text(f"[jira_ci]\nstranger-{number} = stranger_{number}\n")
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: plugin-{number}\nVersion: 1.2\n")
+    (info / "entry_points.txt").write_text(f"[jira_ci]\nstranger-{number} = plugin_{number}\n")
 
 
-def seconds(command: list[str], environ: dict[str, str]) -> float:
-    """The processor time of a command."""
+def processor_seconds(command: list[str], environ: dict[str, str]) -> float:
+    """Run a command, and return its processor time."""
     with subprocess.Popen(
         command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/"
     ) as process:
@@ -53,21 +53,25 @@ def seconds(command: list[str], environ: dict[str, str]) -> float:
 
 
 def main() -> None:
-    """Print the row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=15)
     options = parser.parse_args()
     settings = {"PLUGIN_PROJECT": "MYT", "PLUGIN_INSTANCE": "acme"}
     with tempfile.TemporaryDirectory() as folder:
         for number in range(PLUGINS):
-            install(Path(folder), number)
-        without = {"PATH": os.environ["PATH"], **RUN, **settings}
-        installed = {**without, "PYTHONPATH": folder}
-        modules = "\n".join(f"import stranger_{number}" for number in range(PLUGINS))
+            install_plugin(Path(folder), number)
+        environ = {"PATH": os.environ["PATH"], **CI_VARIABLES, **settings}
+        environ_with_plugins = {**environ, "PYTHONPATH": folder}
+        modules = "\n".join(f"import plugin_{number}" for number in range(PLUGINS))
         only_imports = [sys.executable, "-P", "-c", f"{IMPORTS}\n{modules}"]
         nothing = [sys.executable, "-P", "-c", IMPORTS]
-        cases = (DRY_RUN, installed), (DRY_RUN, without), (only_imports, installed), (nothing, installed)
-        runs = [[seconds(*case) for case in cases] for _ in range(options.runs + 1)]
+        cases = (
+            (DRY_RUN, environ_with_plugins),
+            (DRY_RUN, environ),
+            (only_imports, environ_with_plugins),
+            (nothing, environ_with_plugins),
+        )
+        runs = [[processor_seconds(*case) for case in cases] for _ in range(options.runs + 1)]
     with_them, without_them, imports, none = (min(column) / PLUGINS * 1000 for column in zip(*runs, strict=True))
     whole, own = with_them - without_them, imports - none
     print(

@@ -1,4 +1,4 @@
-"""How long one report takes at a round trip of 80 ms, beside a script that makes the same calls one after the other.
+"""The time of a report at a round trip of 80 ms, compared with a script that makes the same calls one after the other.
 
 python benchmarks/report.py [--round-trip 0.08] [--runs 15]
 """
@@ -14,11 +14,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from far import Far, far
+from remote_jira import RemoteJira, remote_jira
 
 SEQUENTIAL = [sys.executable, str(Path(__file__).with_name("sequential.py"))]
 REPORT = [str(Path(sys.executable).with_name("jira-ci")), "report"]
-RUN = {
+CI_VARIABLES = {
     "HARNESS_ACCOUNT_ID": "acme",
     "HARNESS_PIPELINE_ID": "checkout",
     "DRONE": "true",
@@ -38,14 +38,14 @@ CREDENTIALS = {
 }
 
 
-def environment(jira: Far, kind: str) -> dict[str, str]:
-    """The variables of a step that reports to `jira`."""
+def step_environ(jira: RemoteJira, kind: str) -> dict[str, str]:
+    """Return the environment of a step that reports to `jira`."""
     return {
         **{name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ},
-        **RUN,
+        **CI_VARIABLES,
         **CREDENTIALS[kind],
         "PLUGIN_PROJECT": "MYT",
-        # What a team installs: core and a way to sign in, whatever else is installed here.
+        # Core and both kinds of sign-in, as a team would install them; others may be installed here.
         "PLUGIN_PLUGINS": "oauth,connect",
         "PLUGIN_INSTANCE": jira.site,
         "PLUGIN_API_URL": jira.api,
@@ -54,8 +54,8 @@ def environment(jira: Far, kind: str) -> dict[str, str]:
     }
 
 
-def seconds(command: list[str], environ: dict[str, str]) -> float:
-    """How long a command takes, from its start to its end."""
+def time_command(command: list[str], environ: dict[str, str]) -> float:
+    """Run a command, and return its seconds from start to end."""
     with tempfile.TemporaryDirectory() as folder:
         begun = time.perf_counter()
         subprocess.run(command, env=environ, cwd=folder, check=True, capture_output=True)
@@ -63,15 +63,16 @@ def seconds(command: list[str], environ: dict[str, str]) -> float:
 
 
 def main() -> None:
-    """Measure in turn, so that a machine whose speed drifts is as unfair to the one as to the other."""
+    """Measure report and script in turn, so that a drift in the machine's speed affects both."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--round-trip", type=float, default=0.08)
     parser.add_argument("--runs", type=int, default=15)
     options = parser.parse_args()
-    with far(options.round_trip) as jira:
+    with remote_jira(options.round_trip) as jira:
         for kind in CREDENTIALS:
-            environ = environment(jira, kind)
-            pairs = [(seconds(REPORT, environ), seconds(SEQUENTIAL, environ)) for _ in range(options.runs + 1)][1:]
+            environ = step_environ(jira, kind)
+            commands = REPORT, SEQUENTIAL
+            pairs = [[time_command(command, environ) for command in commands] for _ in range(options.runs + 1)][1:]
             report, sequential = (statistics.median(column) for column in zip(*pairs, strict=True))
             ratio = statistics.median(ours / theirs for ours, theirs in pairs)
             print(f"{kind:8} report {report:.3f} s  sequential script {sequential:.3f} s  ratio {ratio:.2f}")

@@ -1,9 +1,9 @@
-"""How many reports a minute the local Jira takes from many clients at once, and that it loses none of them.
+"""The number of reports that the local Jira takes from many clients at once, and a check that it loses none.
 
     python benchmarks/sandbox_clients.py [--clients 50] [--seconds 60] [--data FILE]
 
-Each client signs in, then reports builds of its own, one call after the other, over one connection. At the end every
-build that was answered with 202 must be there to read, and no call may have been answered with a 5xx.
+Each client signs in, then reports its own builds, one call after the other, over one connection. In the end, every
+build that was answered with 202 must be readable, and no call may have been answered with a 5xx.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from jira_ci_sandbox.client import Sandbox
 
 
 def build(client: int, number: int) -> dict[str, object]:
-    """A build of one client."""
+    """Return a build of a client."""
     return {
         "pipelineId": f"client-{client}",
         "buildNumber": number,
@@ -35,7 +35,7 @@ def build(client: int, number: int) -> dict[str, object]:
 
 
 def report(sandbox: Sandbox, client: int, until: float, answers: Counter[int], sent: set[tuple[str, int]]) -> None:
-    """Report until the time is over."""
+    """Report builds until a time, and record the answers and the accepted builds."""
     with requests.Session() as session:
         session.trust_env = False
         signed_in = session.post(
@@ -60,7 +60,7 @@ def report(sandbox: Sandbox, client: int, until: float, answers: Counter[int], s
 
 
 def main() -> int:
-    """Run it, print what came of it, and fail where something was lost."""
+    """Run the clients, print the figures, and return 1 where a build was lost."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=60)

@@ -1,4 +1,4 @@
-"""What a team would write instead: the same report with plain `requests` calls, one after the other."""
+"""The same report as a team's own script: plain `requests` calls, one after the other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ SECONDS = 20
 
 
 def main() -> None:
-    """Sign in, and report."""
     site, project = os.environ["PLUGIN_INSTANCE"], os.environ["PLUGIN_PROJECT"]
     keys = re.findall(rf"\b{project}-[0-9]+\b", os.environ["DRONE_COMMIT_MESSAGE"])
     if "PLUGIN_CONNECT_KEY" in os.environ:

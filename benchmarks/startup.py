@@ -1,10 +1,10 @@
-"""What a report costs where the network costs nothing: imports, and everything from start to exit.
+"""The time of a report without network latency: its imports, and everything from start to exit.
 
     python benchmarks/startup.py [--runs 15]
 
-First the modules that take more than 2 ms to import by themselves (`python -X importtime`, the least of all runs). Then
-a report to canned answers without any latency, beside processes that only import: all libraries that the report had
-loaded at its end, and those with our own modules.
+First it lists the modules that take more than 2 ms to import by themselves (`python -X importtime`, the least of all
+runs). Then it compares a report to canned answers with two processes that only import modules: the libraries that the
+report loads, and the libraries together with jira-ci's own modules.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import statistics
 import subprocess
 import sys
 
-from far import far
-from report import environment, seconds
+from remote_jira import remote_jira
+from report import step_environ, time_command
 
 REPORT = [sys.executable, "-P", "-m", "jira_ci_core", "report"]
 SLOW = 2000  # microseconds
@@ -42,7 +42,7 @@ _LINE = re.compile(r"import time: +([0-9]+) \| +[0-9]+ \| +(\S+)")
 
 
 def import_times(environ: dict[str, str], runs: int) -> dict[str, int]:
-    """Microseconds that each module takes by itself."""
+    """Return the microseconds that each module takes by itself."""
     least: dict[str, int] = {}
     for _ in range(runs):
         command = [sys.executable, "-X", "importtime", *REPORT[1:]]
@@ -53,18 +53,17 @@ def import_times(environ: dict[str, str], runs: int) -> dict[str, int]:
 
 
 def importing(names: list[str]) -> list[str]:
-    """A process that imports these and does nothing."""
+    """Return the command of a process that only imports these modules."""
     return [sys.executable, "-P", "-c", ONLY_IMPORTS.format(names=names)]
 
 
 def main() -> None:
-    """Print the table, and the rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=15)
     options = parser.parse_args()
-    with far(0) as jira:
+    with remote_jira(0) as jira:
         for kind in ("OAuth", "Connect"):
-            environ = environment(jira, kind)
+            environ = step_environ(jira, kind)
             if kind == "OAuth":
                 for name, time in sorted(import_times(environ, options.runs).items(), key=lambda item: -item[1]):
                     if time > SLOW:
@@ -75,7 +74,7 @@ def main() -> None:
             everything = done.stdout.split()
             libraries = [name for name in everything if not name.startswith("jira_ci")]
             commands = REPORT, importing(libraries), importing(everything)
-            runs = [[seconds(command, environ) for command in commands] for _ in range(options.runs + 1)][1:]
+            runs = [[time_command(command, environ) for command in commands] for _ in range(options.runs + 1)][1:]
             report, bare, own = (statistics.median(column) for column in zip(*runs, strict=True))
             to_bare, to_own = (
                 statistics.median(times[0] / times[column] for times in runs) for column in range(1, len(commands))

@@ -1,4 +1,4 @@
-"""RabbitMQ and Redis from the system's packages, for tests and benchmarks: on loopback, ended by their process ids."""
+"""RabbitMQ and Redis from the system's packages, as servers on loopback for tests and benchmarks."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ PATIENCE = 60.0
 
 
 def free_port() -> int:
-    """A port on which nobody listens."""
+    """Return a port that is not in use."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])
 
 
 def end(process: subprocess.Popen[bytes], sign: signal.Signals = signal.SIGTERM) -> None:
-    """End a process that leads a session of its own, and whatever it has started."""
+    """End a process that leads its own process group, and all processes in that group."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, sign)
     try:
@@ -34,7 +34,7 @@ def end(process: subprocess.Popen[bytes], sign: signal.Signals = signal.SIGTERM)
 
 
 class Server:
-    """A server that keeps what it holds in a folder, and can be started again on the same port."""
+    """A server that keeps its data in a folder, and can be restarted on the same port."""
 
     program = ""
 
@@ -45,21 +45,21 @@ class Server:
 
     @classmethod
     def is_installed(cls) -> bool:
-        """Whether the system has it."""
+        """Whether the server's program is installed."""
         return shutil.which(cls.program) is not None
 
     def start(self) -> None:
-        """Start it, and return when it answers."""
+        """Start the server, and return once it answers."""
         raise NotImplementedError
 
     def stop(self, sign: signal.Signals = signal.SIGTERM) -> None:
-        """End it."""
+        """End the server's processes, the last started first."""
         for process in reversed(self.processes):
             end(process, sign)
         self.processes.clear()
 
     def run(self, *command: str, environ: dict[str, str] | None = None) -> None:
-        """Start a process of it."""
+        """Start a process of the server, whose output goes to its log."""
         with (self.folder / "log").open("ab") as log:
             self.processes.append(
                 subprocess.Popen(
@@ -74,7 +74,7 @@ class Server:
             )
 
     def wait_for(self, port: int, greeting: bytes, answer: bytes) -> None:
-        """Wait until what listens there answers as it does once it is ready."""
+        """Wait until the server at a port answers `greeting` with `answer`. Raises RuntimeError where it does not."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             with suppress(OSError), socket.create_connection(("127.0.0.1", port), 5) as connection:
@@ -89,18 +89,16 @@ class Server:
 
 
 class Redis(Server):
-    """Redis, which writes down all that it is told before it answers (or, with `fsync` everysec, soon after)."""
+    """Redis with an append-only file, synced before each answer, or each second where `fsync` is everysec."""
 
     program = "redis-server"
     fsync = "always"
 
     @property
     def url(self) -> str:
-        """Where it is."""
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        """Start it."""
         durable = ("--appendonly", "yes", "--appendfsync", self.fsync, "--save", "")
         self.run(self.program, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder), *durable)
         self.wait_for(self.port, b"PING\r\n", b"+PONG")
@@ -117,11 +115,9 @@ class RabbitMq(Server):
 
     @property
     def url(self) -> str:
-        """Where it is."""
         return f"amqp://guest:guest@127.0.0.1:{self.port}//"
 
     def start(self) -> None:
-        """Start it."""
         self.run("epmd", "-address", "127.0.0.1", "-port", str(self._names))
         self.wait_for(self._names, b"", b"")
         self.run(

@@ -1,7 +1,7 @@
 """Builds jira-ci as one file: `python tools/build_pyz.py dist/jira-ci.pyz [WHAT …]`.
 
-WHAT are requirements, as pip takes them: folders of this repository, or packages, a plugin of your own among them. By
-default it holds core, both kinds of sign-in and the keys from git. Needs shiv and uv.
+WHAT are requirements, as for pip: folders of this repository, or packages such as your own plugin. The default is core,
+both kinds of sign-in, and the keys from git. Needs shiv and uv.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ WHAT = tuple(
 
 
 def main() -> None:
-    """Install into a folder, and make one file of it; the same twice from the same packages."""
+    """Install the packages into a folder, and pack it into one file. The build is reproducible."""
     target, *what = sys.argv[1:]
     Path(target).parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as site:

@@ -1,6 +1,6 @@
 """Writes the manual page: `python tools/manpage.py > docs/jira-ci.1`.
 
-It holds the commands and the settings of core and of the packages of this repository, whatever else is installed.
+It has the commands and settings of core and of this repository's packages only, even if other plugins are installed.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ COMMANDS_OF_PACKAGES = "demo", "sandbox"
 
 
 def escaped(text: str) -> str:
-    """Text as roff takes it."""
+    """Escape a text for roff."""
     text = " ".join(text.replace("`", "").split()).replace("\\", "\\e").replace("-", "\\-")
     return f"\\&{text}" if text[:1] in (".", "'") else text
 
 
 def paragraph(text: str) -> Iterator[str]:
-    """The paragraphs of a help text."""
+    """Yield the lines of a help text's paragraphs."""
     for part in re.split(r"\n\s*\n", text.strip()):
         yield ".PP"
         yield escaped(part)
 
 
 def entry(term: str, text: str) -> Iterator[str]:
-    """A term in bold, and what it means."""
+    """Yield the lines of a term in bold with its meaning."""
     yield ".TP"
     yield f".B {escaped(term)}"
     yield escaped(text)
 
 
 def command_section(command: click.Command, path: str, settings: set[str]) -> Iterator[str]:
-    """A command, its arguments and options, and the commands below it."""
+    """Yield the section of a command: its arguments, options and subcommands."""
     options = [one for one in command.params if isinstance(one, click.Option) and one.name not in settings]
     arguments = [one.name.upper() for one in command.params if isinstance(one, click.Argument) and one.name]
     yield f".SS {escaped(' '.join([path, *arguments]))}"
@@ -64,7 +64,7 @@ def command_section(command: click.Command, path: str, settings: set[str]) -> It
 
 
 def setting_entry(setting: SettingSpec) -> Iterator[str]:
-    """A setting with its flag; the variables follow from its name."""
+    """Yield the entry of a setting."""
     default = f" Default: {_text(setting.default)}." if _text(setting.default) else ""
     term = f"{', '.join(map(flag, setting.names))} VALUE" if not setting.secret else ", ".join(setting.names).upper()
     needed = " Required." if setting.required else default
@@ -73,9 +73,9 @@ def setting_entry(setting: SettingSpec) -> Iterator[str]:
 
 
 def page() -> Iterator[str]:
-    """The lines of the page."""
+    """Yield the lines of the page."""
     secrets = Secrets()
-    # A copy, since plugins add commands to it.
+    # A copy, since plugins add their commands to the group.
     group = copy.copy(cli)
     group.commands = dict(cli.commands)
     context = group.make_context("jira-ci", [], obj=Context({}, secrets, Console(secrets)), resilient_parsing=True)

@@ -1,4 +1,4 @@
-"""Prints the schema of a message of the queue, from core's models, for `message.schema.json`."""
+"""Prints the JSON schema of the queue's messages, from core's models, for `message.schema.json`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ SIGNATURE = (
 
 
 def schema() -> dict[str, object]:
-    """The schema."""
     report = Report.model_json_schema(mode="serialization")
     definitions = report.pop("$defs")
     published = {"type": "integer", "description": "When the step published it, in milliseconds since the epoch"}

@@ -25,12 +25,12 @@ for name in one two; do
     running="$running $!"
 done
 
-# The step: it knows the site and the broker, and has no credential.
+# The step, which has no credential of Jira.
 site=$("$here/with-local-jira" jira.json sh -c 'echo $JIRA_CI_INSTANCE')
 jira-ci report --delivery celery --instance "$site" --project MYT --issuekeys MYT-1 --pipeline shop --run-number 1 \
     --link https://ci.example/1 --state successful
 
-# What has become of it, as Jira shows it (that needs a credential).
+# Wait until Jira shows the report; asking Jira needs a credential.
 for second in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
     if "$here/with-local-jira" jira.json jira-ci show --project MYT --pipeline shop --run-number 1 2> shown.log; then break; fi
     sleep 1

@@ -13,13 +13,13 @@ SECRET = "T0000-hunter2222"
 
 @pytest.fixture
 def chat():
-    """A chat on loopback that keeps what it is told and answers `chat.status`, or nothing at all."""
+    """A chat on loopback that records its messages and answers with `chat.status`; with None, it does not answer."""
 
     class Chat(ThreadingHTTPServer):
         daemon_threads = True
-        told: list[str] = []
+        messages: list[str] = []
         status: int | None = 200
-        enough = threading.Event()
+        closing = threading.Event()
 
         @property
         def webhook(self):
@@ -28,9 +28,9 @@ def chat():
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            self.server.told.append(json.loads(body)["text"])
+            self.server.messages.append(json.loads(body)["text"])
             if self.server.status is None:
-                self.server.enough.wait()
+                self.server.closing.wait()
                 return
             self.send_response(self.server.status)
             self.send_header("Content-Length", "0")
@@ -40,10 +40,10 @@ def chat():
             pass
 
     with Chat(("127.0.0.1", 0), Handler) as server:
-        server.told = []
+        server.messages = []
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         yield server
-        server.enough.set()
+        server.closing.set()
         server.shutdown()
 
 
@@ -57,18 +57,18 @@ class TestContract(ReportedContract):
 
 def test_the_chat_is_told_what_was_reported(jira_ci, chat):
     assert jira_ci.report(CHAT_WEBHOOK=chat.webhook).code == 0
-    assert chat.told == ["build 42 of checkout (successful) for MYT-1: accepted"]
+    assert chat.messages == ["build 42 of checkout (successful) for MYT-1: accepted"]
 
 
-def test_it_may_come_from_a_file(jira_ci, chat):
+def test_the_address_may_come_from_a_file(jira_ci, chat):
     (jira_ci.folder / "webhook").write_text(chat.webhook)
     assert jira_ci.report(CHAT_WEBHOOK_FILE="webhook").code == 0
-    assert len(chat.told) == 1
+    assert len(chat.messages) == 1
 
 
-def test_a_run_that_reports_nothing_is_not_worth_a_line(jira_ci, chat):
+def test_a_run_without_reports_posts_nothing(jira_ci, chat):
     assert jira_ci.report(CHAT_WEBHOOK=chat.webhook, environ={"DRONE_COMMIT_MESSAGE": "none"}).code == 0
-    assert chat.told == []
+    assert chat.messages == []
 
 
 def test_a_chat_that_refuses_is_a_warning_without_the_address(jira_ci, chat):
@@ -79,7 +79,7 @@ def test_a_chat_that_refuses_is_a_warning_without_the_address(jira_ci, chat):
     assert SECRET not in done.text
 
 
-def test_a_chat_that_cannot_be_reached_is_one_too(jira_ci, chat):
+def test_a_chat_that_cannot_be_reached_is_a_warning_without_the_address(jira_ci, chat):
     webhook = chat.webhook
     chat.shutdown()
     chat.server_close()
@@ -95,7 +95,7 @@ def test_a_chat_that_does_not_answer_costs_a_bounded_time(chat, monkeypatch, cap
     from jira_ci_core import Build, PipelineIdentity, Receipt, Report, Result, Site
 
     monkeypatch.setattr(chat_webhook, "SECONDS", 0.2)
-    monkeypatch.setattr(chat_webhook, "post", lambda url, text: chat.enough.wait())
+    monkeypatch.setattr(chat_webhook, "post", lambda url, text: chat.closing.wait())
     url = "https://ci.example/1"
     build = Build(
         number=1,
@@ -109,14 +109,14 @@ def test_a_chat_that_does_not_answer_costs_a_bounded_time(chat, monkeypatch, cap
     )
     reports = [Report(site=Site(url="https://acme.atlassian.net"), entity=build)]
     receipt = Receipt.for_all(reports, Result.ACCEPTED)
-    held = jira_ci_plugins(ChatWebhook, chat_webhook=chat.webhook)
-    held.reported(pipeline=None, reports=reports, receipt=receipt, settings=None)
+    plugins = jira_ci_plugins(ChatWebhook, chat_webhook=chat.webhook)
+    plugins.reported(pipeline=None, reports=reports, receipt=receipt, settings=None)
     assert "no answer within 0.2 seconds" in caplog.text
     assert SECRET not in caplog.text
 
 
 @pytest.mark.parametrize("webhook", ["http://chat.example/T0000-hunter2222", "T0000-hunter2222", "ftp://chat.example"])
-def test_an_address_that_would_show_it_to_everyone_is_refused(jira_ci, webhook):
+def test_an_address_without_https_is_refused(jira_ci, webhook):
     done = jira_ci.report(CHAT_WEBHOOK=webhook)
     assert done.code == 2
     assert "CHAT_WEBHOOK" in done.err

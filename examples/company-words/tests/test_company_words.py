@@ -11,12 +11,12 @@ class TestContract(StateMapContract):
 @pytest.mark.parametrize(
     ("word", "state"), [("shipped", "successful"), ("ON_HOLD", "pending"), ("Called off", "cancelled")]
 )
-def test_our_words_are_shown_as_what_they_mean(jira_ci, word, state):
+def test_words_of_the_company_are_mapped(jira_ci, word, state):
     [build] = jira_ci.report(STATE=word).builds
     assert build["state"] == state
 
 
-def test_what_is_taken_back_is_a_deployment(jira_ci):
+def test_only_a_deployment_is_taken_back(jira_ci):
     [deployment] = jira_ci.report(STATE="taken back", ENVIRONMENT_NAME="prod").deployments
     assert deployment["state"] == "rolled_back"
     assert jira_ci.report(STATE="taken back").code == 2

@@ -14,7 +14,7 @@ class TestContract(DeliveryContract):
 
 @pytest.fixture
 def queued(jira_ci):
-    """Reports without any credential, and answers what is in the queue."""
+    """Runs a report without credentials, and returns the reports in the folder."""
 
     def report(**settings):
         done = jira_ci.report(CLIENT_ID=None, CLIENT_SECRET=None, QUEUE_DIRECTORY="queue", **settings)
@@ -36,7 +36,7 @@ def test_reports_are_found_in_their_order(queued):
     assert [report.entity.state for report in reports] == ["in_progress", "successful"]
 
 
-def test_where_it_cannot_write_the_step_fails_and_says_so(jira_ci):
+def test_a_folder_that_cannot_be_written_fails_the_step_with_a_remedy(jira_ci):
     (jira_ci.folder / "queue").write_text("a file, not a folder")
     done = jira_ci.report(QUEUE_DIRECTORY="queue")
     assert done.code == 1
@@ -45,14 +45,14 @@ def test_where_it_cannot_write_the_step_fails_and_says_so(jira_ci):
 
 
 def test_a_write_that_fails_leaves_nothing_behind(tmp_path, jira_ci_plugins, monkeypatch):
-    from queue_directory import write_whole
+    from queue_directory import write_atomically
 
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        write_whole(tmp_path / "report.json", b"{}")
+        write_atomically(tmp_path / "report.json", b"{}")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -16,10 +16,10 @@ class TestContract(AuthenticationContract):
 
 @pytest.fixture
 def file(jira_ci, jira_ci_sandbox):
-    """The file of the secret store, for a step that has no other credential."""
+    """The secret store's file, for a step that has no other credential."""
     path = jira_ci.folder / "token"
-    own = {"STORE_TOKEN_PATH": path, "STORE_API_URL": jira_ci_sandbox.url, "CLOUD_ID": jira_ci_sandbox.cloud_id}
-    jira_ci.environ |= {f"PLUGIN_{name}": str(value) for name, value in own.items()}
+    settings = {"STORE_TOKEN_PATH": path, "STORE_API_URL": jira_ci_sandbox.url, "CLOUD_ID": jira_ci_sandbox.cloud_id}
+    jira_ci.environ |= {f"PLUGIN_{name}": str(value) for name, value in settings.items()}
     for name in ("PLUGIN_CLIENT_ID", "PLUGIN_CLIENT_SECRET"):
         del jira_ci.environ[name]
     return path
@@ -35,26 +35,26 @@ def test_a_report_is_signed_with_the_token(jira_ci, jira_ci_sandbox, file):
 
 
 @pytest.mark.parametrize("settings", [{}, {"store_api_url": "https://gateway.example"}])
-def test_the_host_that_is_connected_to_ahead_is_the_one_that_it_signs_in_to(jira_ci_plugins, settings):
+def test_the_host_that_is_connected_early_is_that_of_the_sign_in(jira_ci_plugins, settings):
     from jira_ci_core import Settings, Site
 
     given = {"store_token_path": "token", **settings}
-    held = jira_ci_plugins(SecretStoreToken, **given)
+    plugins = jira_ci_plugins(SecretStoreToken, **given)
     site = Site(cloud_id="1" * 32)
-    [offer] = held.authenticate(site=site, settings=Settings(project=("MYT",), cloud_id=site.cloud_id))
+    [offer] = plugins.authenticate(site=site, settings=Settings(project=("MYT",), cloud_id=site.cloud_id))
     assert hosts(given.__contains__, lambda name: given.get(name, ""), "") == offer.hosts
     assert hosts({}.__contains__, lambda name: "", "") == ()
 
 
-def test_a_token_that_was_replaced_meanwhile_is_read_again(tmp_path, jira_ci_plugins):
+def test_a_replaced_token_is_read_when_the_connection_is_renewed(tmp_path, jira_ci_plugins):
     import requests
 
     from jira_ci_core import Settings, Site
 
     (tmp_path / "token").write_text("old")
-    held = jira_ci_plugins(SecretStoreToken, store_token_path=str(tmp_path / "token"))
+    plugins = jira_ci_plugins(SecretStoreToken, store_token_path=str(tmp_path / "token"))
     settings = Settings(project=("MYT",), cloud_id="1" * 32)
-    [offer] = held.authenticate(site=Site(cloud_id=settings.cloud_id), settings=settings)
+    [offer] = plugins.authenticate(site=Site(cloud_id=settings.cloud_id), settings=settings)
 
     class NoHttp:
         def secret(self, value):
@@ -62,18 +62,18 @@ def test_a_token_that_was_replaced_meanwhile_is_read_again(tmp_path, jira_ci_plu
 
     connection = offer.connect(NoHttp())
 
-    def signed():
+    def authorization():
         request = connection.auth(requests.Request("POST", connection.builds_url).prepare())
         return request.headers["Authorization"]
 
-    assert signed() == "Bearer old"
+    assert authorization() == "Bearer old"
     (tmp_path / "token").write_text("new")
-    assert signed() == "Bearer old"
+    assert authorization() == "Bearer old"
     connection.renew()
-    assert signed() == "Bearer new"
+    assert authorization() == "Bearer new"
 
 
-def test_an_expired_token_is_said_to_be_one(jira_ci, jira_ci_sandbox, file):
+def test_an_expired_token_fails_the_step(jira_ci, jira_ci_sandbox, file):
     file.write_text(jira_ci_sandbox.token())
     jira_ci_sandbox.expire_tokens()
     assert jira_ci.report().code == 1

@@ -1,4 +1,4 @@
-"""Finds issue keys in changelog fragments: files such as `changes.d/MYT-12.md`, one a change."""
+"""Finds issue keys in changelog fragments: files such as `changes.d/MYT-12.md`, one for each change."""
 
 from __future__ import annotations
 
@@ -18,13 +18,11 @@ from jira_ci_core import (
 
 
 class ChangelogKeys:
-    """Looks into the name and the text of each fragment."""
+    """Searches the name and the text of each fragment."""
 
     CONTRACT = 1
 
     class Settings(PluginSettings):
-        """What this plugin reads."""
-
         changelog_folder: str = setting(
             "changes.d", help="the folder of changelog fragments, inside the repository", project_file=True
         )
@@ -32,7 +30,7 @@ class ChangelogKeys:
         @field_validator("changelog_folder")
         @classmethod
         def _inside(cls, folder: str) -> str:
-            # Whoever opened the change may have written it; no other file of this machine is any of its business.
+            # The project's file may set this, so its value may come from the author of a pull request.
             if PurePath(folder).is_absolute() or ".." in PurePath(folder).parts:
                 raise InvalidValueError("it is outside the repository", "write a path such as docs/changes")
             return folder
@@ -42,7 +40,7 @@ class ChangelogKeys:
 
     @hookimpl
     def jira_ci_extract_issue_keys(self, settings: CoreSettings) -> list[FoundKey]:
-        """The keys in all fragments, those in the name of a fragment first."""
+        """Return the keys in all fragments, for each fragment those in its name first."""
         found = []
         for fragment in sorted(path for path in self._folder.glob("*") if path.is_file() and not path.is_symlink()):
             text = f"{fragment.name}\n{fragment.read_text(encoding='utf-8', errors='replace')}"

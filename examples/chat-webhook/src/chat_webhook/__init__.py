@@ -1,4 +1,4 @@
-"""Tells a chat how a step ended, by an incoming webhook (`{"text": …}`, as Slack, Mattermost and others take it)."""
+"""Posts the result of a step to a chat, by an incoming webhook (`{"text": …}`, as Slack and Mattermost accept it)."""
 
 from __future__ import annotations
 
@@ -18,13 +18,11 @@ SECONDS = 10.0
 
 
 class ChatWebhook:
-    """Posts one line for each report. The address is a secret: whoever knows it can post."""
+    """Posts one line for each report. The webhook's address is a secret, since posting needs nothing else."""
 
     CONTRACT = 1
 
     class Settings(PluginSettings):
-        """What this plugin reads."""
-
         chat_webhook: Secret | None = setting(None, help="the address of the chat's incoming webhook, https://…")
 
         @field_validator("chat_webhook")
@@ -44,7 +42,7 @@ class ChatWebhook:
 
     @hookimpl
     def jira_ci_reported(self, reports: Sequence[Report], receipt: Receipt) -> None:
-        """Post, and come back in time whatever the chat does."""
+        """Post the lines, and return after at most `SECONDS` even if the chat does not answer."""
         if self._webhook is None or not reports:
             return
         lines = [
@@ -52,7 +50,7 @@ class ChatWebhook:
             for report, outcome in zip(reports, receipt.outcomes, strict=True)
         ]
         url = self._webhook.get_secret_value()
-        # A timeout of requests is for each part of an answer; a thread that nobody waits for is bounded as a whole.
+        # A timeout of requests applies to each read of a response. Leaving a thread behind bounds the call as a whole.
         thread = threading.Thread(target=post, args=(url, "\n".join(lines)), daemon=True)
         thread.start()
         thread.join(SECONDS)
@@ -61,9 +59,9 @@ class ChatWebhook:
 
 
 def post(url: str, text: str) -> None:
-    """Post a text. What goes wrong is a warning with the host's name and never the address, which is a secret."""
+    """Post a text. A failure is a warning that shows the origin of the address only, since the address is a secret."""
     try:
-        # With an `auth`, requests does not look into `.netrc` for another credential.
+        # Without an `auth`, requests would take a credential from `.netrc`.
         response = requests.post(
             url, json={"text": text}, timeout=SECONDS / 2, allow_redirects=False, auth=lambda request: request
         )

@@ -1,4 +1,4 @@
-"""Knows what this company calls the states of its runs."""
+"""Maps a company's own words to the states of Jira."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STATES = {
 
 @hookimpl
 def jira_ci_map_state(status: str, kind: Kind) -> State | None:
-    """The state of one of our words; only a deployment is ever taken back."""
+    """Return the state of a word, or None for a word that is not the company's. Only deployments are taken back."""
     word = " ".join(status.lower().replace("_", " ").split())
     if word == "taken back" and kind is Kind.DEPLOYMENT:
         return State.ROLLED_BACK

@@ -1,4 +1,4 @@
-"""Leaves reports as files in a folder, for somebody else to deliver."""
+"""Writes reports as files to a folder, from which another process delivers them."""
 
 from __future__ import annotations
 
@@ -18,28 +18,26 @@ class QueueDirectory:
     NEEDS_SIGN_IN = False
 
     class Settings(PluginSettings):
-        """What this plugin reads."""
-
-        queue_directory: str | None = setting(None, help="the folder that reports are left in")
+        queue_directory: str | None = setting(None, help="the folder that reports are written to")
 
     def __init__(self, settings: Settings) -> None:
         self._folder = Path(settings.queue_directory) if settings.queue_directory else None
 
     @hookimpl
     def jira_ci_deliver(self, reports: Sequence[Report]) -> Receipt | None:
-        """Queue them, where there is a folder; else leave them to the next."""
+        """Write the reports to the folder. Without one, leave them to the next delivery."""
         if self._folder is None:
             return None
-        return Receipt(outcomes=tuple(_queued(report, self._folder) for report in reports))
+        return Receipt(outcomes=tuple(_write_report(report, self._folder) for report in reports))
 
 
-def _queued(report: Report, folder: Path) -> Outcome:
+def _write_report(report: Report, folder: Path) -> Outcome:
     content = report.model_dump_json().encode()
-    # By time, so that they are found in their order; the same report has the same name.
+    # Names sort by the time of the reports, and the same report has the same name.
     name = f"{report.entity.sequence:020}-{hashlib.sha256(content).hexdigest()[:16]}.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_whole(folder / name, content)
+        write_atomically(folder / name, content)
     except OSError as error:
         remedy = "check QUEUE_DIRECTORY, and that this step may write to it"
         problem = Problem("the report could not be queued", f"{folder}: {error.strerror}", remedy)
@@ -47,8 +45,8 @@ def _queued(report: Report, folder: Path) -> Outcome:
     return Outcome(result=Result.QUEUED)
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is there completely or not at all, also for whoever looks meanwhile."""
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that readers see it complete or not at all."""
     descriptor, temporary = tempfile.mkstemp(prefix=".", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -27,13 +27,11 @@ _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
 class SecretStoreToken:
-    """Reads the file when a request is to be signed, and again after Jira has refused what it held."""
+    """Reads the token when a request is signed, and again after Jira has refused it."""
 
     CONTRACT = 1
 
     class Settings(PluginSettings):
-        """What this plugin reads."""
-
         store_token_path: str | None = setting(None, help="the file in which the secret store keeps an access token")
         store_api_url: HttpsUrl = setting(API, help="Atlassian's API, or a gateway to it")
 
@@ -43,7 +41,7 @@ class SecretStoreToken:
 
     @hookimpl
     def jira_ci_authenticate(self, site: Site) -> SignIn | None:
-        """Offer to sign in, where a file is named. Looks into it only when it connects."""
+        """Offer this sign-in where a file is set. The file is read only when a request is signed."""
         path = self._path
         if path is None:
             return None
@@ -65,7 +63,7 @@ class SecretStoreToken:
 
 
 def read_token(path: Path) -> str:
-    """The token in a file. Raises SignInError, which never shows what the file holds."""
+    """Return the token in a file. Raises SignInError, which never shows the content of the file."""
     remedy = "check STORE_TOKEN_PATH, and that the secret store's agent runs beside this step"
     try:
         token = path.read_text(encoding="utf-8").strip()

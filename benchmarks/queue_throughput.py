@@ -1,9 +1,9 @@
-"""How the queue copes with many reports: calls used against the least possible, and throughput by workers.
+"""The throughput of the queue, and the number of its bulk calls compared with the least possible.
 
-    python benchmarks/through_queue.py [redis | rabbitmq] [--reports 20000] [--producers 50] [--workers 4]
+    python benchmarks/queue_throughput.py [redis | rabbitmq] [--reports 20000] [--producers 50] [--workers 4]
 
-`--rate 10/second` is the limit; without it nothing limits. It starts the broker of the system (apt-get install
-redis-server rabbitmq-server), a local Jira and workers, all on loopback, and ends them.
+`--rate 10/second` sets QUEUE_RATE. The broker of the system (apt-get install redis-server rabbitmq-server), a local
+Jira and the workers run on loopback, and are started and ended by this script.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ BATCH = 100
 
 
 def report(site: str, number: int) -> Report:
-    """One of many builds."""
+    """Return a report of a build."""
     pipeline = PipelineIdentity(id="acme/shop", name="shop", url="https://ci.example/shop")
     build = Build(
         number=number,
@@ -51,7 +51,7 @@ def report(site: str, number: int) -> Report:
 
 
 def main() -> None:
-    """Measure once."""
+    """Start broker, local Jira and workers, and print the figures of one run."""
     parser = argparse.ArgumentParser()
     parser.add_argument("broker", nargs="?", default="redis", choices=["redis", "rabbitmq"])
     parser.add_argument("--reports", type=int, default=20_000)
@@ -83,7 +83,7 @@ def measure(
     folder: Path,
     workers: list[subprocess.Popen[bytes]],
 ) -> dict[str, object]:
-    """The figures."""
+    """Publish the reports, wait until Jira has them, and return the figures."""
     environ = {
         "PATH": os.environ["PATH"],
         "HOME": str(folder),

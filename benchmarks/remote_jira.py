@@ -1,9 +1,9 @@
-"""A Jira that is far away: what the benchmarks speak with.
+"""A Jira with the latency of a remote one, which the benchmarks report to.
 
-`with Far(seconds) as jira:` starts, each in a process of its own so that the measured one does not wait for their work,
-a server that gives canned answers over TLS (or the local Jira), and before it a proxy that makes every round trip take
-that long, those of the TCP and TLS handshakes included. `jira.api`, `jira.site` and `jira.app` are three hosts: as in
-life, a connection to one is of no use for another.
+`with remote_jira(seconds) as jira:` starts a server that gives canned answers over TLS (or uses the local Jira), and
+proxies in front of it. They make every round trip take that long, those of the TCP and TLS handshakes included. Server
+and proxies are processes of their own, so their work does not delay the measured one. `jira.api`, `jira.site` and
+`jira.app` are three hosts, as in reality, so that a connection to one cannot serve another.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJqaXJhLWNpIn0.c2lnbmF0dXJl"
 
 
 @dataclass(frozen=True)
-class Far:
-    """Where it is, and the authority that vouches for it."""
+class RemoteJira:
+    """The addresses of the three hosts, and the file of the certificate authority to trust."""
 
     api: str
     site: str
@@ -37,24 +37,24 @@ class Far:
 
 
 @contextlib.contextmanager
-def far(round_trip: float, behind: tuple[str, int] | None = None, authority: str = "") -> Iterator[Far]:
-    """Start it; `round_trip` is in seconds. `behind` is a server to use in place of the canned answers, with TLS."""
+def remote_jira(round_trip: float, behind: tuple[str, int] | None = None, authority: str = "") -> Iterator[RemoteJira]:
+    """Start a remote Jira with a round trip in seconds. `behind` is a TLS server to use in place of canned answers."""
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         if behind is None:
             authority = _make_certificates(Path(folder))
-            behind = "127.0.0.1", stack.enter_context(_process(_serve_canned, folder))
-        ports = [stack.enter_context(_process(_serve_proxy, behind, round_trip)) for _ in range(3)]
-        yield Far(*(f"https://127.0.0.1:{port}" for port in ports), authority=authority)
+            behind = "127.0.0.1", stack.enter_context(_run_server(_serve_canned_answers, folder))
+        ports = [stack.enter_context(_run_server(_serve_proxy, behind, round_trip)) for _ in range(3)]
+        yield RemoteJira(*(f"https://127.0.0.1:{port}" for port in ports), authority=authority)
 
 
 @contextlib.contextmanager
-def _process(serve: object, *arguments: object) -> Iterator[int]:
-    """Run a server in a process of its own; its port."""
+def _run_server(serve: object, *arguments: object) -> Iterator[int]:
+    """Run a server in a process of its own, and yield its port."""
     context = multiprocessing.get_context("spawn")
     ours, its = context.Pipe()
     process = context.Process(target=serve, args=(*arguments, its), daemon=True)
     process.start()
-    its.close()  # so that the end of a server that cannot start is seen
+    its.close()  # else `recv` below would not notice that the server could not start
     try:
         yield ours.recv()
     finally:
@@ -70,13 +70,13 @@ def _make_certificates(folder: Path) -> str:
     return str(folder / "ca.pem")
 
 
-def _serve_canned(folder: str, tell: Connection) -> None:
+def _serve_canned_answers(folder: str, port_pipe: Connection) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(Path(folder) / "server.pem")
 
     async def serve() -> None:
         server = await asyncio.start_server(_answer_canned, "127.0.0.1", 0, ssl=context, limit=2**26)
-        tell.send(server.sockets[0].getsockname()[1])
+        port_pipe.send(server.sockets[0].getsockname()[1])
         await server.serve_forever()
 
     asyncio.run(serve())
@@ -88,7 +88,7 @@ async def _answer_canned(reader: asyncio.StreamReader, writer: asyncio.StreamWri
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             length = re.search(r"content-length: *([0-9]+)", head, re.IGNORECASE)
             body = await reader.readexactly(int(length[1])) if length else b""
-            status, kind, answer = _canned(head.split(" ", 2)[1], body)
+            status, kind, answer = _canned_answer(head.split(" ", 2)[1], body)
             writer.write(
                 f"HTTP/1.1 {status} OK\r\nContent-Type: {kind}\r\nContent-Length: {len(answer)}\r\n\r\n".encode()
                 + answer
@@ -97,7 +97,7 @@ async def _answer_canned(reader: asyncio.StreamReader, writer: asyncio.StreamWri
     writer.close()
 
 
-def _canned(path: str, body: bytes) -> tuple[int, str, bytes]:
+def _canned_answer(path: str, body: bytes) -> tuple[int, str, bytes]:
     if path == "/token":
         return 200, "text/plain", JWT.encode()
     if path == "/oauth/token":
@@ -120,41 +120,41 @@ def _key(entity: dict) -> dict:
     }
 
 
-def _serve_proxy(behind: tuple[str, int], round_trip: float, tell: Connection) -> None:
+def _serve_proxy(behind: tuple[str, int], round_trip: float, port_pipe: Connection) -> None:
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         far_reader, far_writer = await asyncio.open_connection(*behind)
-        # On loopback the client is connected at once; what it sends first waits for the handshake in its place.
+        # On loopback the TCP handshake takes no time, so the first data waits for a round trip in its place.
         await asyncio.gather(
-            _pass_on(reader, far_writer, round_trip / 2, round_trip), _pass_on(far_reader, writer, round_trip / 2, 0)
+            _forward(reader, far_writer, round_trip / 2, round_trip), _forward(far_reader, writer, round_trip / 2, 0)
         )
 
     async def serve() -> None:
         server = await asyncio.start_server(connected, "127.0.0.1", 0)
-        tell.send(server.sockets[0].getsockname()[1])
+        port_pipe.send(server.sockets[0].getsockname()[1])
         await server.serve_forever()
 
     asyncio.run(serve())
 
 
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float, handshake: float) -> None:
-    """Pass on what arrives, each piece when its time has come, in order and any number of them on the way."""
+async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float, handshake: float) -> None:
+    """Forward data in order, each piece after `delay` seconds; any number of pieces may be in transit."""
     loop = asyncio.get_running_loop()
-    on_the_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+    in_transit: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
     not_before = loop.time() + handshake
 
-    async def take_in() -> None:
+    async def receive() -> None:
         data = b"-"
         while data:
             try:
                 data = await reader.read(2**16)
             except ConnectionError:
                 data = b""
-            on_the_way.put_nowait((max(loop.time(), not_before) + delay, data))
+            in_transit.put_nowait((max(loop.time(), not_before) + delay, data))
 
-    async def hand_out() -> None:
+    async def send() -> None:
         data = b"-"
         while data:
-            due, data = await on_the_way.get()
+            due, data = await in_transit.get()
             await asyncio.sleep(max(0.0, due - loop.time()))
             with contextlib.suppress(ConnectionError):
                 if data:
@@ -162,4 +162,4 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, d
                     await writer.drain()
         writer.close()
 
-    await asyncio.gather(take_in(), hand_out())
+    await asyncio.gather(receive(), send())

@@ -110,8 +110,7 @@ def as_json(explanation: Explanation) -> str:
 
 def _signs(plugins: Plugins) -> dict[str, str]:
     """The name of each CI, and the variables that it is recognised by."""
-    names, signs = plugins.attributes("read_pipeline", "ci"), plugins.attributes("read_pipeline", "recognised_by")
-    return {ci: " or ".join(known_by) for ci, known_by in zip(names, signs, strict=True)}
+    return {ci: " or ".join(variables) for ci, variables in plugins.known_cis().items()}
 
 
 def _first_line(text: str) -> str:

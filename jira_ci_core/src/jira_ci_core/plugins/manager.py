@@ -101,20 +101,29 @@ class Plugins:
 
     def implementers(self, hook: str) -> list[str]:
         """The plugins that implement a hook (named without its prefix), in call order; wrappers come first."""
-        return [implementation.plugin_name for implementation in self._implementations(HOOK_PREFIX + hook)]
+        return [implementation.plugin_name for implementation in self._implementations(hook)]
 
-    def attributes(self, hook: str, name: str) -> list[Any]:
-        """What hook functions say of themselves in an attribute of that name, in call order."""
-        functions = [implementation.function for implementation in self._implementations(HOOK_PREFIX + hook)]
-        return [getattr(function, name) for function in functions if hasattr(function, name)]
+    def known_cis(self) -> dict[str, tuple[str, ...]]:
+        """The CIs that readers recognise, each with the variables that it is recognised by, in call order."""
+        readers = self._functions("read_pipeline", "recognised_by")
+        return {reader.ci: reader.recognised_by for reader in readers}
+
+    def state_words(self) -> list[str]:
+        """The words for states that plugins list, in call order."""
+        return [word for function in self._functions("map_state", "words") for word in function.words]
 
     def delivery_constant(self, plugin: str, name: str) -> bool:
         """What a plugin that delivers says of itself in one of `DELIVERY_CONSTANTS`."""
         return bool(getattr(self._installed[plugin].loaded, name, DELIVERY_CONSTANTS[name]))
 
     def _implementations(self, hook: str) -> list[pluggy.HookImpl]:
-        caller: pluggy.HookCaller = getattr(self._pluggy.hook, hook)
+        caller: pluggy.HookCaller = getattr(self._pluggy.hook, HOOK_PREFIX + hook)
         return caller.get_hookimpls()[::-1]
+
+    def _functions(self, hook: str, attribute: str) -> list[Any]:
+        """The functions of a hook that say something of themselves in that attribute, in call order."""
+        functions = [implementation.function for implementation in self._implementations(hook)]
+        return [function for function in functions if hasattr(function, attribute)]
 
     # The hooks, as the rest of core calls them.
 

@@ -53,10 +53,11 @@ def wanted_state(plugins: Plugins, pipeline: Pipeline, kind: Kind, settings: Set
         return None
     wanted = plugins.map_state(settings.state, kind, pipeline, settings)
     if wanted is None:
-        words = [word for words in plugins.attributes("map_state", "words") for word in words]
         raise SettingsError(
             Problem(
-                f"STATE cannot be {settings.state!r}", "no table knows that word", f"use one of: {', '.join(words)}"
+                f"STATE cannot be {settings.state!r}",
+                "no table knows that word",
+                f"use one of: {', '.join(plugins.state_words())}",
             )
         )
     if wanted is State.ROLLED_BACK and kind is Kind.BUILD:

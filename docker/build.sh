@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds the image, and prints the sum of what is copied in: docker/build.sh NAME:TAG [more arguments of docker build].
-# DIGEST pins the base image; where it is not set, it is that of today.
+# Build the image and print the size of what is installed: docker/build.sh NAME:TAG [options of docker build].
+# DIGEST pins the base image; the default is the tag's digest of today.
 set -eu
 cd "$(dirname "$0")/.."
 : "${PYTHON:=3.13-slim}"

@@ -1,6 +1,6 @@
-"""Installs what goes into the image into an empty folder, compiles it, and prints what it weighs.
+"""Install the image's packages into an empty folder, compile them, and print their sizes.
 
-Run by the Dockerfile: `python docker/install.py FOLDER`. `PACKAGES` holds the requirements, separated by spaces.
+The Dockerfile runs `python docker/install.py FOLDER`. The variable `PACKAGES` holds requirements, separated by spaces.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ PROGRAM = "jira-ci"
 
 
 def install(packages: list[str], folder: Path) -> None:
-    """Install packages and what they need, in the versions of constraints.txt, without what no step uses."""
+    """Install packages and their dependencies, as pinned in constraints.txt, and remove files that no step uses."""
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-cache-dir"]
     where = ["--no-compile", "--root-user-action", "ignore", "--constraint", "constraints.txt", "--target", str(folder)]
     subprocess.run([*pip, *where, *packages], cwd=SOURCE, check=True)
@@ -30,27 +30,27 @@ def install(packages: list[str], folder: Path) -> None:
     for pattern in NOT_NEEDED:
         for found in list(folder.rglob(pattern)):
             shutil.rmtree(found) if found.is_dir() else found.unlink()
-    # Unchecked, as the times of files are not kept on their way into the image.
+    # Compiled files are not compared with their sources: copying into the image may change modification times.
     compileall.compile_dir(folder, quiet=2, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
 
 
-def weigh(folder: Path) -> Counter[str]:
-    """Bytes by top-level name."""
-    weights: Counter[str] = Counter()
+def measure(folder: Path) -> Counter[str]:
+    """Return the size in bytes of each top-level entry of `folder`."""
+    sizes: Counter[str] = Counter()
     for file in folder.rglob("*"):
         if file.is_file():
-            weights[file.relative_to(folder).parts[0]] += file.stat().st_size
-    return weights
+            sizes[file.relative_to(folder).parts[0]] += file.stat().st_size
+    return sizes
 
 
 def main() -> None:
-    """Install, and print the sum of what is copied into the image."""
+    """Install into the folder of the command line, and print the largest packages and the total size."""
     folder = Path(sys.argv[1])
     install(os.environ["PACKAGES"].split(), folder)
-    weights = weigh(folder)
-    for name, weight in weights.most_common(8):
-        print(f"{weight / 1e6:6.2f} MB  {name}")
-    print(f"{weights.total() / 1e6:6.2f} MB  copied into the image")
+    sizes = measure(folder)
+    for name, size in sizes.most_common(8):
+        print(f"{size / 1e6:6.2f} MB  {name}")
+    print(f"{sizes.total() / 1e6:6.2f} MB  copied into the image")
 
 
 if __name__ == "__main__":

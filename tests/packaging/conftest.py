@@ -1,4 +1,4 @@
-"""What a stranger has: built wheels of these packages, and a fresh environment for each thing that is tried."""
+"""Built wheels of this project's packages, and fresh environments to install them into, as a user has them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGES = "jira_ci_core", "jira_ci_auth_oauth", "jira_ci_auth_connect", "jira_ci_sandbox"
 UV = shutil.which("uv")
-# Without what this environment's own tests brought along.
+# Without the variables of the test run itself.
 ENVIRON = {
     name: value
     for name, value in os.environ.items()
@@ -24,7 +24,7 @@ ENVIRON = {
 
 
 def run(*command: object, folder: Path = ROOT, environ: dict[str, str] | None = None, code: int = 0) -> str:
-    """Run a command that has to end with this exit code; answers what it printed."""
+    """Run a command, assert its exit code, and return its output."""
     words = [str(word) for word in command]
     done = subprocess.run(
         words, cwd=folder, env={**ENVIRON, **(environ or {})}, capture_output=True, text=True, timeout=600
@@ -34,7 +34,7 @@ def run(*command: object, folder: Path = ROOT, environ: dict[str, str] | None = 
 
 
 def build(source: Path, into: Path) -> Path:
-    """The wheel of a package, built as its author would build it."""
+    """Build the wheel of a package."""
     into.mkdir(exist_ok=True)
     before = set(into.glob("*.whl"))
     if UV:
@@ -59,17 +59,28 @@ class Fresh:
 
     @property
     def environ(self) -> dict[str, str]:
-        """The variables of a shell in which it is activated."""
+        """The variables of a shell in which the environment is activated."""
         return {"PATH": f"{self.programs}{os.pathsep}{ENVIRON['PATH']}", "VIRTUAL_ENV": str(self.folder)}
 
     def install(self, *what: object) -> None:
-        """Install packages, those that others made in the versions that the tests are known to pass with."""
+        """Install packages, third-party ones in the versions of constraints.txt."""
         installer = [UV, "pip", "install", "--python", self.python] if UV else [self.python, "-m", "pip", "install"]
         run(*installer, "--quiet", "-c", ROOT / "constraints.txt", *what)
 
+    def uninstall(self, name: str) -> None:
+        installer = (
+            [UV, "pip", "uninstall", "--python", self.python] if UV else [self.python, "-m", "pip", "uninstall", "-y"]
+        )
+        run(*installer, "--quiet", name)
+
     def run(self, *command: object, folder: Path, code: int = 0) -> str:
-        """Run a program of this environment."""
+        """Run a command in the activated environment."""
         return run(*command, folder=folder, environ=self.environ, code=code)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the longest test first, so that no process waits for it alone at the end."""
+    items.sort(key=lambda item: item.path.name != "test_tutorial.py")
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +92,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Callable[..., Fresh]:
-    """Makes a fresh environment with some packages in it."""
+    """Return a function that makes an environment with some packages in it."""
 
     def make(*what: object) -> Fresh:
         environment = Fresh(tmp_path / "environment")

@@ -1,4 +1,4 @@
-"""Each example, installed from built wheels into a fresh environment, passes its own tests there."""
+"""Each example passes its own tests, installed from built wheels into a fresh environment."""
 
 from __future__ import annotations
 

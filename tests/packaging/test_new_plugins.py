@@ -1,4 +1,4 @@
-"""What `jira-ci plugins new` writes installs, and passes its tests, types and lint, with nothing filled in."""
+"""A plugin written by `jira-ci plugins new` installs, and passes its tests, types and lint unchanged."""
 
 from __future__ import annotations
 
@@ -6,13 +6,22 @@ import pytest
 
 from jira_ci_core.plugins.validation import HOOKS
 
+from .conftest import Fresh
+
 pytestmark = pytest.mark.stranger
 
 
+@pytest.fixture(scope="module")
+def environment(wheels, tmp_path_factory):
+    """An environment for the new plugins, one after the other; all of them need the same packages for development."""
+    made = Fresh(tmp_path_factory.mktemp("new-plugins") / "environment")
+    made.install(*wheels)
+    return made
+
+
 @pytest.mark.parametrize("hook", [hook.removeprefix("jira_ci_") for hook in HOOKS])
-def test_a_new_plugin_is_complete(hook, wheels, fresh, tmp_path):
-    environment = fresh(*wheels)
-    # Of the longest names for some, as style is also a matter of the length of lines.
+def test_a_new_plugin_is_complete(hook, environment, tmp_path):
+    # The longest name for some hooks, since ruff checks the length of lines.
     name = f"acme-{hook.replace('_', '-')}".ljust(40 if hook in ("extract_issue_keys", "reported") else 0, "x")
     environment.run("jira-ci", "plugins", "new", name, "--hook", hook, folder=tmp_path)
     package = tmp_path / name
@@ -24,3 +33,4 @@ def test_a_new_plugin_is_complete(hook, wheels, fresh, tmp_path):
     environment.run("ruff", "check", "--no-cache", folder=package)
     environment.run("ruff", "format", "--check", "--diff", "--no-cache", folder=package)
     assert f"{name}  on" in environment.run("jira-ci", "plugins", folder=tmp_path)
+    environment.uninstall(name)

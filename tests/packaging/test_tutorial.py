@@ -1,4 +1,4 @@
-"""Every command of `docs/writing-plugins.md`, run in its order by a shell in an empty folder."""
+"""The commands of `docs/writing-plugins.md`, run in order by a shell that starts in an empty folder."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ BLOCK = re.compile(
 
 
 def test_the_tutorial_is_true(wheels, tmp_path):
-    """Files are written and commands run where the text says so; what it shows as output is printed."""
+    """Write the files that the text shows, run its commands, and find the output that it shows."""
     blocks = list(BLOCK.finditer((ROOT / "docs/writing-plugins.md").read_text(encoding="utf-8")))
     assert [block["kind"] for block in blocks].count("sh") >= 6
-    # The packages of this project are not on any index yet: where the tutorial installs core, it is these.
+    # No index has the packages of this project yet, so pip finds the wheels that were built here.
     index = {"PIP_FIND_LINKS": str(wheels[0].parent), "PIP_CONSTRAINT": str(ROOT / "constraints.txt"), "PIP_QUIET": "1"}
     place, printed = tmp_path, ""
     for block in blocks:
@@ -32,7 +32,7 @@ def test_the_tutorial_is_true(wheels, tmp_path):
             assert (place / block["file"]).exists(), "the tutorial replaces what `plugins new` wrote"
             (place / block["file"]).write_text(block["text"], encoding="utf-8")
         elif block["kind"] == "sh":
-            # Each block goes on where the one before stopped, and in its environment.
+            # Each block continues in the folder and the environment of the one before.
             again = f". {shlex.quote(str(tmp_path / '.venv/bin/activate'))}" if (tmp_path / ".venv").exists() else ":"
             script = f"set -eu\n{again}\n{block['text']}\npwd > {shlex.quote(str(tmp_path / 'place'))}\n"
             path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

@@ -1,4 +1,4 @@
-"""Each way of installing in `docs/installing.md`, as it stands there, ends in a report that Jira takes."""
+"""Each way of installing in `docs/installing.md`, run as written, ends in a report that Jira accepts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROGRAMS = Path(sys.executable).parent
 
 @pytest.fixture
 def shell(wheels, tmp_path, jira):
-    """Runs commands where the packages of this project can be had as wheels, as if from an index; in a Harness run."""
+    """Return a function that runs shell commands in a Harness run, with the built wheels in place of an index."""
     where = str(wheels[0].parent)
     home = tmp_path / "home"
     home.mkdir()
@@ -32,7 +32,7 @@ def shell(wheels, tmp_path, jira):
         "PIP_CONSTRAINT": str(ROOT / "constraints.txt"),
         "UV_FIND_LINKS": where,
         "UV_CONSTRAINT": str(ROOT / "constraints.txt"),
-        # A cache is shared, what is made out of it is not.
+        # The cache is shared; everything installed is below this test's folder.
         "UV_CACHE_DIR": run("uv", "cache", "dir").strip(),
         "UV_PYTHON": sys.executable,
         "UV_PYTHON_DOWNLOADS": "never",
@@ -70,7 +70,7 @@ def test_every_way_is_tried():
 
 @pytest.fixture
 def bare(tmp_path):
-    """A Python that has no package at all."""
+    """A Python without any packages."""
     run("uv", "venv", "--quiet", "--python", sys.executable, tmp_path / "bare")
     return tmp_path / "bare" / "bin" / "python"
 

@@ -1,4 +1,4 @@
-"""`examples/ci/`: each file is what its vendor's schema asks for, and its commands end in a report that Jira takes."""
+"""`examples/ci/`: each file is valid by its vendor's schema, and its commands end in a report that Jira accepts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def documents(name):
 
 
 def filled(value, jira):
-    """What a CI makes of an expression, and of whatever holds some."""
+    """Return a value with its expressions replaced, as the CI does."""
     if isinstance(value, dict):
         return {key: filled(one, jira) for key, one in value.items()}
     if isinstance(value, list):
@@ -102,7 +102,7 @@ def drone(jira):
 
 
 def image(settings, jira):
-    """A step of the image, as both hand settings to it."""
+    """Return the image's command and variables; Harness and Drone pass settings in the same way."""
     environ = {f"PLUGIN_{name.upper()}": value for name, value in settings.items()}
     return "jira-ci report", environ | {"PLUGIN_INSTANCE": jira.url}
 
@@ -114,7 +114,7 @@ TEMPLATES = {one.__name__: one for one in (github, gitlab, circleci, jenkins, az
 def test_its_commands_end_in_a_report(ci, jira, tmp_path):
     programs = tmp_path / "programs"
     programs.mkdir()
-    # Whatever an environment is made of, and with: the packages are there already.
+    # These stand in for venv and pip, since the packages are installed already.
     real = Path(sys.executable).parent
     (programs / "pip").write_text('#!/bin/sh\ncase "$*" in *jira-ci-core*) ;; *) exit 9 ;; esac\n')
     made = f'mkdir -p "$3/bin"; ln -sf {programs}/pip {real}/jira-ci "$3/bin/"'
@@ -133,7 +133,7 @@ def test_its_commands_end_in_a_report(ci, jira, tmp_path):
         "JIRA_CI_ISSUEKEYS": "MYT-1",
     }
     if ci in ("github", "gitlab", "circleci"):
-        # From the secrets of the CI.
+        # These come from the CI's secrets.
         common |= {"JIRA_CI_CLIENT_ID": jira.client_id, "JIRA_CI_CLIENT_SECRET": jira.client_secret}
     for state, steps in TEMPLATES[ci](jira):
         for script, environ in steps:

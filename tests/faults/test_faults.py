@@ -276,18 +276,20 @@ def check(ending, done, jira, outbox):
         assert problems, done.text
 
 
-HEAD = """# What goes wrong, and how a step ends then
+HEAD = """# Faults, and how the step ends
 
-This page is made by `python tests/faults/test_faults.py > docs/faults.md`, from the table that the tests run by: each
-line is tried against real sockets, with OAuth and with the app's token, once and each time.
+The table shows how the step ends for each fault, and with which request it happened. "a → b" means: *a* if the fault
+happens once, *b* if it happens each time until the deadline.
 
-- **delivered**: exit 0, and Jira has the report, once.
-- **kept**: neither accepted nor refused. With `OUTBOX` the report is kept there, and the step says where; how it ends
-  says `ON_FAILURE`. Without `OUTBOX` it ends with exit 1, and says what happened, why, and what to do.
-- **refused**: Jira read the report and refused it. It would be refused again, so it is not kept; exit 1, with what
-  happened, why, and what to do.
+- **delivered**: Jira has the report, once. Exit 0.
+- **kept**: the report was neither accepted nor refused. With `OUTBOX` it is kept there, a message says where, and
+  `ON_FAILURE` decides the exit code. Without `OUTBOX` it is 1, unless `ON_FAILURE` is `ignore`.
+- **refused**: Jira read the report and refused it. It would be refused again, so it is not kept. Exit 1.
 
-"a → b" means: *a* where it happens once, *b* where it happens each time until the deadline.
+Unless the report was delivered, the step says what happened, why, and what to do.
+
+`python tests/faults/test_faults.py > docs/faults.md` makes this page from the table of the tests: they try each line on
+real sockets, with OAuth and with the app's token, with a fault that happens once and with one that happens each time.
 
 """
 

@@ -155,7 +155,7 @@ def _problem(site: str, report: Report, gate: Gate) -> Problem:
             f"{site} prevents {report.title}", why, "see there why; once it is approved, run the pipeline again"
         )
     if gate.status == "expired":
-        why = f"nobody decided in the time that Jira gives{_changes(gate)}"
+        why = f"no decision was made in the time that Jira gives{_changes(gate)}"
         return Problem(f"the gate of {report.title} expired", why, "run the pipeline again to ask anew")
     why = f"Jira calls it {gate.status}{_changes(gate)}"
     remedy = "check in Jira Service Management that this environment, and the service that is deployed, have a gate"

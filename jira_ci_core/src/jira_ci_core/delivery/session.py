@@ -170,7 +170,7 @@ class Session:
         if receipt is None:
             raise SettingsError(
                 Problem(
-                    "nobody delivers the report",
+                    "no plugin delivers the report",
                     "no plugin that is on implements the delivery of reports, or each left it to another",
                     "do not disable the plugin http; `jira-ci plugins` shows which are on",
                 )

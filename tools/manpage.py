@@ -100,7 +100,7 @@ def page() -> Iterator[str]:
     yield ".SH SETTINGS"
     yield escaped(
         "A setting NAME is taken from the flag, from PLUGIN_NAME, from JIRA_CI_NAME, from the file that --config "
-        f"names, and, where it is harmless, from {PROJECT_FILE} or [tool.jira-ci] of pyproject.toml, in that order."
+        f"names, and, where a pull request may change it, from {PROJECT_FILE} or [tool.jira-ci] of pyproject.toml, in that order."
     )
     for owner in dict.fromkeys(one.owner for one in settings):
         yield f".SS {'Of every step' if owner == CORE else 'Of the plugin ' + escaped(owner)}"
@@ -111,7 +111,7 @@ def page() -> Iterator[str]:
     for code, meaning in re.findall(r"^\| (\d+) \| (.+) \|$", README, re.MULTILINE):
         yield from entry(code, f"{meaning}.")
     yield ".SH FILES"
-    yield from entry(PROJECT_FILE, "Settings of the project that are harmless, spelled environment-name.")
+    yield from entry(PROJECT_FILE, "Settings that a pull request may change, spelled key-aliases.")
     yield ".SH ENVIRONMENT"
     yield from entry("PLUGIN_NAME, JIRA_CI_NAME", "Any setting.")
     yield from entry("_JIRA_CI_COMPLETE", "bash_source, zsh_source or fish_source prints what completes commands.")

@@ -95,7 +95,7 @@ def report(ctx: click.Context, /, dry_run: bool) -> None:
 
     Every setting has three spellings, which win in this order: the flag, PLUGIN_… as a step's own settings are
     passed, JIRA_CI_… anywhere. Then come the file named by --config, jira-ci.toml (or [tool.jira-ci] of
-    pyproject.toml) for harmless ones, and the default.
+    pyproject.toml) for settings that a pull request may change, and the default.
     """
     ctx.exit(run_report(ctx.obj, sources_of(ctx), plugins_of(ctx), dry_run=dry_run))
 

@@ -32,7 +32,7 @@ def setting(
 ) -> Any:
     """Declare a setting as a field of a `PluginSettings` model.
 
-    `project_file` says that it is harmless: also a file from the change under test may set it. `aliases` are other
+    `project_file`: the file from the change under test may set it, so a pull request can change it. `aliases` are other
     names, in lower case. `reads` are raw variables (`GITHUB_OUTPUT`) that are asked last, by their exact names.
     """
     extra: JsonDict = {"project_file": project_file, "aliases": list(aliases), "reads": list(reads)}

@@ -100,7 +100,8 @@ def page() -> Iterator[str]:
     yield ".SH SETTINGS"
     yield escaped(
         "A setting NAME is taken from the flag, from PLUGIN_NAME, from JIRA_CI_NAME, from the file that --config "
-        f"names, and, where a pull request may change it, from {PROJECT_FILE} or [tool.jira-ci] of pyproject.toml, in that order."
+        f"names, and, where a pull request may change it, from {PROJECT_FILE} or [tool.jira-ci] of pyproject.toml, in "
+        "that order."
     )
     for owner in dict.fromkeys(one.owner for one in settings):
         yield f".SS {'Of every step' if owner == CORE else 'Of the plugin ' + escaped(owner)}"

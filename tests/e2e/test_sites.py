@@ -137,9 +137,13 @@ def test_a_bug_at_one_site_keeps_no_other_from_being_told(sites, jira, failed, m
 @pytest.mark.parametrize(
     ("settings", "what", "why"),
     [
-        ({"sites": "one,three"}, "SITES names three", "sites.toml has no section of it, only of one, two"),
+        ({"sites": "one,three"}, "SITES names three", "sites.toml has no section of that name, only one, two"),
         ({"config": None, "sites": "one"}, "SITES names one", "CONFIG is not set"),
-        ({"config": "other.toml", "sites": "one"}, "SITES names one", "other.toml has no section of it, nor any other"),
+        (
+            {"config": "other.toml", "sites": "one"},
+            "SITES names one",
+            "other.toml has no section of that name, nor any other",
+        ),
     ],
 )
 def test_a_site_without_a_section_is_an_error(sites, failed, settings, what, why):

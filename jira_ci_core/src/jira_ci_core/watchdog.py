@@ -108,8 +108,8 @@ def report_hang(call: str) -> None:
     from jira_ci_core.problem import Problem
 
     problem = Problem(
-        f"{call} does not come back",
+        f"{call} hangs",
         "it took longer than PLUGIN_TIMEOUT allows",
-        "tell its authors, leave it out with DISABLE_PLUGINS, or allow it more with PLUGIN_TIMEOUT",
+        "report it to its authors, leave it out with DISABLE_PLUGINS, or allow it more with PLUGIN_TIMEOUT",
     )
     os.write(2, "".join(f"{line}\n" for line in problem.lines()).encode(errors="backslashreplace"))

@@ -215,7 +215,7 @@ class TestReport:
                 2,
                 "there are no credentials",
             ),
-            ({"PLUGIN_CONNECT_KEY": "two words"}, 2, "CONNECT_KEY cannot be what it is"),
+            ({"PLUGIN_CONNECT_KEY": "two words"}, 2, "CONNECT_KEY is not valid"),
         ],
     )
     def test_what_it_ends_with(self, jira_ci, drone, environ, code, what):

@@ -117,7 +117,7 @@ REFUSED = [
     ("link", "https://ci.example/" + "x" * 2000, "longer than 2000"),
     ("on_no_issue", "ignore", "warn"),
     ("on_plugin_error", "ignore", "fail"),
-    ("environments", "prod", "something else than pairs"),
+    ("environments", "prod", "not every part is a pair"),
     ("environments", "prod=prod", "'prod', given for prod, is no type"),
     ("duration", "1.5", "not a whole number of seconds"),
     ("duration", "-1", "not a whole number of seconds"),

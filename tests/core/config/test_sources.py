@@ -121,7 +121,7 @@ class TestWhatCountsAsNotSet:
         assert sources.find(project) is None
         assert sources.find(project) is None
         assert [record.getMessage() for record in caplog.records] == [
-            "PLUGIN_PROJECT holds an expression that was not resolved; it counts as not set"
+            "PLUGIN_PROJECT holds an expression that CI did not resolve; it counts as not set"
         ]
 
     def test_of_an_empty_one_nothing_is_told(self, caplog):
@@ -165,7 +165,7 @@ class TestSecrets:
             (None, "cannot be read", "No such file"),
             (b"\xff\xfe", "cannot be read", "it is not text"),
             (b" \n", "holds no credential", "is empty"),
-            (b"x" * (LARGEST_SECRET_FILE + 1), "holds no credential", "larger than any credential"),
+            (b"x" * (LARGEST_SECRET_FILE + 1), "holds no credential", "too large for a credential"),
         ],
     )
     def test_a_file_without_a_credential_is_an_error_with_three_parts(self, folder, content, what, why):
@@ -191,7 +191,7 @@ class TestSecrets:
     def test_its_value_is_in_no_message(self):
         model, [problem] = resolve(Demo, DEMO, Sources({"PLUGIN_CONNECT_KEY": "two words"}))
         assert model is None
-        assert problem.what == "CONNECT_KEY cannot be what it is (from PLUGIN_CONNECT_KEY)"
+        assert problem.what == "CONNECT_KEY is not valid (from PLUGIN_CONNECT_KEY)"
         assert "two words" not in str(problem)
 
     def test_an_environment_without_secrets_has_no_spelling_of_any(self):
@@ -215,7 +215,7 @@ class TestSecrets:
     def test_a_malformed_secret_is_hidden_as_well(self, least):
         secrets = Secrets()
         least["PLUGIN_CONNECT_KEY"] = "two words of it"
-        with pytest.raises(SettingsError, match="CONNECT_KEY cannot be"):
+        with pytest.raises(SettingsError, match="CONNECT_KEY is not valid"):
             load(open_sources(least, {}, secrets))
         assert secrets.redact("two words of it") == "[secret]"
 

@@ -472,7 +472,7 @@ class TestAnyOtherStatus:
         [
             ({"Location": "https://new.atlassian.net/rest/builds/0.1/bulk"}, "https://new.atlassian.net"),
             ({"Location": "/login"}, "/login"),
-            ({}, "an address it does not name"),
+            ({}, "an address that it does not name"),
         ],
     )
     def test_a_redirect_names_the_new_site(self, status, headers, new):

@@ -126,7 +126,7 @@ class TestAnswers:
             "it answered with a redirect, which is never followed",
             "set INSTANCE to https://b.example, if that is the new address of your site",
         )
-        assert moved("acme", "").what == "the site acme moved to an address it does not name"
+        assert moved("acme", "").what == "the site acme moved to an address that it does not name"
         assert moved("acme", "/login").what == "the site acme moved to /login"
 
     def test_an_entity_is_read(self):

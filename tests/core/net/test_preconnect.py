@@ -196,7 +196,7 @@ def test_one_that_hangs_ends_the_step_with_its_name(hosts_of_a_plugin, report):
     hosts_of_a_plugin("saml", "import threading; threading.Event().wait()")
     done = report(PLUGIN_PLUGIN_TIMEOUT="0.1")
     assert done.returncode == 3
-    assert done.stderr.startswith("error: plugin saml in hosts_of_saml:hosts does not come back")
+    assert done.stderr.startswith("error: plugin saml in hosts_of_saml:hosts hangs")
     assert [line[:6] for line in done.stderr.splitlines()] == ["error:", "  why:", "  do: "]
 
 

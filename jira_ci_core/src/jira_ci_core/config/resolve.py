@@ -80,8 +80,8 @@ def _problem(setting: SettingSpec, value: object, place: str | None, message: st
             f"set {setting.variable} in the step (as a variable: PLUGIN_{setting.variable} "
             f"or JIRA_CI_{setting.variable}{'' if setting.secret else f'; as a flag: {flag(setting.name)}'})",
         )
-    shown = "" if setting.secret else f" {str(value)[:200]!r}"
-    what = f"{setting.variable} cannot be{shown or ' what it is'} (from {place})"
+    fault = "is not valid" if setting.secret else f"cannot be {str(value)[:200]!r}"
+    what = f"{setting.variable} {fault} (from {place})"
     if isinstance(cause, InvalidValueError):
         return Problem(what, cause.why, cause.remedy)
     why = message.removeprefix("Value error, ")
@@ -90,7 +90,7 @@ def _problem(setting: SettingSpec, value: object, place: str | None, message: st
 
 def _problem_together(settings: tuple[SettingSpec, ...], message: str, cause: object) -> Problem:
     """What a model says of its settings as a whole."""
-    what = f"the settings of {settings[0].owner} do not go together"
+    what = f"the settings of {settings[0].owner} contradict each other"
     if isinstance(cause, InvalidValueError):
         return Problem(what, cause.why, cause.remedy)
     names = ", ".join(setting.variable for setting in settings)

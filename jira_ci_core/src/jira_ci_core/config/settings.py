@@ -105,7 +105,7 @@ def _patterns_of_files(patterns: tuple[str, ...]) -> tuple[str, ...]:
         path = PureWindowsPath(pattern)
         if path.anchor or ".." in path.parts or not path.parts:
             raise InvalidValueError(
-                f"{pattern!r} leads out of the working directory, or nowhere",
+                f"{pattern!r} is empty, or leads out of the working directory",
                 "write paths relative to the working directory, such as reports/**/*.xml",
             )
         if any("**" in part and part != "**" for part in path.parts) or path.parts.count("**") > 2:
@@ -122,9 +122,7 @@ def _pairs(value: object) -> object:
     words = split(value) if isinstance(value, str) else value
     pairs = [str(word).partition("=") for word in words if word] if isinstance(words, list) else []
     if not all(old and equals and new for old, equals, new in pairs):
-        raise InvalidValueError(
-            "it holds something else than pairs", "write pairs such as OLD=NEW, several with commas"
-        )
+        raise InvalidValueError("not every part is a pair", "write pairs such as OLD=NEW, several with commas")
     return {old: new for old, _, new in pairs}
 
 

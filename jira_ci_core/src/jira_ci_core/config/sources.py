@@ -63,7 +63,7 @@ class Sources:
                     return value, place
                 if place not in self.unresolved:
                     self.unresolved.add(place)
-                    log.warning("%s holds an expression that was not resolved; it counts as not set", place)
+                    log.warning("%s holds an expression that CI did not resolve; it counts as not set", place)
         return None
 
     def is_given(self, setting: SettingSpec) -> bool:
@@ -102,11 +102,11 @@ class Sources:
             where = f"[sites.{name}] of {self.config_name}"
             return replace(self, section=section, section_name=where, own=frozenset((*own, SITES.name)))
         sections = [other for other, section in self.sections.items() if isinstance(section, dict)]
-        there = f"only of {', '.join(sections)}" if sections else "nor any other"
-        where = f"{self.config_name} has no section of it, {there}" if self.config_name else "CONFIG is not set"
+        there = f"only {', '.join(sections)}" if sections else "nor any other"
+        where = f"{self.config_name} has no section of that name, {there}" if self.config_name else "CONFIG is not set"
         raise SettingsError(
             Problem(
-                f"SITES names {name}, and nothing says what that is",
+                f"SITES names {name}, which has no settings",
                 where,
                 f"write a section [sites.{name}] with instance, project and credentials to the file that CONFIG names",
             )
@@ -199,7 +199,7 @@ def _read_secret(path: object, place: str) -> str | None:
         why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not text"
         raise SettingsError(Problem(f"the file named by {place} cannot be read", f"{path}: {why}", remedy)) from None
     if not text or len(content) > LARGEST_SECRET_FILE:
-        why = f"{path} is {'empty' if not text else 'larger than any credential'}"
+        why = f"{path} is {'empty' if not text else 'too large for a credential'}"
         raise SettingsError(Problem(f"the file named by {place} holds no credential", why, remedy))
     return text
 

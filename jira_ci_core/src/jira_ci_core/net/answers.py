@@ -54,7 +54,7 @@ def beginning(text: str, limit: int) -> str:
 
 def moved(site: str, location: str) -> Problem:
     """What to say of a redirect. None is followed, since that would turn a POST into a GET."""
-    new = origin(location) or location or "an address it does not name"
+    new = origin(location) or location or "an address that it does not name"
     remedy = f"set INSTANCE to {new}, if that is the new address of your site"
     return Problem(f"the site {site} moved to {new}", "it answered with a redirect, which is never followed", remedy)
 

@@ -137,7 +137,7 @@ class Http:
             raise DeliveryError(
                 Problem(
                     f"{origin(url) or url} was not asked",
-                    "credentials go only to hosts that the settings name, and this is none of them",
+                    "credentials go only to hosts that the settings name, and this is not one of them",
                     "check INSTANCE, API_URL and CONNECT_HOSTNAME; a plugin names its hosts in its SignIn",
                 )
             )

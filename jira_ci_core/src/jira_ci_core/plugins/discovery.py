@@ -68,7 +68,7 @@ class InstalledPlugin:
         return Problem(
             f"plugin {self.name} failed{f' in {hook}' if hook else ''}",
             f"{self.origin}: {reason}",
-            f"tell its authors, or leave it out with DISABLE_PLUGINS={self.name}; "
+            f"report it to its authors, or leave it out with DISABLE_PLUGINS={self.name}; "
             "ON_PLUGIN_ERROR=warn goes on without its answer",
         )
 

@@ -14,7 +14,12 @@ BAD = {
     "a misspelt word": ({"PLUGIN_STATE": "sucess"}, 2, "STATE cannot be 'sucess'", "successful"),
     "no credential": ({"PLUGIN_CLIENT_ID": None, "PLUGIN_CLIENT_SECRET": None}, 2, "no credentials", "CONNECT_KEY"),
     "half a credential": ({"PLUGIN_CLIENT_SECRET": "null"}, 2, "CLIENT_SECRET is not set", "CLIENT_SECRET"),
-    "a malformed credential": ({"PLUGIN_CLIENT_SECRET": "in two-words"}, 2, "CLIENT_SECRET is not valid", "copy it again"),
+    "a malformed credential": (
+        {"PLUGIN_CLIENT_SECRET": "in two-words"},
+        2,
+        "CLIENT_SECRET is not valid",
+        "copy it again",
+    ),
     "a credential in the wrong place": (["--client-secret", "x"], 2, "--client-secret", "--help"),
     "a host that does not exist": ({"PLUGIN_INSTANCE": "https://jira.invalid"}, 1, "could not be reached", "INSTANCE"),
     "a port where nobody listens": ({"PLUGIN_INSTANCE": "http://127.0.0.1:{port}"}, 1, "not be reached", "INSTANCE"),

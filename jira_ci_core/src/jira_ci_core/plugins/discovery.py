@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import Distribution, EntryPoint, entry_points, version
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple, cast
 
 from stevedore.extension import ExtensionManager
@@ -85,28 +86,18 @@ class Activity(NamedTuple):
 
 def discover(choice: PluginChoice, watchdog: Watchdog) -> list[InstalledPlugin]:
     """Import what is chosen: local files, then installed plugins by name, then core's own."""
+
+    def installed(point: EntryPoint, read_origin: Callable[[], tuple[str, str]]) -> _Entry:
+        reason = _why_off(point.name, choice)
+        state = "off" if reason else "on"
+        return _Entry(point, InstalledPlugin(point.name, read_origin, point.value, state, reason), watchdog)
+
     points = sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: (point.name, point.value))
-    found = {
-        **{
-            point: InstalledPlugin(point.name, functools.partial(_name_and_version, point.dist), point.value)
-            for point in points
-        },
-        **{
-            EntryPoint(name, module, ENTRY_POINT_GROUP): InstalledPlugin(name, _core_origin, module)
-            for name, module in BUILT_IN.items()
-        },
-    }
-    off = {point: _why_off(point.name, choice) for point in found}
-    loaded = _Loader([_WatchedEntryPoint(point, plugin, watchdog) for point, plugin in found.items() if not off[point]])
-    plugins = [_load_file(Path(file), watchdog) for file in choice.local_plugins]
-    for point, plugin in found.items():
-        if off[point]:
-            plugins.append(replace(plugin, state="off", reason=off[point]))
-        elif point in loaded.errors:
-            plugins.append(replace(plugin, state="failed", reason=loaded.errors[point]))
-        else:
-            plugins.append(replace(plugin, loaded=plugin_in(loaded.values[point])))
-    return plugins
+    entries = [installed(point, functools.partial(_name_and_version, point.dist)) for point in points]
+    for name, module in BUILT_IN.items():
+        entries.append(installed(EntryPoint(name, module, ENTRY_POINT_GROUP), _core_origin))
+    local = [_load_file(Path(file), watchdog) for file in choice.local_plugins]
+    return [*local, *(cast(InstalledPlugin, extension.plugin) for extension in _Loader(entries).extensions)]
 
 
 def plugin_in(loaded: Any) -> Any:
@@ -119,62 +110,55 @@ def reason_of(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-class _WatchedEntryPoint:
-    """An entry point whose module may do anything while it is imported: hang, or exit."""
+class _Entry:
+    """What stevedore takes for an entry point: loading it answers the plugin, also where its import fails."""
 
     def __init__(self, point: EntryPoint, plugin: InstalledPlugin, watchdog: Watchdog) -> None:
-        self.point = point
+        self._point = point
         self._plugin = plugin
         self._watchdog = watchdog
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.point, name)
+        return getattr(self._point, name)
 
-    def load(self) -> Any:
-        try:
-            with self._watchdog.watching(Activity(self._plugin, "its import")):
-                return self.point.load()
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            raise ImportError(reason_of(error)) from error
+    def load(self) -> InstalledPlugin:
+        return self._plugin if self._plugin.state == "off" else _load(self._plugin, self._point.load, self._watchdog)
 
 
 class _Loader(ExtensionManager[Any]):
-    """stevedore's manager, for entry points that were found before."""
+    """stevedore's manager, for entries that were found before."""
 
-    def __init__(self, points: list[_WatchedEntryPoint]) -> None:
-        self._points = points
-        self.errors: dict[EntryPoint, str] = {}
-        super().__init__(ENTRY_POINT_GROUP, on_load_failure_callback=self._note_error)
-        self.values = {self._point_of(extension.entry_point): extension.plugin for extension in self.extensions}
+    def __init__(self, entries: list[_Entry]) -> None:
+        self._entries = entries
+        super().__init__(ENTRY_POINT_GROUP)
 
     def list_entry_points(self) -> list[EntryPoint]:
-        return cast(list[EntryPoint], self._points)
-
-    def _note_error(self, manager: object, point: EntryPoint, error: BaseException) -> None:
-        self.errors[self._point_of(point)] = str(error)
-
-    @staticmethod
-    def _point_of(watched: EntryPoint) -> EntryPoint:
-        return cast(_WatchedEntryPoint, watched).point
+        return cast(list[EntryPoint], self._entries)
 
 
-def _load_file(file: Path, watchdog: Watchdog) -> InstalledPlugin:
-    """A plugin without a package: a file with hook functions, or with a class named `Plugin`."""
-    plugin = InstalledPlugin(file.stem.replace("_", "-"), lambda: ("local file", ""), str(file))
+def _load(plugin: InstalledPlugin, load: Callable[[], Any], watchdog: Watchdog) -> InstalledPlugin:
+    """A plugin with what it holds. While a module is imported it may do anything: fail, hang, or exit."""
     try:
-        spec = spec_from_file_location(f"jira_ci_local_{file.stem}", file)
-        if spec is None or spec.loader is None:
-            raise ImportError("it is no Python file: its name does not end in .py")
-        module = module_from_spec(spec)
         with watchdog.watching(Activity(plugin, "its import")):
-            spec.loader.exec_module(module)
+            return replace(plugin, loaded=plugin_in(load()))
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         return replace(plugin, state="failed", reason=reason_of(error))
-    return replace(plugin, loaded=plugin_in(module))
+
+
+def _load_file(file: Path, watchdog: Watchdog) -> InstalledPlugin:
+    """A plugin without a package: a file with hook functions, or with a class named `Plugin`."""
+
+    def load() -> ModuleType:
+        spec = spec_from_file_location(f"jira_ci_local_{file.stem}", file)
+        if spec is None or spec.loader is None:
+            raise ImportError("it is no Python file: its name does not end in .py")
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return _load(InstalledPlugin(file.stem.replace("_", "-"), lambda: ("local file", ""), str(file)), load, watchdog)
 
 
 def _name_and_version(distribution: Distribution | None) -> tuple[str, str]:

@@ -202,10 +202,11 @@ class Plugins:
 
     def start(self, sources: Sources) -> list[Problem]:
         """Construct and register all that are on; answers what is wrong with their settings."""
-        on = [plugin for plugin in self.installed if plugin.state == "on"]
         # pluggy asks the one registered last first, and those with `trylast` in the order of their registration.
-        others = [plugin for plugin in reversed(on) if not plugin.is_built_in]
-        return [problem for plugin in (*others, *filter(_is_built_in, on)) for problem in self._start(plugin, sources)]
+        others = [plugin for plugin in reversed(self.installed) if not plugin.is_built_in]
+        own = [plugin for plugin in self.installed if plugin.is_built_in]
+        on = [plugin for plugin in (*others, *own) if plugin.state == "on"]
+        return [problem for plugin in on for problem in self._start(plugin, sources)]
 
     def _add(self, plugin: InstalledPlugin) -> None:
         other = self._installed.get(plugin.name)
@@ -378,10 +379,6 @@ class Plugins:
             shown = ", ".join(f"{name}={_shown(arguments[name])}" for name in takes[plugin] if name in arguments)
             message = "hook %s of %s(%s) answered %.2000r"
             log.info(message, hook.removeprefix(HOOK_PREFIX), plugin, shown[:4000], answer)
-
-
-def _is_built_in(plugin: InstalledPlugin) -> bool:
-    return plugin.is_built_in
 
 
 def _shown(value: object) -> str:

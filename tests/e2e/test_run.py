@@ -15,7 +15,7 @@ import time
 import pytest
 
 from jira_ci_core.command_run import run as command_run
-from jira_ci_core.testing.step import KEPT
+from jira_ci_core.testing.step import INHERITED
 
 PYTHON = sys.executable, "-I", "-S"
 
@@ -53,7 +53,7 @@ def start(harness_oauth):
     started = []
 
     def make(*arguments, environ=None, streams=subprocess.PIPE, **settings):
-        kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+        kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "jira_ci_core", "run", *arguments],
             cwd=harness_oauth.folder,

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from jira_ci_core import Build, PipelineIdentity, Receipt, Report, Site, State, read_settings
-from jira_ci_core.testing.step import KEPT
+from jira_ci_core.testing.step import INHERITED
 from jira_ci_delivery_celery.broker import Broker, message_id, message_reason, open_broker
 from jira_ci_delivery_celery.options import Options
 from jira_ci_delivery_celery.publish import publish
@@ -82,7 +82,7 @@ class Http:
 
 
 def _kept() -> dict[str, str]:
-    return {name: os.environ[name] for name in KEPT if name in os.environ}
+    return {name: os.environ[name] for name in INHERITED if name in os.environ}
 
 
 class Queue:

@@ -6,7 +6,7 @@ import pytest
 
 from jira_ci_core.plugins.validation import HOOKS
 
-pytestmark = pytest.mark.stranger
+pytestmark = pytest.mark.packaging
 
 
 @pytest.mark.parametrize("hook", [hook.removeprefix("jira_ci_") for hook in HOOKS])

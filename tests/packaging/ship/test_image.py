@@ -11,7 +11,7 @@ import pytest
 
 from ..conftest import ROOT, run
 
-pytestmark = pytest.mark.stranger
+pytestmark = pytest.mark.packaging
 
 DIGEST = "sha256:" + "0" * 64
 DOCKERFILE = (ROOT / "docker" / "Dockerfile").read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -36,6 +37,17 @@ settings.register_profile(
 )
 settings.register_profile("long", settings.get_profile("ordinary"), derandomize=False, max_examples=3000)
 settings.load_profile("ordinary")
+
+
+def pytest_configure() -> None:
+    """Let SIGINT and SIGQUIT do what they do in a terminal.
+
+    A script starts a command in the background with both ignored. The processes that tests start would inherit that.
+    """
+    for name in {"SIGINT", "SIGQUIT"} & set(dir(signal)):
+        number = signal.Signals[name]
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

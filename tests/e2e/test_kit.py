@@ -318,6 +318,7 @@ def run_pytest(folder, *arguments):
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 def test_the_contracts_find_what_is_wrong_with_a_plugin(tmp_path):
     (tmp_path / "test_bad.py").write_text(BAD)
     process = run_pytest(tmp_path, "-q", "-rf", "--tb=no", "test_bad.py")

@@ -8,7 +8,7 @@ import pytest
 
 from .conftest import ROOT, build
 
-pytestmark = pytest.mark.stranger
+pytestmark = pytest.mark.packaging
 
 EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/pyproject.toml"))
 

@@ -8,7 +8,7 @@ from jira_ci_core.plugins.validation import HOOKS
 
 from .conftest import Fresh
 
-pytestmark = pytest.mark.stranger
+pytestmark = pytest.mark.packaging
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import pytest
 
 from .conftest import ROOT, Fresh, run
 
-pytestmark = pytest.mark.stranger
+pytestmark = pytest.mark.packaging
 
 BLOCK = re.compile(
     r"(?:^<!-- file: (?P<file>\S+) -->\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL

@@ -671,6 +671,7 @@ TestSteps.settings = settings(max_examples=25, stateful_step_count=20, deadline=
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 class TestKilled:
     """`kill -9` at a thousand random points of a process that keeps, sends and settles, one report after the other."""
 

@@ -10,7 +10,7 @@ import pytest
 from ..conftest import ROOT, run
 from .buildah import BASE, Store, base_tarball, missing, package_sources
 
-pytestmark = pytest.mark.stranger
+pytestmark = pytest.mark.packaging
 
 DOCKERFILE = (ROOT / "docker" / "Dockerfile").read_text()
 IMAGE = "localhost/jira-ci:test"

@@ -12,7 +12,7 @@ import pytest
 
 from ..conftest import ENVIRON, ROOT, run
 
-pytestmark = pytest.mark.stranger
+pytestmark = pytest.mark.packaging
 
 PAGE = (ROOT / "docs" / "installing.md").read_text(encoding="utf-8")
 TRIED = dict(re.findall(r"^<!-- try: (\w+) -->\n```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))

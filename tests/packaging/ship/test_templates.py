@@ -14,7 +14,7 @@ from jira_ci_core.testing.recorded import recorded_runs
 
 from ..conftest import ROOT, run
 
-pytestmark = pytest.mark.stranger
+pytestmark = pytest.mark.packaging
 
 FOLDER = ROOT / "examples" / "ci"
 SCHEMAS = {

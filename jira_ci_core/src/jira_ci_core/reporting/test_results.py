@@ -86,9 +86,9 @@ def require_junitparser() -> None:
     try:
         import junitparser  # noqa: F401
     except ImportError:
-        why, remedy = "the package that reads test results is not installed", "pip install 'jira-ci-core[junit]'"
-        problem = Problem("TEST_RESULTS cannot be used", why, f"{remedy}, or leave TEST_RESULTS out")
-        raise SettingsError(problem) from None
+        why = "the package that reads test results is not installed"
+        remedy = "pip install 'jira-ci-core[junit]', or leave TEST_RESULTS out"
+        raise SettingsError(Problem("TEST_RESULTS cannot be used", why, remedy)) from None
 
 
 def _files(patterns: Iterable[str], folder: Path) -> list[Path]:

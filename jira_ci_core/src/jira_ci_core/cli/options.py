@@ -98,10 +98,7 @@ def plugins_of(ctx: click.Context) -> Plugins:
 
 
 def runtime_of(ctx: click.Context, *, needs_project: bool = True) -> Runtime:
-    """Checked settings and started plugins. A command that looks for no keys needs no PROJECT.
-
-    Raises SettingsError or PluginError.
-    """
+    """Checked settings and started plugins; PROJECT may be absent for commands that look for no keys."""
     sources = sources_of(ctx)
     runtime = load(sources if needs_project else replace(sources, defaults={"project": ANY_PROJECT}), plugins_of(ctx))
     set_level(runtime.settings.log_level)

@@ -53,10 +53,7 @@ def hint_at_deployment(pipeline: Pipeline, settings: Settings) -> None:
 def make_reports(
     plugins: Plugins, pipeline: Pipeline, keys: tuple[str, ...], state: State, settings: Settings, clock: Clock
 ) -> tuple[Report, ...]:
-    """One report for a build, or one for each environment.
-
-    Raises SettingsError where the run has no identity, number or address.
-    """
+    """One report for a build, or one for each environment. Raises SettingsError without identity, number or address."""
     kind = kind_of(settings)
     site = make_site(settings)
     sequence = clock.next_sequence()

@@ -23,10 +23,7 @@ _ORDERED = re.compile(r"(?:[^0-9]*+[0-9]++(?![A-Za-z]))++[^0-9]*+")
 
 
 def pipeline_identity(pipeline: Pipeline, settings: Settings) -> PipelineIdentity:
-    """Return the pipeline's id, name and address.
-
-    Raises SettingsError if neither `PIPELINE` nor the CI nor the repository gives an id, or there is no address.
-    """
+    """Return the pipeline's id, name and address. Raises SettingsError if there is no id or no address."""
     id = pipeline_id(pipeline, settings)
     name = settings.pipeline or pipeline.name or pipeline.repository or id
     return PipelineIdentity(id=id, name=name, url=link(pipeline, settings))
@@ -73,10 +70,7 @@ def ordered_number(number: str) -> int | None:
 
 
 def link(pipeline: Pipeline, settings: Settings) -> str:
-    """Return the address that Jira links to: LINK, else the run's, else the commit's.
-
-    Raises SettingsError if none of them is a web address.
-    """
+    """Return what Jira links to: LINK, the run's address or the commit's. Raises SettingsError if there is none."""
     for candidate in (settings.link, pipeline.url, commit_url(pipeline)):
         if url := web_url_or_none(candidate):
             return url

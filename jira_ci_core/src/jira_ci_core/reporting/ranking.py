@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable, Mapping
 
 from jira_ci_core.config.settings import Settings
-from jira_ci_core.issue_keys import ANY_PROJECT, project_of
+from jira_ci_core.issue_keys import ANY_PROJECT
 from jira_ci_core.models import MOST_ASSOCIATIONS, FoundKey, KeyPlace, Pipeline
 from jira_ci_core.plugins.manager import Plugins
 
@@ -23,17 +23,13 @@ def find_issue_keys(
     if settings.issuekeys:
         named = (FoundKey(key=key, source="ISSUEKEYS", place=KeyPlace.SETTING) for key in settings.issuekeys)
         return cut_at_most(named)
-    found = plugins.extract_issue_keys(pipeline, environ, settings)
-    renamed = (_rename(key, settings.key_aliases) for key in found)
-    projects = settings.project
-    return cut_at_most(rank(key for key in renamed if ANY_PROJECT in projects or project_of(key.key) in projects))
-
-
-def _rename(found: FoundKey, aliases: Mapping[str, str]) -> FoundKey:
-    project, hyphen, number = found.key.rpartition("-")
-    if project not in aliases:
-        return found
-    return found.model_copy(update={"key": f"{aliases[project]}{hyphen}{number}"})
+    wanted = []
+    for found in plugins.extract_issue_keys(pipeline, environ, settings):
+        project, _, number = found.key.rpartition("-")
+        project = settings.key_aliases.get(project, project)
+        if ANY_PROJECT in settings.project or project in settings.project:
+            wanted.append(found.model_copy(update={"key": f"{project}-{number}"}))
+    return cut_at_most(rank(wanted))
 
 
 def rank(found: Iterable[FoundKey]) -> list[FoundKey]:

@@ -40,10 +40,7 @@ def decide_state(plugins: Plugins, pipeline: Pipeline, kind: Kind, settings: Set
 
 
 def wanted_state(plugins: Plugins, pipeline: Pipeline, kind: Kind, settings: Settings) -> State | None:
-    """The state that STATE names; None where it is not set.
-
-    Raises SettingsError where it is a word that no table knows, or one that builds do not have.
-    """
+    """The state that STATE names, or None. Raises SettingsError where no table knows it, or builds do not have it."""
     if settings.state is None:
         return None
     wanted = plugins.map_state(settings.state, kind, pipeline, settings)

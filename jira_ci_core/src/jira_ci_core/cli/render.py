@@ -82,13 +82,8 @@ def sites_as_json(of_sites: Sequence[SiteResult]) -> str:
 def _result(result: RunResult) -> dict[str, Any]:
     summary = Summary.of(result.reports, result.receipt)
     outcomes = [
-        {
-            "report": report.title,
-            "result": one.result.value,
-            "kept": one.kept,
-            "problems": problems_as_json(one.problems),
-        }
-        for report, one in zip(result.reports, result.receipt.outcomes, strict=False)
+        {"report": report.title, **outcome.model_dump(mode="json")}
+        for report, outcome in zip(result.reports, result.receipt.outcomes, strict=False)
     ]
     return {
         "ending": result.status.value,

@@ -9,18 +9,14 @@ from typing import Any
 _module_of: dict[str, str] = {}
 
 
-def _read_stub() -> dict[str, str]:
-    import re
-    from pathlib import Path
-
-    stub = Path(__file__).with_suffix(".pyi").read_text(encoding="utf-8")
-    imports = re.findall(r"^from (\S+) import \(([^)]+)\)", stub, re.MULTILINE)
-    return {name: module for module, names in imports for name in re.findall(r"(\w+) as", names)}
-
-
 def __getattr__(name: str) -> Any:
     if not _module_of:
-        _module_of.update(_read_stub())
+        import re
+        from pathlib import Path
+
+        stub = Path(__file__).with_suffix(".pyi").read_text(encoding="utf-8")
+        for module, names in re.findall(r"^from (\S+) import \(([^)]+)\)", stub, re.MULTILINE):
+            _module_of.update(dict.fromkeys(re.findall(r"(\w+) as", names), module))
     if name == "__all__":
         return sorted(_module_of)
     if name not in _module_of:

@@ -32,8 +32,7 @@ class JiraCiError(Exception):
     def __init__(self, *problems: Problem) -> None:
         """`problems` are those that the user is told of, at least one. Raises TypeError where they are no problems."""
         if not problems or any(isinstance(problem, str) for problem in problems):
-            name = type(self).__name__
-            raise TypeError(f"an error takes problems, such as {name}(Problem(what, why, remedy))")
+            raise TypeError(f"an error takes problems: {type(self).__name__}(Problem(what, why, remedy))")
         super().__init__(*problems)
         self.problems = problems
 
@@ -48,10 +47,7 @@ class SettingsError(JiraCiError):
 
 
 class SignInError(JiraCiError):
-    """Signing in failed: a credential was refused, or the answer was no token.
-
-    Raised by `authenticate` plugins from `SignIn.connect`, from the `AuthBase` or from `renew`.
-    """
+    """A credential was refused, or the answer was no token: raised from `SignIn.connect`, an `AuthBase` or `renew`."""
 
 
 class DeliveryError(JiraCiError):

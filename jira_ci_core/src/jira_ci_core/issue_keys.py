@@ -11,9 +11,6 @@ from functools import lru_cache
 _PROJECT = r"[A-Za-z][A-Za-z0-9_]+"
 _NUMBER = r"[1-9][0-9]*+"
 
-PROJECT_KEY = re.compile(_PROJECT)
-ISSUE_KEY = re.compile(rf"{_PROJECT}-{_NUMBER}")
-
 ANY_PROJECT = "*"
 
 # Prefixes of words that look like an issue key and are none, such as UTF-8. They are excluded only if PROJECT is `*`:
@@ -35,12 +32,12 @@ LOOK_ALIKES = frozenset(
 
 def is_project_key(text: str) -> bool:
     """Return whether `text` is a project key of at least two characters, in any case."""
-    return PROJECT_KEY.fullmatch(text) is not None
+    return re.fullmatch(_PROJECT, text) is not None
 
 
 def is_issue_key(text: str) -> bool:
     """Return whether `text` is an issue key, in any case."""
-    return ISSUE_KEY.fullmatch(text) is not None
+    return re.fullmatch(rf"{_PROJECT}-{_NUMBER}", text) is not None
 
 
 def find_keys(text: str, projects: Iterable[str]) -> Iterator[str]:
@@ -51,12 +48,10 @@ def find_keys(text: str, projects: Iterable[str]) -> Iterator[str]:
     none. The time is linear in the length of the text.
     """
     listed = frozenset(project.upper() for project in projects)
-    keys = (match[0].upper() for match in _pattern(listed).finditer(text))
-    return keys if ANY_PROJECT not in listed else (key for key in keys if _is_plausible(project_of(key), listed))
-
-
-def _is_plausible(project: str, listed: frozenset[str]) -> bool:
-    return project in listed or project not in LOOK_ALIKES
+    for match in _pattern(listed).finditer(text):
+        key = match[0].upper()
+        if project_of(key) in listed or project_of(key) not in LOOK_ALIKES:
+            yield key
 
 
 @lru_cache(maxsize=8)

@@ -62,7 +62,6 @@ Properties = Annotated[dict[PropertyName, PropertyValue], Field(max_length=MOST_
 # Jira's integers are signed and 64 bits wide.
 Number = Annotated[int, Field(ge=0, lt=2**63)]
 
-
 MOST_ASSOCIATIONS = 500
 """Jira takes no more issue keys, services included, in one build or deployment."""
 
@@ -119,7 +118,6 @@ class Pipeline(Model):
     id: str | None = None
     """Which pipeline this is a run of, stable from run to run; a change splits the history in Jira."""
     name: str | None = None
-    """The pipeline's name for people."""
     branch: str | None = None
     """The branch of the change; on a pull request its source branch. Without `refs/heads/`."""
     target_branch: str | None = None
@@ -150,7 +148,6 @@ class Pipeline(Model):
 
     @property
     def is_of_ci(self) -> bool:
-        """Whether a CI was recognised."""
         return self.ci not in (NO_CI, GIT_CHECKOUT)
 
     def filled(self, facts: dict[str, str], origin: str) -> Self:
@@ -248,7 +245,6 @@ class CountedTests(Model):
 
     @property
     def total(self) -> int:
-        """All of them."""
         return self.passed + self.failed + self.skipped
 
 
@@ -341,7 +337,6 @@ class SkipReason(StrEnum):
     """Why a step delivers nothing."""
 
     NO_KEY = "no_key"
-    """No issue key was found."""
     STATE = "state"
     """STATE names a success, and CI knows of a failure."""
 

@@ -38,7 +38,10 @@ class Summary:
         }
         problems = [*receipt.problems, *(problem for outcome in outcomes for problem in outcome.problems)]
         if reports and receipt.unknown_issue_keys and any(outcome.result is Result.ACCEPTED for outcome in outcomes):
-            problems.append(_unknown_keys(receipt.unknown_issue_keys))
+            why = "there is no such issue at this site, or these credentials may not see it"
+            why += "; the other issues are updated"
+            remedy = "correct the key where it was written, or leave its project out of PROJECT"
+            problems.append(Problem(f"Jira does not know {', '.join(receipt.unknown_issue_keys)}", why, remedy))
         return cls(
             issue_keys=tuple(urls),
             state=reports[0].entity.state if reports else None,
@@ -47,11 +50,3 @@ class Summary:
             kept=tuple(outcome.kept for outcome in outcomes if outcome.kept),
             problems=tuple(dict.fromkeys(problems)),
         )
-
-
-def _unknown_keys(keys: Sequence[str]) -> Problem:
-    return Problem(
-        f"Jira does not know {', '.join(keys)}",
-        "there is no such issue at this site, or these credentials may not see it; the other issues are updated",
-        "correct the key where it was written, or leave its project out of PROJECT",
-    )

@@ -29,6 +29,14 @@ def web_url(text: str) -> str:
     return url
 
 
+def web_url_or_none(text: str | None) -> str | None:
+    """Return `web_url(text)`, or None if there is no such address."""
+    try:
+        return web_url(text) if text else None
+    except ValueError:
+        return None
+
+
 def origin(url: str) -> str | None:
     """Return scheme, host and port of an http(s) address, in lower case, without a default port; None for others."""
     try:
@@ -36,7 +44,7 @@ def origin(url: str) -> str | None:
         host, port = parts.hostname or "", parts.port
     except ValueError:
         return None
-    if parts.scheme not in ("http", "https") or not (_is_ip(host) or _HOST_NAME.fullmatch(host)) or port == 0:
+    if parts.scheme not in ("http", "https") or not (_ip_address(host) or _HOST_NAME.fullmatch(host)) or port == 0:
         return None
     shown = f"[{host}]" if ":" in host else host
     default = {"http": 80, "https": 443}[parts.scheme]
@@ -53,14 +61,11 @@ def https_url(text: str) -> str:
     except ValueError as error:
         raise InvalidValueError(str(error), "write it in full, such as https://jira.example.com") from None
     if "@" in url or "?" in url or "#" in url:
-        raise InvalidValueError(
-            "it holds more than scheme, host and path", "write it without a user, a query and a fragment"
-        )
+        why = "it holds more than scheme, host and path"
+        raise InvalidValueError(why, "write it without a user, a query and a fragment")
     if url.lower().startswith("http:") and not is_loopback(url):
-        raise InvalidValueError(
-            "credentials are sent there, and plain http would show them to everyone on the way",
-            "write https:// (http:// is for this machine only)",
-        )
+        why = "credentials are sent there, and plain http would show them to everyone on the way"
+        raise InvalidValueError(why, "write https:// (http:// is for this machine only)")
     return url
 
 
@@ -70,10 +75,8 @@ def site_url(text: str) -> str:
     if "://" not in text:
         host = text.lower().rstrip("/").removesuffix(".atlassian.net")
         if not re.fullmatch(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?", host):
-            raise InvalidValueError(
-                "it is neither the name of a site at atlassian.net nor an address",
-                "write `myorg` for myorg.atlassian.net, or the full address of a custom domain, https://…",
-            )
+            remedy = "write `myorg` for myorg.atlassian.net, or the full address of a custom domain, https://…"
+            raise InvalidValueError("it is neither the name of a site at atlassian.net nor an address", remedy)
         text = f"https://{host}.atlassian.net"
     site = origin(https_url(text))
     assert site is not None
@@ -83,9 +86,8 @@ def site_url(text: str) -> str:
 def is_loopback(url: str) -> bool:
     """Return whether the host of an address is this machine."""
     host = urlsplit(url).hostname or ""
-    if _is_ip(host):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost" or host.endswith(".localhost")
+    address = _ip_address(host)
+    return address.is_loopback if address else f".{host}".endswith(".localhost")
 
 
 def browsable(remote: str) -> str | None:
@@ -108,15 +110,11 @@ def browsable(remote: str) -> str | None:
     else:
         return None
     path = path.strip("/").removesuffix(".git")
+    return web_url_or_none(f"{scheme}://{host}/{path}") if host and path else None
+
+
+def _ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return web_url(f"{scheme}://{host}/{path}") if host and path else None
+        return ipaddress.ip_address(host)
     except ValueError:
         return None
-
-
-def _is_ip(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

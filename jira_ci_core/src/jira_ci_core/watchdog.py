@@ -8,7 +8,6 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from types import FrameType
 from typing import NoReturn
 
 from jira_ci_core.errors import ExitCode
@@ -53,14 +52,14 @@ class Watchdog:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
                 self._thread.start()
-        with self._alarm(calls):
-            try:
+        try:
+            with self._alarm(calls):
                 yield
-            finally:
-                with self._changed:
-                    calls.pop()
-                    if not calls:
-                        del self._watched[thread]
+        finally:
+            with self._changed:
+                calls.pop()
+                if not calls:
+                    del self._watched[thread]
 
     def _watch(self) -> None:
         while True:
@@ -77,25 +76,21 @@ class Watchdog:
 
     @contextlib.contextmanager
     def _alarm(self, calls: list[tuple[object, float]]) -> Iterator[None]:
-        usable = (
-            hasattr(signal, "SIGALRM")
-            and threading.current_thread() is threading.main_thread()
-            and len(calls) == 1
-            and signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
-        )
-        if not usable:
+        if (
+            not hasattr(signal, "SIGALRM")
+            or threading.current_thread() is not threading.main_thread()
+            or len(calls) > 1
+            or signal.getsignal(signal.SIGALRM) is not signal.SIG_DFL
+        ):
             yield
             return
-        signal.signal(signal.SIGALRM, self._on_alarm)
+        signal.signal(signal.SIGALRM, lambda *_: self._exit(calls[-1][0]))
         signal.setitimer(signal.ITIMER_REAL, self.seconds)
         try:
             yield
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
-
-    def _on_alarm(self, number: int, frame: FrameType | None) -> None:
-        self._exit(self._watched[threading.get_ident()][-1][0])
 
     def _exit(self, call: object) -> NoReturn:
         self._exiting.acquire()  # never released: only the first of signal and thread reports
@@ -107,9 +102,6 @@ def report_hang(call: str) -> None:
     """Write the error past the log and `sys.stderr`: the plugin that hangs may hold their locks."""
     from jira_ci_core.problem import Problem
 
-    problem = Problem(
-        f"{call} hangs",
-        "it took longer than PLUGIN_TIMEOUT allows",
-        "report it to its authors, leave it out with DISABLE_PLUGINS, or allow it more with PLUGIN_TIMEOUT",
-    )
+    remedy = "report it to its authors, leave it out with DISABLE_PLUGINS, or allow it more with PLUGIN_TIMEOUT"
+    problem = Problem(f"{call} hangs", "it took longer than PLUGIN_TIMEOUT allows", remedy)
     os.write(2, "".join(f"{line}\n" for line in problem.lines()).encode(errors="backslashreplace"))

@@ -77,10 +77,8 @@ def reader(
         parts, variables = read_facts(environ, identity_table)
         if parts:
             facts["id"], origins["id"] = "/".join(parts.values()), ", ".join(variables.values())
-        kept = {field: origin for field, origin in origins.items() if field in facts}
-        return Pipeline.model_validate(
-            {**facts, "ci": ci, "publishes_status": "status" in table, "origins": {"ci": recognised, **kept}}
-        )
+        of_ci = {"ci": ci, "publishes_status": "status" in table, "origins": {"ci": recognised, **origins}}
+        return Pipeline.model_validate({**facts, **of_ci})
 
     # `jira-ci explain` shows them, and the tests hold docs/ci.md against them.
     vars(jira_ci_read_pipeline).update(ci=ci, recognised_by=recognised_by, identity=identity)
@@ -114,25 +112,24 @@ def _normalise(facts: dict[str, str], origins: dict[str, str]) -> None:
     - An address holds no user and no password.
     """
 
-    def replace(field: str, fact: str | None) -> None:
+    def replace(field: str, fact: str | None, origin: str | None = None) -> None:
         if fact:
-            facts[field] = fact
+            facts[field], origins[field] = fact, origin or origins[field]
         else:
             facts.pop(field, None)
+            origins.pop(field, None)
 
     if facts.get("pull_request", "").lower() in ("false", "0"):
-        del facts["pull_request"]
-    source, origin = facts.pop("source_branch", None), origins.pop("source_branch", "")
+        replace("pull_request", None)
+    source, origin = facts.pop("source_branch", None), origins.pop("source_branch", None)
     if "pull_request" in facts:
-        replace("branch", source)
-        origins["branch"] = origin
+        replace("branch", source, origin)
     else:
         replace("target_branch", None)
         replace("pull_request_title", None)
     branch = facts.get("branch", "")
     if branch.startswith("refs/tags/") and "tag" not in facts:
-        replace("tag", branch.removeprefix("refs/tags/"))
-        origins["tag"] = origins["branch"]
+        replace("tag", branch.removeprefix("refs/tags/"), origins["branch"])
     replace("branch", None if branch == facts.get("tag") else branch_name(branch))
     replace("target_branch", branch_name(facts.get("target_branch")))
     if not re.fullmatch("[0-9A-Fa-f]{4,64}", facts.get("sha", "")):
@@ -144,8 +141,7 @@ def _normalise(facts: dict[str, str], origins: dict[str, str]) -> None:
         replace(field, re.sub("(?<=://)[^/?#]*@", "", facts.get(field, "")))
     replace("repository_url", browsable(facts.get("repository_url", "")))
     if "repository_url" in facts and "repository" not in facts:
-        facts["repository"] = facts["repository_url"].split("/", 3)[3]
-        origins["repository"] = origins["repository_url"]
+        replace("repository", facts["repository_url"].split("/", 3)[3], origins["repository_url"])
 
 
 def _recognise(environ: Mapping[str, str], conditions: tuple[str, ...]) -> str:

@@ -10,13 +10,7 @@ from pathlib import Path
 import click
 
 from jira_ci_core.cli.context import Context
-from jira_ci_core.cli.options import (
-    SettingsCommand,
-    SettingsGroup,
-    format_option,
-    plugins_of,
-    sources_of,
-)
+from jira_ci_core.cli.options import SettingsCommand, SettingsGroup, format_option, plugins_of, sources_of
 from jira_ci_core.cli.report import report as run_report
 from jira_ci_core.config.settings import PluginChoice, Settings
 from jira_ci_core.errors import ExitCode, SettingsError
@@ -39,7 +33,6 @@ class Cli(click.Group):
     """Core's commands and those that plugins register; plugins are asked only for commands that core does not have."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of that name."""
         if cmd_name in LAZY_COMMANDS:
             command: click.Command = getattr(import_module(LAZY_COMMANDS[cmd_name]), cmd_name)
             return command
@@ -48,7 +41,6 @@ class Cli(click.Group):
         return super().get_command(ctx, cmd_name)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """All of them, core's first."""
         core = [*self.commands, *LAZY_COMMANDS]
         self._register_commands_of_plugins(ctx)
         return core + sorted(self.commands.keys() - set(core))
@@ -59,13 +51,8 @@ class Cli(click.Group):
         """Find the command; for one of a package that is not installed, say which to install."""
         name = args[0] if args else ""
         if name in COMMANDS and self.get_command(ctx, name) is None:
-            raise SettingsError(
-                Problem(
-                    f"there is no command {name} here",
-                    "it comes with a package that is not installed (or is off: `jira-ci plugins` shows that)",
-                    install_command(COMMANDS[name]),
-                )
-            )
+            why = "it comes with a package that is not installed (or is off: `jira-ci plugins` shows that)"
+            raise SettingsError(Problem(f"there is no command {name} here", why, install_command(COMMANDS[name])))
         return super().resolve_command(ctx, args)
 
     def _register_commands_of_plugins(self, ctx: click.Context) -> None:

@@ -31,50 +31,37 @@ ABSENT = {
 
 def examine(sources: Sources, plugins: Plugins, console: Console) -> ExitCode:
     """Check everything that a report needs; the exit code is that of the first failure."""
-    examination = _Examination(console)
-    runtime = examination.step("settings and plugins", lambda: load(sources, plugins), _runtime)
-    if runtime is None:
-        return examination.exit_code
-    set_level(runtime.settings.log_level)
-    settings = runtime.settings
-    pipeline = examination.step("this run", lambda: read_pipeline(plugins, runtime.environ), _recognised)
-    if pipeline is not None:
-        kind = kind_of(settings)
-        identity = "pipeline and link"
-        examination.step(identity, lambda: pipeline_identity(pipeline, settings), lambda it: f"{it.id}, {it.url}")
-        examination.step("number", lambda: run_number(pipeline, settings, kind), str)
-        examination.step("state", lambda: decide_state(plugins, pipeline, kind, settings), lambda it: it.state.value)
-        examination.step(
-            "issue keys",
-            lambda: find_issue_keys(plugins, pipeline, runtime.environ, settings),
-            lambda it: _listed(it) or "none found",
-        )
-    site = examination.step("site", lambda: make_site(settings), lambda it: it.name)
-    if site is not None:
-        delivery = examination.step(
-            "credentials", lambda: _credentials(runtime, site), lambda it: it.plan.kind or "none needed"
-        )
-        if delivery is not None and delivery.plan.kind:
-            examination.step("sign-in and permission", lambda: _ask(delivery, kind_of(settings)), str)
-    return examination.exit_code
+    exit_code = ExitCode.OK
 
-
-class _Examination:
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self.exit_code = ExitCode.OK
-
-    def step(self, what: str, check: Callable[[], T], told: Callable[[T], str]) -> T | None:
-        """Make one check and print its result; returns what it found, or None."""
+    def step(what: str, check: Callable[[], T], told: Callable[[T], str]) -> T | None:
+        nonlocal exit_code
         try:
             found = check()
         except JiraCiError as error:
-            self._console.line(f"failed  {what}")
-            self._console.problems(error.problems)
-            self.exit_code = self.exit_code or error.exit_code
+            console.line(f"failed  {what}")
+            console.problems(error.problems)
+            exit_code = exit_code or error.exit_code
             return None
-        self._console.line(f"ok      {what}: {told(found)}")
+        console.line(f"ok      {what}: {told(found)}")
         return found
+
+    runtime = step("settings and plugins", lambda: load(sources, plugins), _runtime)
+    if runtime is None:
+        return exit_code
+    set_level(runtime.settings.log_level)
+    settings, environ, kind = runtime.settings, runtime.environ, kind_of(runtime.settings)
+    pipeline = step("this run", lambda: read_pipeline(plugins, environ), _recognised)
+    if pipeline is not None:
+        step("pipeline and link", lambda: pipeline_identity(pipeline, settings), lambda it: f"{it.id}, {it.url}")
+        step("number", lambda: run_number(pipeline, settings, kind), str)
+        step("state", lambda: decide_state(plugins, pipeline, kind, settings), lambda it: it.state.value)
+        step("issue keys", lambda: find_issue_keys(plugins, pipeline, environ, settings), _listed)
+    site = step("site", lambda: make_site(settings), lambda it: it.name)
+    if site is not None:
+        session = step("credentials", lambda: _credentials(runtime, site), lambda it: it.plan.kind or "none needed")
+        if session is not None and session.plan.kind:
+            step("sign-in and permission", lambda: _ask(session, kind), str)
+    return exit_code
 
 
 def _runtime(runtime: Runtime) -> str:
@@ -87,7 +74,7 @@ def _recognised(pipeline: Pipeline) -> str:
 
 
 def _listed(keys: Sequence[FoundKey]) -> str:
-    return ", ".join(f"{found.key} ({found.source})" for found in keys)
+    return ", ".join(f"{found.key} ({found.source})" for found in keys) or "none found"
 
 
 def _credentials(runtime: Runtime, site: Site) -> Session:
@@ -96,8 +83,8 @@ def _credentials(runtime: Runtime, site: Site) -> Session:
     return plan.open()
 
 
-def _ask(delivery: Session, kind: Kind) -> str:
+def _ask(session: Session, kind: Kind) -> str:
     """Sign in and read back something absent: that needs the token, the site and the permission."""
-    with delivery:
-        delivery.request("GET", ABSENT[kind])
-    return f"{delivery.site.name} answers"
+    with session:
+        session.request("GET", ABSENT[kind])
+    return f"{session.site.name} answers"

@@ -33,11 +33,6 @@ class Explanation:
     """Setting to its value and where it is set."""
 
     @property
-    def recognised(self) -> bool:
-        """Whether any CI was."""
-        return self.pipeline.is_of_ci
-
-    @property
     def hints(self) -> tuple[str, ...]:
         """What has to be set, since neither CI nor a setting says it."""
         it = self.pipeline
@@ -57,19 +52,16 @@ class Explanation:
 def explain(sources: Sources, plugins: Plugins) -> Explanation:
     """Ask the readers. Neither PROJECT nor any credential is needed, and no plugin is given a credential."""
     pipeline = read_pipeline(plugins, without_secrets(sources.environ, all_settings(plugins)))
+    signs = {ci: " or ".join(variables) for ci, variables in plugins.known_cis().items()}
     found = {setting.variable: sources.find(setting) for setting in CORE_SETTINGS if setting.name in INSTEAD}
-    return Explanation(
-        pipeline,
-        plugins.answered.get("read_pipeline"),
-        _signs(plugins),
-        {name: (str(place[0]), place[1]) for name, place in found.items() if place},
-    )
+    settings = {name: (str(place[0]), place[1]) for name, place in found.items() if place}
+    return Explanation(pipeline, plugins.answered.get("read_pipeline"), signs, settings)
 
 
 def lines_of(explanation: Explanation) -> list[str]:
     """The explanation for people."""
     pipeline = explanation.pipeline
-    if explanation.recognised:
+    if pipeline.is_of_ci:
         by = pipeline.origins.get("ci")
         lines = [f"{pipeline.ci} was recognised{f', by {by}' if by else ''} (plugin {explanation.reader})"]
     else:
@@ -79,7 +71,9 @@ def lines_of(explanation: Explanation) -> list[str]:
     facts = {name: value for name in FACTS if (value := getattr(pipeline, name)) is not None}
     width = max(map(len, FACTS)) + 2
     for name, value in facts.items():
-        lines.append(f"  {name:<{width}}{_first_line(str(value))}  <- {pipeline.origins.get(name, explanation.reader)}")
+        line, _, more = str(value).strip().partition("\n")
+        shown = f"{line[:LONGEST_SHOWN]} …" if more or len(line) > LONGEST_SHOWN else line
+        lines.append(f"  {name:<{width}}{shown}  <- {pipeline.origins.get(name, explanation.reader)}")
     missing = [name for name in FACTS if name not in facts]
     if facts and missing:
         lines.append(f"not told: {', '.join(missing)}")
@@ -91,28 +85,16 @@ def as_json(explanation: Explanation) -> str:
     """The explanation for programs."""
     pipeline = explanation.pipeline
     facts: dict[str, Any] = pipeline.model_dump(mode="json", include=set(FACTS), exclude_none=True)
-    return json.dumps(
-        {
-            "ci": pipeline.ci if explanation.recognised else None,
-            "recognised_by": pipeline.origins.get("ci") if explanation.recognised else None,
-            "plugin": explanation.reader,
-            "publishes_status": pipeline.publishes_status,
-            "facts": {name: {"value": value, "from": pipeline.origins.get(name)} for name, value in facts.items()},
-            "not_told": [name for name in FACTS if name not in facts],
-            "settings": {
-                name: {"value": value, "from": place} for name, (value, place) in explanation.settings.items()
-            },
-            "looked_for": explanation.signs,
-            "hints": explanation.hints,
-        }
-    )
-
-
-def _signs(plugins: Plugins) -> dict[str, str]:
-    """The name of each CI, and the variables that it is recognised by."""
-    return {ci: " or ".join(variables) for ci, variables in plugins.known_cis().items()}
-
-
-def _first_line(text: str) -> str:
-    line, _, more = text.strip().partition("\n")
-    return f"{line[:LONGEST_SHOWN]} …" if more or len(line) > LONGEST_SHOWN else line
+    settings = {name: {"value": value, "from": place} for name, (value, place) in explanation.settings.items()}
+    content = {
+        "ci": pipeline.ci if pipeline.is_of_ci else None,
+        "recognised_by": pipeline.origins.get("ci") if pipeline.is_of_ci else None,
+        "plugin": explanation.reader,
+        "publishes_status": pipeline.publishes_status,
+        "facts": {name: {"value": value, "from": pipeline.origins.get(name)} for name, value in facts.items()},
+        "not_told": [name for name in FACTS if name not in facts],
+        "settings": settings,
+        "looked_for": explanation.signs,
+        "hints": explanation.hints,
+    }
+    return json.dumps(content)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -44,7 +44,9 @@ class SettingsCommand(click.Command):
         self._settings = core if self._models else (*core, *plugins.settings)
         self.params = [*self._own, *_options(self._settings)]
         rest = super().parse_args(ctx, first.args)
-        ctx.params.update({name: value for name, value in first.params.items() if _is_given(first, name)})
+        for name, value in first.params.items():
+            if first.get_parameter_source(name) is not ParameterSource.DEFAULT:
+                ctx.params[name] = value
         flags = _flags(ctx.params, self._settings)
         for setting in self._settings:
             ctx.params.pop(setting.name, None)
@@ -68,10 +70,8 @@ class SettingsCommand(click.Command):
         """Parse the options that need no plugin; the words that are left are in `args` of the result."""
         own = [parameter for parameter in self._own if isinstance(parameter, click.Option)]
         command = click.Command(self.name, params=[*own, *_options(settings)], add_help_option=False)
-        permissive = {"ignore_unknown_options": True, "allow_extra_args": True}
-        return command.make_context(
-            ctx.info_name, list(args), parent=ctx.parent, resilient_parsing=ctx.resilient_parsing, **permissive
-        )
+        changes = {"ignore_unknown_options": True, "allow_extra_args": True, "resilient_parsing": ctx.resilient_parsing}
+        return command.make_context(ctx.info_name, list(args), parent=ctx.parent, **changes)
 
 
 class SettingsGroup(SettingsCommand, click.Group):
@@ -85,26 +85,20 @@ class SettingsGroup(SettingsCommand, click.Group):
         return super().parse_args(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Options, settings, and the commands below."""
         super().format_options(ctx, formatter)
         self.format_commands(ctx, formatter)
 
 
 def sources_of(ctx: click.Context) -> Sources:
-    """The sources of settings of a `SettingsCommand`, flags included."""
     return cast(Sources, ctx.meta["sources"])
 
 
 def plugins_of(ctx: click.Context) -> Plugins:
-    """The plugins that are chosen for a `SettingsCommand`."""
     return cast(Plugins, ctx.meta["plugins"])
 
 
 def runtime_of(ctx: click.Context, *, needs_project: bool = True) -> Runtime:
-    """Checked settings and started plugins. A command that looks for no keys needs no PROJECT.
-
-    Raises SettingsError or PluginError.
-    """
+    """Checked settings and started plugins; PROJECT may be absent for commands that look for no keys."""
     sources = sources_of(ctx)
     runtime = load(sources if needs_project else replace(sources, defaults={"project": ANY_PROJECT}), plugins_of(ctx))
     set_level(runtime.settings.log_level)
@@ -129,24 +123,19 @@ def format_option(command: Any) -> Any:
     )(command)
 
 
-def _options(settings: Sequence[SettingSpec]) -> list[click.Option]:
-    return [_option(setting) for setting in settings if not setting.secret]
-
-
-def _option(setting: SettingSpec) -> click.Option:
-    # A switch may go without its value: `--verify`.
-    more: dict[str, Any] = {"is_flag": False, "flag_value": "true"} if isinstance(setting.default, bool) else {}
-    return click.Option([setting.name, *map(flag, setting.names)], metavar="VALUE", help=setting.help, **more)
+def _options(settings: Sequence[SettingSpec]) -> Iterator[click.Option]:
+    for setting in settings:
+        if not setting.secret:
+            # A switch may go without its value: `--verify`.
+            more: dict[str, Any] = {"is_flag": False, "flag_value": "true"} if isinstance(setting.default, bool) else {}
+            names = [setting.name, *map(flag, setting.names)]
+            yield click.Option(names, metavar="VALUE", help=setting.help, **more)
 
 
 def _flags(parameters: dict[str, Any], settings: Sequence[SettingSpec]) -> dict[str, str]:
     """The flags that were given, by the names of their settings."""
     given = {setting.name: parameters.get(setting.name) for setting in settings if not setting.secret}
     return readable({name: value for name, value in given.items() if value is not None})
-
-
-def _is_given(ctx: click.Context, name: str) -> bool:
-    return ctx.get_parameter_source(name) is not ParameterSource.DEFAULT
 
 
 def _spellings(setting: SettingSpec) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jira_ci_core.errors import ExitCode
 from jira_ci_core.jira_api.bulk import bulk_request
-from jira_ci_core.models import Receipt, Report, Result
+from jira_ci_core.models import Result
 from jira_ci_core.problem import Problem
 from jira_ci_core.reporting.run import NO_KEY, RunResult, RunStatus
 from jira_ci_core.summary import Summary
@@ -20,25 +20,38 @@ if TYPE_CHECKING:
 
 def lines_of(result: RunResult) -> list[str]:
     """The lines that people read."""
-    lines = []
-    if result.keys and result.status is not RunStatus.SKIPPED:
-        lines.append("issue keys:")
-        lines += [f"  {found.key}  {found.source}{_found_by(found.plugin)}" for found in result.keys]
+    if result.status is RunStatus.SKIPPED:
+        return _skipped(result)
+    receipt = result.receipt
+    lines = ["issue keys:"] if result.keys else []
+    for found in result.keys:
+        finder = f" ({found.plugin})" if found.plugin not in ("", "keys") else ""
+        lines.append(f"  {found.key}  {found.source}{finder}")
     if result.status is RunStatus.DRY_RUN:
         lines.append(f"this would be sent to {result.reports[0].site.name}, and nothing is (dry run):")
         return lines + json.dumps(bulk_request(result.reports), indent=2, ensure_ascii=False).splitlines()
-    if result.status is RunStatus.SKIPPED:
-        return lines + _skipped(result)
-    for report, outcome in zip(result.reports, result.receipt.outcomes, strict=True):
+    for report, outcome in zip(result.reports, receipt.outcomes, strict=True):
         state, site = report.entity.state, report.site.name
-        known = [key for key in report.entity.issue_keys if key not in result.receipt.unknown_issue_keys]
+        known = [key for key in report.entity.issue_keys if key not in receipt.unknown_issue_keys]
         if outcome.result is Result.ACCEPTED:
             lines.append(f"{site} accepted {report.title} ({state}) for {', '.join(known) or 'no issue'}")
         elif outcome.result is Result.QUEUED:
             lines.append(f"{report.title} ({state}) is queued for {site}")
         elif outcome.kept:
             lines.append(f"warning: {report.title} ({state}) is kept in {outcome.kept}, for `jira-ci outbox flush`")
-    return lines + _unknown(result.receipt)
+    if receipt.unknown_issue_keys and any(outcome.result is Result.ACCEPTED for outcome in receipt.outcomes):
+        keys = ", ".join(receipt.unknown_issue_keys)
+        lines.append(f"warning: Jira does not know {keys}; the other issues are updated")
+    if receipt.unknown_associations:
+        lines.append(f"warning: Jira does not know these services: {', '.join(receipt.unknown_associations)}")
+    return lines
+
+
+def _skipped(result: RunResult) -> list[str]:
+    if result.keys:
+        return [f"skipped: {result.receipt.skipped}"]
+    warning = replace(NO_KEY, what=f"{NO_KEY.what}, so nothing was sent").lines("warning")
+    return [*warning] if result.exit_code is ExitCode.OK else []
 
 
 def problems_of(result: RunResult) -> tuple[Problem, ...]:
@@ -54,22 +67,24 @@ def as_json(result: RunResult) -> str:
 
 
 def error_as_json(exit_code: ExitCode, problems: Sequence[Problem]) -> str:
-    """An error for programs."""
     return json.dumps(_error(exit_code, problems))
 
 
 def sites_as_json(of_sites: Sequence[SiteResult]) -> str:
     """The results of several sites: the worst one as a whole, and each by the site's name."""
-    results = {one.site: _result(one.result) if one.result else _error(one.exit_code, one.problems) for one in of_sites}
-    worst = max(results.values(), key=lambda result: result["exit_code"])
-    problems = [problem for result in results.values() for problem in result["problems"]]
-    return json.dumps(
-        {"ending": worst["ending"], "exit_code": worst["exit_code"], "problems": problems, "sites": results}
-    )
+    sites = {one.site: _result(one.result) if one.result else _error(one.exit_code, one.problems) for one in of_sites}
+    worst = max(sites.values(), key=lambda result: result["exit_code"])
+    problems = [problem for result in sites.values() for problem in result["problems"]]
+    whole = {"ending": worst["ending"], "exit_code": worst["exit_code"], "problems": problems}
+    return json.dumps({**whole, "sites": sites})
 
 
 def _result(result: RunResult) -> dict[str, Any]:
     summary = Summary.of(result.reports, result.receipt)
+    outcomes = [
+        {"report": report.title, **outcome.model_dump(mode="json")}
+        for report, outcome in zip(result.reports, result.receipt.outcomes, strict=False)
+    ]
     return {
         "ending": result.status.value,
         "exit_code": int(result.exit_code),
@@ -82,7 +97,7 @@ def _result(result: RunResult) -> dict[str, Any]:
         "pipeline": result.pipeline.model_dump(mode="json"),
         "keys": [found.model_dump(mode="json", exclude={"place"}) for found in result.keys],
         "request": bulk_request(result.reports) if result.reports else None,
-        "outcomes": _outcomes(result.reports, result.receipt),
+        "outcomes": outcomes,
         "unknown_issue_keys": result.receipt.unknown_issue_keys,
         "unknown_associations": result.receipt.unknown_associations,
         "problems": problems_as_json(problems_of(result)),
@@ -94,40 +109,4 @@ def _error(exit_code: ExitCode, problems: Sequence[Problem]) -> dict[str, Any]:
 
 
 def problems_as_json(problems: Sequence[Problem]) -> list[dict[str, str]]:
-    """Problems as plain data."""
     return [dict(vars(problem)) for problem in problems]
-
-
-def _found_by(plugin: str) -> str:
-    return f" ({plugin})" if plugin not in ("", "keys") else ""
-
-
-def _skipped(result: RunResult) -> list[str]:
-    if result.keys:
-        return [f"skipped: {result.receipt.skipped}"]
-    if result.exit_code is not ExitCode.OK:
-        return []
-    return [*replace(NO_KEY, what=f"{NO_KEY.what}, so nothing was sent").lines("warning")]
-
-
-def _unknown(receipt: Receipt) -> list[str]:
-    accepted = any(outcome.result is Result.ACCEPTED for outcome in receipt.outcomes)
-    lines = []
-    if receipt.unknown_issue_keys and accepted:
-        keys = ", ".join(receipt.unknown_issue_keys)
-        lines.append(f"warning: Jira does not know {keys}; the other issues are updated")
-    if receipt.unknown_associations:
-        lines.append(f"warning: Jira does not know these services: {', '.join(receipt.unknown_associations)}")
-    return lines
-
-
-def _outcomes(reports: Sequence[Report], receipt: Receipt) -> list[dict[str, Any]]:
-    return [
-        {
-            "report": report.title,
-            "result": outcome.result.value,
-            "kept": outcome.kept,
-            "problems": problems_as_json(outcome.problems),
-        }
-        for report, outcome in zip(reports, receipt.outcomes, strict=False)
-    ]

@@ -9,7 +9,7 @@ from jira_ci_core.cli import render
 from jira_ci_core.cli.context import Context
 from jira_ci_core.config.sources import Sources
 from jira_ci_core.errors import ExitCode
-from jira_ci_core.output.console import Console, set_level
+from jira_ci_core.output.console import set_level
 from jira_ci_core.plugins.loader import load
 from jira_ci_core.plugins.manager import Plugins
 from jira_ci_core.reporting import run
@@ -52,7 +52,6 @@ def _keep_out_of_json(context: Context) -> contextlib.AbstractContextManager[obj
 
 def _tell(context: Context, result: RunResult) -> None:
     """Tell people how it ended; with JSON, which a program reads, only what went wrong."""
-    console: Console = context.console
     for line in () if context.wants_json else render.lines_of(result):
-        console.line(line)
-    console.problems(render.problems_of(result), "warning" if result.exit_code is ExitCode.OK else "error")
+        context.console.line(line)
+    context.console.problems(render.problems_of(result), "warning" if result.exit_code is ExitCode.OK else "error")

@@ -28,16 +28,9 @@ from jira_ci_core.models import (
 )
 from jira_ci_core.plugins.manager import Plugins
 from jira_ci_core.problem import Problem
-from jira_ci_core.reporting.identity import (
-    branch_url,
-    commit_url,
-    environment_id,
-    pipeline_identity,
-    run_number,
-    stable_id,
-)
+from jira_ci_core.reporting.identity import branch_url, environment_id, pipeline_identity, run_number, stable_id
 from jira_ci_core.reporting.label import make_label
-from jira_ci_core.urls import browsable, web_url
+from jira_ci_core.urls import browsable, web_url_or_none
 
 UNFINISHED = State.PENDING, State.IN_PROGRESS
 
@@ -51,94 +44,75 @@ def kind_of(settings: Settings) -> Kind:
 
 def hint_at_deployment(pipeline: Pipeline, settings: Settings) -> None:
     """Log how to report a deployment where CI names an environment; that alone never makes a build one."""
-    if pipeline.environment and not settings.environment_name:
-        log.info(
-            "%s says that this run deploys to %s; a build is reported. Set ENVIRONMENT_NAME=%s to report a deployment",
-            pipeline.ci,
-            pipeline.environment,
-            pipeline.environment,
-        )
+    name = pipeline.environment
+    if name and not settings.environment_name:
+        remedy = f"Set ENVIRONMENT_NAME={name} to report a deployment"
+        log.info("%s says that this run deploys to %s; a build is reported. %s", pipeline.ci, name, remedy)
 
 
 def make_reports(
     plugins: Plugins, pipeline: Pipeline, keys: tuple[str, ...], state: State, settings: Settings, clock: Clock
 ) -> tuple[Report, ...]:
-    """One report for a build, or one for each environment.
-
-    Raises SettingsError where the run has no identity, number or address.
-    """
+    """One report for a build, or one for each environment. Raises SettingsError without identity, number or address."""
     kind = kind_of(settings)
     site = make_site(settings)
     sequence = clock.next_sequence()
+    now = clock.moment(sequence)
     identity = pipeline_identity(pipeline, settings)
     number = run_number(pipeline, settings, kind)
-    common = {
+    title = pipeline.pull_request_title or pipeline.message or ""
+    label = make_label(pipeline, settings.label)
+    if label is None and settings.label:
+        log.info("LABEL is %s, and this run has none; no label is shown", settings.label)
+    facts = {
         "number": number,
         "sequence": sequence,
         "name": f"{identity.name} #{number if settings.run_number is not None else pipeline.number or number}",
-        "description": _first_line(pipeline.pull_request_title or pipeline.message or ""),
-        "label": _label(pipeline, settings),
+        "description": title.strip().partition("\n")[0].strip(),
+        "label": label,
         "url": identity.url,
         "state": state,
-        "last_updated": clock.moment(sequence),
+        "last_updated": now,
         "issue_keys": keys,
         "pipeline": identity,
     }
+    entities: list[Build | Deployment]
     if kind is Kind.BUILD:
-        build = Build.model_validate({**common, "references": _references(pipeline), "tests": _tests(state, settings)})
-        return (Report(site=site, entity=build, properties=settings.properties),)
-    more = {
-        "issue_keys": _beside_services(keys, settings),
-        "service_ids": settings.service_ids,
-        "duration": _duration(pipeline, state, settings, clock.moment(sequence)),
-    }
-    return tuple(
-        Report(
-            site=site,
-            entity=Deployment.model_validate({**common, **more, "environment": environment}),
-            properties=settings.properties,
-        )
-        for environment in make_environments(plugins, pipeline, settings)
-    )
+        facts |= {"references": _references(pipeline), "tests": _tests(state, settings)}
+        entities = [Build.model_validate(facts)]
+    else:
+        facts |= {"issue_keys": _beside_services(keys, settings), "service_ids": settings.service_ids}
+        facts |= {"duration": _duration(pipeline, state, settings, now)}
+        environments = make_environments(plugins, pipeline, settings)
+        entities = [Deployment.model_validate({**facts, "environment": environment}) for environment in environments]
+    return tuple(Report(site=site, entity=entity, properties=settings.properties) for entity in entities)
 
 
 def make_environments(plugins: Plugins, pipeline: Pipeline, settings: Settings) -> list[Environment]:
     """The environments that ENVIRONMENT_NAME names. Raises SettingsError where several would share one id."""
     names = settings.environment_name
     if settings.environment_id and len(names) > 1:
-        raise SettingsError(
-            Problem(
-                "ENVIRONMENT_ID cannot be set here",
-                f"it is the id of one environment, and ENVIRONMENT_NAME names {len(names)}",
-                "leave ENVIRONMENT_ID out, or report each environment in a step of its own",
-            )
-        )
+        why = f"it is the id of one environment, and ENVIRONMENT_NAME names {len(names)}"
+        remedy = "leave ENVIRONMENT_ID out, or report each environment in a step of its own"
+        raise SettingsError(Problem("ENVIRONMENT_ID cannot be set here", why, remedy))
+    id_of_ci = environment_id(pipeline.environment) if pipeline.environment is not None else None
     found: dict[str, Environment] = {}
     for name in names:
-        mapped: MappedEnvironment | None = None
-        typed = settings.environment_type or _type_in_table(name, settings.environments)
-        if typed is None or settings.environment_id is None:
+        type = settings.environment_type or _type_in_table(name, settings.environments)
+        mapped = None
+        if type is None or settings.environment_id is None:
             mapped = plugins.map_environment(name, settings)
-        id = settings.environment_id or (mapped.id if mapped else None) or environment_id(name)
-        type = (
-            typed
-            or (pipeline.environment_type if _is_environment_of_ci(name, pipeline) else None)
-            or (mapped.type if mapped else EnvironmentType.UNMAPPED)
-        )
-        found.setdefault(id, Environment(id=stable_id(id), name=name, type=type))
+        mapped = mapped or MappedEnvironment(type=EnvironmentType.UNMAPPED)
+        if type is None and environment_id(name) == id_of_ci:
+            type = pipeline.environment_type
+        id = settings.environment_id or mapped.id or environment_id(name)
+        found.setdefault(id, Environment(id=stable_id(id), name=name, type=type or mapped.type))
     return list(found.values())
 
 
 def _type_in_table(name: str, table: Mapping[str, EnvironmentType]) -> EnvironmentType | None:
     name = name.lower()
     return next((type for pattern, type in table.items() if fnmatchcase(name, pattern.lower())), None)
-
-
-def _label(pipeline: Pipeline, settings: Settings) -> str | None:
-    label = make_label(pipeline, settings.label)
-    if label is None and settings.label:
-        log.info("LABEL is %s, and this run has none; no label is shown", settings.label)
-    return label
 
 
 def _duration(pipeline: Pipeline, state: State, settings: Settings, now: datetime) -> int | None:
@@ -153,11 +127,8 @@ def _beside_services(keys: tuple[str, ...], settings: Settings) -> tuple[str, ..
     """The keys that Jira takes together with the services."""
     room = MOST_ASSOCIATIONS - len(settings.service_ids)
     if len(keys) > room:
-        log.warning(
-            "Jira takes %d issue keys and services together: the last %d issue keys are dropped",
-            MOST_ASSOCIATIONS,
-            len(keys) - room,
-        )
+        warning = "Jira takes %d issue keys and services together: the last %d issue keys are dropped"
+        log.warning(warning, MOST_ASSOCIATIONS, len(keys) - room)
     return keys[:room]
 
 
@@ -170,27 +141,11 @@ def _tests(state: State, settings: Settings) -> CountedTests | None:
     return count_tests(settings.test_results, Path())
 
 
-def _is_environment_of_ci(name: str, pipeline: Pipeline) -> bool:
-    return pipeline.environment is not None and environment_id(name) == environment_id(pipeline.environment)
-
-
 def _references(pipeline: Pipeline) -> tuple[Reference, ...]:
     repository = browsable(pipeline.repository_url or "")
     if repository is None:
         return ()
-    pipeline = pipeline.model_copy(update={"repository_url": repository})
-    commit = {"commit": pipeline.sha, "repository_url": repository} if pipeline.sha and commit_url(pipeline) else {}
-    address = _web_url(branch_url(pipeline))
+    commit = {"commit": pipeline.sha, "repository_url": repository} if pipeline.sha else {}
+    address = web_url_or_none(branch_url(pipeline.model_copy(update={"repository_url": repository})))
     branch = {"branch": pipeline.branch, "branch_url": address} if address else {}
     return (Reference.model_validate({**commit, **branch}),) if commit or branch else ()
-
-
-def _web_url(text: str | None) -> str | None:
-    try:
-        return web_url(text) if text else None
-    except ValueError:
-        return None
-
-
-def _first_line(text: str) -> str:
-    return text.strip().partition("\n")[0].strip()

@@ -12,7 +12,7 @@ from jira_ci_core.config.settings import Settings
 from jira_ci_core.errors import SettingsError
 from jira_ci_core.models import Kind, Pipeline, PipelineIdentity
 from jira_ci_core.problem import Problem
-from jira_ci_core.urls import web_url
+from jira_ci_core.urls import web_url_or_none
 
 LONGEST_ID = 255
 _LARGEST = 2**63 - 1
@@ -23,10 +23,7 @@ _ORDERED = re.compile(r"(?:[^0-9]*+[0-9]++(?![A-Za-z]))++[^0-9]*+")
 
 
 def pipeline_identity(pipeline: Pipeline, settings: Settings) -> PipelineIdentity:
-    """Return the pipeline's id, name and address.
-
-    Raises SettingsError if neither `PIPELINE` nor the CI nor the repository gives an id, or there is no address.
-    """
+    """Return the pipeline's id, name and address. Raises SettingsError if there is no id or no address."""
     id = pipeline_id(pipeline, settings)
     name = settings.pipeline or pipeline.name or pipeline.repository or id
     return PipelineIdentity(id=id, name=name, url=link(pipeline, settings))
@@ -36,13 +33,9 @@ def pipeline_id(pipeline: Pipeline, settings: Settings) -> str:
     """Return the pipeline's id. Raises SettingsError if neither `PIPELINE` nor the CI nor the repository gives one."""
     id = settings.pipeline or pipeline.id or pipeline.repository
     if not id:
-        raise SettingsError(
-            Problem(
-                "PIPELINE is not set",
-                f"{_source(pipeline)} does not say which pipeline this is, and there is no repository to name it after",
-                "set PIPELINE to a name that stays the same from run to run, such as acme/shop",
-            )
-        )
+        why = f"{_source(pipeline)} does not say which pipeline this is, and there is no repository to name it after"
+        remedy = "set PIPELINE to a name that stays the same from run to run, such as acme/shop"
+        raise SettingsError(Problem("PIPELINE is not set", why, remedy))
     return stable_id(id)
 
 
@@ -53,26 +46,17 @@ def run_number(pipeline: Pipeline, settings: Settings, kind: Kind) -> int:
     """
     if settings.run_number is not None:
         return settings.run_number
+    remedy = "set RUN_NUMBER to a number that grows from run to run"
     if not pipeline.number:
-        raise SettingsError(
-            Problem(
-                "RUN_NUMBER is not set",
-                f"{_source(pipeline)} does not say the number of this run",
-                "set RUN_NUMBER to a number that grows from run to run",
-            )
-        )
+        why = f"{_source(pipeline)} does not say the number of this run"
+        raise SettingsError(Problem("RUN_NUMBER is not set", why, remedy))
     number = ordered_number(pipeline.number)
     if number is not None:
         return number
     if kind is Kind.DEPLOYMENT:
-        raise SettingsError(
-            Problem(
-                "RUN_NUMBER is not set",
-                f"the number that {_source(pipeline)} gives this run ({pipeline.number}) has no order, "
-                "and Jira shows the deployment with the highest number as the latest",
-                "set RUN_NUMBER to a number that grows from run to run",
-            )
-        )
+        why = f"the number that {_source(pipeline)} gives this run ({pipeline.number}) has no order, "
+        why += "and Jira shows the deployment with the highest number as the latest"
+        raise SettingsError(Problem("RUN_NUMBER is not set", why, remedy))
     # 52 bits: every JSON parser keeps an integer of that size exact.
     return int.from_bytes(hashlib.sha256(pipeline.number.encode()).digest()[:8]) >> 12
 
@@ -86,40 +70,25 @@ def ordered_number(number: str) -> int | None:
 
 
 def link(pipeline: Pipeline, settings: Settings) -> str:
-    """Return the address that Jira links to: LINK, else the run's, else the commit's.
-
-    Raises SettingsError if none of them is a web address.
-    """
+    """Return what Jira links to: LINK, the run's address or the commit's. Raises SettingsError if there is none."""
     for candidate in (settings.link, pipeline.url, commit_url(pipeline)):
-        try:
-            if candidate:
-                return web_url(candidate)
-        except ValueError:
-            continue
-    raise SettingsError(
-        Problem(
-            "LINK is not set",
-            f"{_source(pipeline)} gives no usable address of the run, and there is no commit with one",
-            "set LINK to the address that people should get to from Jira, https://…",
-        )
-    )
+        if url := web_url_or_none(candidate):
+            return url
+    why = f"{_source(pipeline)} gives no usable address of the run, and there is no commit with one"
+    remedy = "set LINK to the address that people should get to from Jira, https://…"
+    raise SettingsError(Problem("LINK is not set", why, remedy))
 
 
 def commit_url(pipeline: Pipeline) -> str | None:
-    """Return the address of the commit; None if it is not known."""
-    if pipeline.commit_url:
+    if pipeline.commit_url or not (pipeline.repository_url and pipeline.sha):
         return pipeline.commit_url
-    if not (pipeline.repository_url and pipeline.sha):
-        return None
     return f"{pipeline.repository_url.rstrip('/')}/{'commits' if _is_bitbucket(pipeline) else 'commit'}/{pipeline.sha}"
 
 
 def branch_url(pipeline: Pipeline) -> str | None:
-    """Return the address of the branch; None if it is not known."""
     if not (pipeline.repository_url and pipeline.branch):
         return None
-    if "/_git/" in pipeline.repository_url:
-        # Azure Repos.
+    if "/_git/" in pipeline.repository_url:  # Azure Repos
         return f"{pipeline.repository_url}?version=GB{pipeline.branch}"
     return f"{pipeline.repository_url.rstrip('/')}/{'branch' if _is_bitbucket(pipeline) else 'tree'}/{pipeline.branch}"
 

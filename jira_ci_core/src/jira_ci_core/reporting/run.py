@@ -50,7 +50,6 @@ class RunFacts(NamedTuple):
 
     @property
     def issue_keys(self) -> tuple[str, ...]:
-        """The keys as texts."""
         return tuple(found.key for found in self.keys)
 
 
@@ -93,31 +92,23 @@ def report(
     clock: Clock = PROCESS_CLOCK,
     preconnections: Preconnections | None = None,
 ) -> RunResult:
-    """Tell the whole story, from checked settings to the receipt, while the connections to Jira are being opened.
-
-    `preconnections` are those that are open already.
-    """
-    with plan_delivery(runtime, make_site(runtime.settings), dry_run=dry_run).open(preconnections) as session:
-        return _report(runtime, session, dry_run, clock)
-
-
-def _report(runtime: Runtime, session: Session, dry_run: bool, clock: Clock) -> RunResult:
+    """Tell the whole story, from checked settings to the receipt; `preconnections` are those to Jira that are open."""
     plugins, settings = runtime.plugins, runtime.settings
+    with plan_delivery(runtime, make_site(settings), dry_run=dry_run).open(preconnections) as session:
+        facts = find(runtime)
+        decision = decide_state(plugins, facts.pipeline, kind_of(settings), settings)
+        session.plan.check()
 
-    facts = find(runtime)
-    decision = decide_state(plugins, facts.pipeline, kind_of(settings), settings)
-    session.plan.check()
+        if not facts.keys:
+            return finish(runtime, facts, (), no_key())
+        if decision.skipped:
+            return finish(runtime, facts, (), Receipt(skipped=decision.skipped, skip_reason=SkipReason.STATE))
 
-    if not facts.keys:
-        return finish(runtime, facts, (), no_key())
-    if decision.skipped:
-        return finish(runtime, facts, (), Receipt(skipped=decision.skipped, skip_reason=SkipReason.STATE))
+        reports = make_reports(plugins, facts.pipeline, facts.issue_keys, decision.state, settings, clock)
+        if dry_run:
+            return RunResult(RunStatus.DRY_RUN, ExitCode.OK, facts.pipeline, facts.keys, reports)
 
-    reports = make_reports(plugins, facts.pipeline, facts.issue_keys, decision.state, settings, clock)
-    if dry_run:
-        return RunResult(RunStatus.DRY_RUN, ExitCode.OK, facts.pipeline, facts.keys, reports)
-
-    return finish(runtime, facts, reports, send(runtime, session, reports))
+        return finish(runtime, facts, reports, send(runtime, session, reports))
 
 
 def find(runtime: Runtime) -> RunFacts:
@@ -134,39 +125,29 @@ def read_pipeline(plugins: Plugins, environ: Mapping[str, str]) -> Pipeline:
 
 
 def send(runtime: Runtime, session: Session, reports: tuple[Report, ...]) -> Receipt:
-    """Deliver reports; where there is an outbox it holds them meanwhile."""
-    folder = runtime.settings.outbox
-    receipt = _send_through_outbox(runtime, Path(folder), session, reports) if folder else session.deliver(reports)
+    """Deliver reports; where there is an outbox, it holds them meanwhile."""
+    if runtime.settings.outbox:
+        from jira_ci_core.delivery.outbox import Outbox, deliver_kept
+
+        outbox = Outbox(Path(runtime.settings.outbox), runtime.secrets.redact)
+        receipt = deliver_kept(outbox, reports, session.deliver)
+    else:
+        receipt = session.deliver(reports)
     return session.verify(reports, receipt) if runtime.settings.verify else receipt
 
 
-def _send_through_outbox(runtime: Runtime, folder: Path, session: Session, reports: tuple[Report, ...]) -> Receipt:
-    from jira_ci_core.delivery.outbox import Outbox, deliver_kept
-
-    return deliver_kept(Outbox(folder, runtime.secrets.redact), reports, session.deliver)
-
-
 def no_key() -> Receipt:
-    """The receipt of a run that found no key."""
     return Receipt(skipped=NO_KEY.what, skip_reason=SkipReason.NO_KEY, problems=(NO_KEY,))
 
 
 def finish(runtime: Runtime, facts: RunFacts, reports: tuple[Report, ...], receipt: Receipt) -> RunResult:
-    """Tell the plugins how the run ended, and say so."""
-    tell_plugins(runtime, facts.pipeline, reports, receipt)
+    """Tell the plugins how the run ended, without any secret, also where a commit message holds one; return the end."""
+    redact = runtime.secrets.redact
+    redacted_reports = tuple(report.redacted(redact) for report in reports)
+    pipeline = facts.pipeline.redacted(redact)
+    runtime.plugins.reported(pipeline, redacted_reports, receipt.redacted(redact), runtime.settings)
     status, exit_code = status_of(receipt, runtime.settings)
     return RunResult(status, exit_code, facts.pipeline, facts.keys, reports, receipt)
-
-
-def tell_plugins(runtime: Runtime, pipeline: Pipeline, reports: tuple[Report, ...], receipt: Receipt) -> None:
-    """Call the plugins that report the end. What they are given holds no secret, also where a commit message does."""
-    redact = runtime.secrets.redact
-    runtime.plugins.reported(
-        pipeline.redacted(redact),
-        tuple(report.redacted(redact) for report in reports),
-        receipt.redacted(redact),
-        runtime.settings,
-    )
 
 
 def status_of(receipt: Receipt, settings: Settings) -> tuple[RunStatus, ExitCode]:

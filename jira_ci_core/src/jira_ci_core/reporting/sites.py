@@ -25,9 +25,8 @@ class SiteResult:
     """Its name in SITES."""
     exit_code: ExitCode
     result: RunResult | None
-    """None where an error came before it."""
+    """None where an error, in `problems`, came before it."""
     problems: tuple[Problem, ...] = ()
-    """That error."""
 
 
 def report_to_each(sources: Sources, *, dry_run: bool = False) -> Iterator[SiteResult]:

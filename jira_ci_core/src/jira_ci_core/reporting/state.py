@@ -13,8 +13,6 @@ from jira_ci_core.problem import Problem
 
 log = logging.getLogger(__name__)
 
-NOT_SUCCESSFUL = State.FAILED, State.CANCELLED
-
 
 class Decision(NamedTuple):
     """The state to show, or why this update is left out."""
@@ -35,57 +33,37 @@ def decide_state(plugins: Plugins, pipeline: Pipeline, kind: Kind, settings: Set
     of_ci = plugins.map_state(pipeline.status, kind, pipeline, settings) if pipeline.status else None
     if wanted is None:
         return Decision(_state_of_ci(pipeline, kind, of_ci))
-    if wanted is State.SUCCESSFUL and of_ci in NOT_SUCCESSFUL:
-        return Decision(
-            wanted,
-            f"STATE says {wanted} and {pipeline.ci} says {pipeline.status}: the update is left out "
-            "(STATE_POLICY=force shows it all the same)",
-        )
+    if wanted is State.SUCCESSFUL and of_ci in (State.FAILED, State.CANCELLED):
+        why = f"STATE says {wanted} and {pipeline.ci} says {pipeline.status}: the update is left out"
+        return Decision(wanted, f"{why} (STATE_POLICY=force shows it all the same)")
     return Decision(wanted)
 
 
 def wanted_state(plugins: Plugins, pipeline: Pipeline, kind: Kind, settings: Settings) -> State | None:
-    """The state that STATE names; None where it is not set.
-
-    Raises SettingsError where it is a word that no table knows, or one that builds do not have.
-    """
+    """The state that STATE names, or None. Raises SettingsError where no table knows it, or builds do not have it."""
     if settings.state is None:
         return None
     wanted = plugins.map_state(settings.state, kind, pipeline, settings)
     if wanted is None:
-        raise SettingsError(
-            Problem(
-                f"STATE cannot be {settings.state!r}",
-                "no table knows that word",
-                f"use one of: {', '.join(plugins.state_words())}",
-            )
-        )
+        remedy = f"use one of: {', '.join(plugins.state_words())}"
+        raise SettingsError(Problem(f"STATE cannot be {settings.state!r}", "no table knows that word", remedy))
     if wanted is State.ROLLED_BACK and kind is Kind.BUILD:
-        raise SettingsError(
-            Problem(
-                f"STATE cannot be {settings.state!r} here",
-                "a build cannot be rolled back, only a deployment can, and ENVIRONMENT_NAME is not set",
-                "set ENVIRONMENT_NAME to the environment that was rolled back, or use another STATE",
-            )
-        )
+        why = "a build cannot be rolled back, only a deployment can, and ENVIRONMENT_NAME is not set"
+        remedy = "set ENVIRONMENT_NAME to the environment that was rolled back, or use another STATE"
+        raise SettingsError(Problem(f"STATE cannot be {settings.state!r} here", why, remedy))
     return wanted
 
 
 def _state_of_ci(pipeline: Pipeline, kind: Kind, state: State | None) -> State:
     if not pipeline.publishes_status:
-        unknown = f"{pipeline.ci} does not say" if pipeline.is_of_ci else "no CI was recognised"
-        raise SettingsError(
-            Problem(
-                "STATE is not set",
-                f"{unknown}, so how this run fares is not known, and success is never assumed",
-                "set STATE, for example to successful in the last step and to failed in the one that runs on failure",
-            )
-        )
+        why = f"{pipeline.ci} does not say" if pipeline.is_of_ci else "no CI was recognised"
+        why += ", so how this run fares is not known, and success is never assumed"
+        remedy = "set STATE, for example to successful in the last step and to failed in the one that runs on failure"
+        raise SettingsError(Problem("STATE is not set", why, remedy))
     if not pipeline.status:
         return State.IN_PROGRESS
     if state is None or (state is State.ROLLED_BACK and kind is Kind.BUILD):
-        log.warning(
-            "%s says %r, which no table knows as a state of a %s; shown as unknown", pipeline.ci, pipeline.status, kind
-        )
+        warning = "%s says %r, which no table knows as a state of a %s; shown as unknown"
+        log.warning(warning, pipeline.ci, pipeline.status, kind)
         return State.UNKNOWN
     return state

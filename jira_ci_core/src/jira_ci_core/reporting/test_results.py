@@ -14,14 +14,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from jira_ci_core.errors import SettingsError
 from jira_ci_core.models import CountedTests
 from jira_ci_core.problem import Problem
-
-if TYPE_CHECKING:
-    from junitparser import TestCase
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +37,6 @@ class _UnusableFileError(Exception):
 
 
 class _TestRun(NamedTuple):
-    """One run of one test."""
-
     test: tuple[str | None, ...]
     """What identifies the test: its suites, class, name and file."""
     timestamp: str
@@ -68,9 +63,9 @@ def count_tests(patterns: Sequence[str], folder: Path) -> CountedTests | None:
             runs += _test_runs(data)
         except _UnusableFileError as reason:
             log.warning("%s is not counted among the test results: %s", path, reason)
-            continue
-        remaining -= len(data)
-        files += 1
+        else:
+            remaining -= len(data)
+            files += 1
     verdicts = {run.test: run.verdict for run in sorted(runs, key=lambda run: run.timestamp)}
     if not verdicts:
         if files:
@@ -91,17 +86,12 @@ def require_junitparser() -> None:
     try:
         import junitparser  # noqa: F401
     except ImportError:
-        raise SettingsError(
-            Problem(
-                "TEST_RESULTS cannot be used",
-                "the package that reads test results is not installed",
-                "pip install 'jira-ci-core[junit]', or leave TEST_RESULTS out",
-            )
-        ) from None
+        why = "the package that reads test results is not installed"
+        remedy = "pip install 'jira-ci-core[junit]', or leave TEST_RESULTS out"
+        raise SettingsError(Problem("TEST_RESULTS cannot be used", why, remedy)) from None
 
 
 def _files(patterns: Iterable[str], folder: Path) -> list[Path]:
-    """Return the files that match any pattern, sorted, relative to the folder."""
     found: set[Path] = set()
     for pattern in patterns:
         matching = set(islice(_glob(folder, Path(pattern).parts), MOST_FILES + 1))
@@ -135,7 +125,6 @@ def _glob(folder: Path, pattern: tuple[str, ...]) -> Iterator[Path]:
 
 def _matching_entries(folder: Path, pattern: str) -> list[os.DirEntry[str]]:
     """Return the entries of a folder that match one part of a pattern; none if the folder cannot be read."""
-    pattern = "*" if pattern == "**" else pattern
     try:
         entries = list(os.scandir(folder))
     except OSError:
@@ -164,8 +153,7 @@ def _read(path: Path, remaining: int) -> bytes:
 
 
 def _test_runs(data: bytes) -> list[_TestRun]:
-    """Return the runs of tests in one file, in their order."""
-    from junitparser import Attr, JUnitXml, JUnitXmlError, TestCase, TestSuite
+    from junitparser import Attr, JUnitXml, JUnitXmlError, Skipped, TestCase, TestSuite
 
     class Case(TestCase):
         file = Attr()
@@ -177,19 +165,14 @@ def _test_runs(data: bytes) -> list[_TestRun]:
 
     def runs_in(element: Any, suites: tuple[str | None, ...], timestamp: str) -> Iterator[_TestRun]:
         for case in element.iterchildren(Case):
-            yield _TestRun((*suites, case.classname, case.name, case.file), timestamp, _verdict(case))
+            # Surefire's `flakyFailure` is no result in junitparser: the test passed in the end.
+            is_skipped = all(isinstance(result, Skipped) for result in case.result)
+            verdict = "passed" if not case.result else "skipped" if is_skipped else "failed"
+            yield _TestRun((*suites, case.classname, case.name, case.file), timestamp, verdict)
         for suite in element.iterchildren(TestSuite):
             yield from runs_in(suite, (*suites, suite.name), suite.timestamp or timestamp)
 
     return list(runs_in(results, (), ""))
-
-
-def _verdict(case: TestCase) -> str:
-    """Return how a run ended. Surefire's `flakyFailure` is no result in junitparser: the test passed in the end."""
-    from junitparser import Skipped
-
-    results = case.result
-    return "passed" if not results else "skipped" if all(isinstance(one, Skipped) for one in results) else "failed"
 
 
 def _parse(data: bytes) -> Any:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from jira_ci_core.backfill.lines import Line, Position
 from jira_ci_core.backfill.rate_limit import RateLimit
-from jira_ci_core.clock import Clock
+from jira_ci_core.clock import PROCESS_CLOCK
 from jira_ci_core.delivery.session import Session
 from jira_ci_core.models import Kind, Outcome, Report, Result
 
@@ -51,7 +52,7 @@ class BatchResult:
         return all(outcome.result is not Result.NOT_DELIVERED for _, outcome in self.outcomes)
 
 
-def deliver_batch(session: Session, batch: Batch, rate_limit: RateLimit, clock: Clock) -> BatchResult:
+def deliver_batch(session: Session, batch: Batch, rate_limit: RateLimit) -> BatchResult:
     """Deliver a batch. One call holds each build or deployment once; further lines of it go into further calls.
 
     Ends with the first call of which not every report was accepted or refused. Raises SettingsError, PluginError.
@@ -59,7 +60,7 @@ def deliver_batch(session: Session, batch: Batch, rate_limit: RateLimit, clock: 
     outcomes: list[tuple[Line, Outcome]] = []
     unknown: dict[str, None] = {}
     for entries in _calls(batch.entries):
-        sequence = clock.next_sequence()
+        sequence = PROCESS_CLOCK.next_sequence()
         reports = [_with_sequence(report, sequence) for _, report in entries]
         call_outcomes = _deliver(session, reports, rate_limit, unknown)
         outcomes += zip((line for line, _ in entries), call_outcomes, strict=True)
@@ -90,17 +91,14 @@ def _deliver(
     return outcomes
 
 
-def _calls(entries: Sequence[tuple[Line, Report]]) -> Iterator[list[tuple[Line, Report]]]:
+def _calls(entries: Sequence[tuple[Line, Report]]) -> Iterable[list[tuple[Line, Report]]]:
     """The entries in their order, in parts that hold no build or deployment twice."""
-    last_part: dict[tuple[object, ...], int] = {}
-    parts: list[list[tuple[Line, Report]]] = []
-    for entry in entries:
-        identity = entry[1].identity
-        part = last_part[identity] = last_part.get(identity, -1) + 1
-        if part == len(parts):
-            parts.append([])
-        parts[part].append(entry)
-    yield from parts
+    seen: Counter[tuple[object, ...]] = Counter()
+    parts: defaultdict[int, list[tuple[Line, Report]]] = defaultdict(list)
+    for line, report in entries:
+        parts[seen[report.identity]].append((line, report))
+        seen[report.identity] += 1
+    return parts.values()
 
 
 def _with_sequence(report: Report, sequence: int) -> Report:

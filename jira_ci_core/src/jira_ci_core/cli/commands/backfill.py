@@ -46,8 +46,7 @@ def backfill(ctx: click.Context, /, file: str, checkpoint: Path | None, rejected
     Rejected lines are shown with their reasons, and written to a file. PROJECT and CI's variables are not used. Exits
     with 1 where a line was rejected, or not all were delivered.
     """
-    from jira_ci_core.backfill.checkpoint import Checkpoint
-    from jira_ci_core.backfill.rejected_lines import RejectedLines
+    from jira_ci_core.backfill.checkpoint import Checkpoint, RejectedLines
     from jira_ci_core.backfill.run import backfill as deliver_all
     from jira_ci_core.delivery.site import make_site
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from jira_ci_core.clock import Clock
+from jira_ci_core.clock import PROCESS_CLOCK
 from jira_ci_core.delivery.session import DeliveryPlan, Session
 from jira_ci_core.errors import ExitCode, JiraCiError
 from jira_ci_core.models import Receipt, Report, Result, State
@@ -59,7 +59,6 @@ class Reporter:
     show: Callable[[RunResult], None]
     on_end: Callable[[], None]
     """Called in the thread of a report when it ends."""
-    clock: Clock
 
     @property
     def patience(self) -> float:
@@ -71,26 +70,32 @@ class Reporter:
         if not self.reports:
             return None
         # Waiting until Jira shows it would delay the command, and the last report is verified anyway.
-        unverified = self.runtime.settings.model_copy(update={"verify": False})
-        runtime, facts = replace(self.runtime, settings=unverified), self.facts
+        runtime = replace(self.runtime, settings=self.runtime.settings.model_copy(update={"verify": False}))
 
         def deliver() -> RunResult:
             receipt = send(runtime, session, self.reports)
             status, code = status_of(receipt, runtime.settings)
-            return RunResult(status, code, facts.pipeline, facts.keys, self.reports, receipt)
+            return RunResult(status, code, self.facts.pipeline, self.facts.keys, self.reports, receipt)
 
         return ReportThread(deliver, seconds, self.on_end)
 
     def start_last(self, state: State, seconds: float) -> ReportThread:
-        """Report how the command ended, with a DEADLINE that is over within so many seconds."""
+        """Report how the command ended, with a DEADLINE that is over within so many seconds.
+
+        The report holds what is known only now as well: the duration, and the tests that were run.
+        """
         runtime, facts = self.runtime, self.facts
         session = self.plan.within(max(seconds - MARGIN, MARGIN)).open() if self.reports else None
 
         def deliver() -> RunResult:
             if session is None:
                 return finish(runtime, facts, (), no_key())
+            started = self.reports[0].entity.last_updated.isoformat()
+            pipeline = facts.pipeline.model_copy(update={"started": started})
             with session:
-                reports = self._make_last(state)
+                reports = make_reports(
+                    runtime.plugins, pipeline, facts.issue_keys, state, runtime.settings, PROCESS_CLOCK
+                )
                 return replace(finish(runtime, facts, reports, send(runtime, session, reports)), keys=())
 
         return ReportThread(deliver, seconds, self.on_end)
@@ -101,25 +106,15 @@ class Reporter:
         self.show(result)
         return result.exit_code is ExitCode.OK
 
-    def _make_last(self, state: State) -> tuple[Report, ...]:
-        """The reports again, with what is known only at the end: the duration, and the tests that were run."""
-        facts, runtime = self.facts, self.runtime
-        started = self.reports[0].entity.last_updated.isoformat()
-        pipeline = facts.pipeline.model_copy(update={"started": started})
-        return make_reports(runtime.plugins, pipeline, facts.issue_keys, state, runtime.settings, self.clock)
-
     def _not_delivered(self, error: BaseException | None) -> RunResult:
-        problems: tuple[Problem, ...] = (
-            Problem(
-                "Jira could not be told in time",
-                "neither an answer nor an error came before the step had to go on",
-                "see docs/reliability.md for a last word of CI itself; set OUTBOX to keep what is not delivered",
-            ),
-        )
         if isinstance(error, JiraCiError):
             problems = error.problems
         elif error is not None:
             why = f"{type(error).__name__}: {error}"
             problems = (Problem("Jira could not be told", why, "this is a bug; please report it"),)
+        else:
+            why = "neither an answer nor an error came before the step had to go on"
+            remedy = "see docs/reliability.md for a last word of CI itself; set OUTBOX to keep what is not delivered"
+            problems = (Problem("Jira could not be told in time", why, remedy),)
         receipt = Receipt.for_all(self.reports, Result.NOT_DELIVERED, *problems)
         return RunResult(RunStatus.NOT_DELIVERED, ExitCode.JIRA, self.facts.pipeline, (), self.reports, receipt)

@@ -30,7 +30,7 @@ def show(ctx: click.Context, /) -> None:
     runtime = runtime_of(ctx, needs_project=False)
     is_missing = False
     with plan_delivery(runtime, make_site(runtime.settings)).open() as session:
-        for title, address in addresses(runtime).items():
+        for title, address in _addresses(runtime).items():
             entity = session.read_back(address)
             if entity is None:
                 is_missing = True
@@ -60,18 +60,14 @@ def delete(ctx: click.Context, /, selected: tuple[str, ...]) -> None:
 
     pairs = dict(_pair(text) for text in selected)
     runtime = runtime_of(ctx, needs_project=False)
-    chosen = (
-        {f"all {kind}s with {', '.join(selected)}": properties_address(kind, pairs) for kind in Kind}
-        if pairs
-        else addresses(runtime)
-    )
+    chosen = {f"all {kind}s with {', '.join(selected)}": properties_address(kind, pairs) for kind in Kind if pairs}
     with plan_delivery(runtime, make_site(runtime.settings)).open() as session:
-        for title, address in chosen.items():
+        for title, address in (chosen or _addresses(runtime)).items():
             session.request("DELETE", address)
             ctx.obj.console.line(f"{session.site.name} deletes {title}")
 
 
-def addresses(runtime: Runtime) -> dict[str, Address]:
+def _addresses(runtime: Runtime) -> dict[str, Address]:
     """The address of each entity that this run reports, by its title."""
     from jira_ci_core.jira_api.addresses import build_address, deployment_address
     from jira_ci_core.reporting.builder import kind_of, make_environments
@@ -92,7 +88,6 @@ def addresses(runtime: Runtime) -> dict[str, Address]:
 def _pair(text: str) -> tuple[str, str]:
     name, _, value = text.partition("=")
     if not (name and value) or name.startswith("_"):
-        raise SettingsError(
-            Problem(f"--property cannot be {text!r}", "it is no pair of a name and a value", "write NAME=VALUE")
-        )
+        why = "it is no pair of a name and a value"
+        raise SettingsError(Problem(f"--property cannot be {text!r}", why, "write NAME=VALUE"))
     return name, value

@@ -38,13 +38,13 @@ class Batch:
         return len(self.entries) >= MOST_LINES or self.size >= MOST_BYTES
 
 
-@dataclass(frozen=True)
+@dataclass
 class BatchResult:
     """The outcome of each line that was sent."""
 
     batch: Batch
-    outcomes: Sequence[tuple[Line, Outcome]]
-    unknown_issue_keys: Sequence[str]
+    outcomes: list[tuple[Line, Outcome]] = field(default_factory=list)
+    unknown_issue_keys: dict[str, None] = field(default_factory=dict)
 
     @property
     def is_delivered(self) -> bool:
@@ -57,16 +57,15 @@ def deliver_batch(session: Session, batch: Batch, rate_limit: RateLimit) -> Batc
 
     Ends with the first call of which not every report was accepted or refused. Raises SettingsError, PluginError.
     """
-    outcomes: list[tuple[Line, Outcome]] = []
-    unknown: dict[str, None] = {}
+    result = BatchResult(batch)
     for entries in _calls(batch.entries):
         sequence = PROCESS_CLOCK.next_sequence()
         reports = [_with_sequence(report, sequence) for _, report in entries]
-        call_outcomes = _deliver(session, reports, rate_limit, unknown)
-        outcomes += zip((line for line, _ in entries), call_outcomes, strict=True)
-        if any(outcome.result is Result.NOT_DELIVERED for outcome in call_outcomes):
+        outcomes = _deliver(session, reports, rate_limit, result.unknown_issue_keys)
+        result.outcomes.extend(zip((line for line, _ in entries), outcomes, strict=True))
+        if not result.is_delivered:
             break  # a later line must not overtake this one
-    return BatchResult(batch, outcomes, tuple(unknown))
+    return result
 
 
 def _deliver(

@@ -35,30 +35,25 @@ class RejectedLines:
     """Removes secrets from what is written."""
     count_before: int = field(default=0, init=False)
     """How many lines an earlier run rejected, up to where this one resumes."""
-    _file: BinaryIO = field(init=False)
+    file: BinaryIO = field(init=False)
 
     def open(self, position: Position) -> None:
         """Open the list, without entries of lines after a position: those are sent again. Raises BackfillFileError."""
         with _writing(self.path):
             if position.line and self.path.exists():
                 self._truncate(position)
-            self._file = self.path.open("ab" if position.line else "wb")
+            self.file = self.path.open("ab" if position.line else "wb")
 
     def add(self, line: Line, reason: str) -> None:
         """List a line. Raises BackfillFileError."""
         text = self.redact(line.text.decode(errors="replace").rstrip("\r\n"))
         entry = {"line": line.number, "reason": self.redact(reason), "text": text}
         with _writing(self.path):
-            self._file.write(json.dumps(entry).encode() + b"\n")
-
-    def sync(self) -> None:
-        """Have everything on the disk that was added. Raises OSError."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+            self.file.write(json.dumps(entry).encode() + b"\n")
 
     def close(self) -> None:
         """Close the file, and remove it where it is empty."""
-        self._file.close()
+        self.file.close()
         if self.path.stat().st_size == 0:
             self.path.unlink()
 
@@ -77,8 +72,8 @@ class RejectedLines:
 class Checkpoint:
     """How far the backfill of one file to one site has come.
 
-    Each line before the saved position was accepted or rejected. It is saved at most once a second, atomically, and
-    only after the rejections before it are on the disk. A run that resumes may send some lines again, and misses none.
+    Each line before the saved position was accepted or rejected. It is saved atomically, and only after the rejections
+    before it are on the disk. A run that resumes may send some lines again, and misses none.
     """
 
     path: Path | None
@@ -103,10 +98,7 @@ class Checkpoint:
             self._first_line_hash = hashlib.sha256(line.text).hexdigest()
 
     def save(self, position: Position, *, now: bool = False) -> None:
-        """Save the position, unless one was saved less than a second ago; with `now`, even then.
-
-        Raises BackfillFileError.
-        """
+        """Save the position; without `now`, at most once a second. Raises BackfillFileError."""
         is_due = now or time.monotonic() >= self._saved_at + SECONDS_BETWEEN
         if self.path is None or not position.line or not is_due:
             return
@@ -114,11 +106,10 @@ class Checkpoint:
         content = {"format": FORMAT, "site": self.site, "beginning": self._first_line_hash, **vars(position)}
         unfinished = self.path.with_name(f"{self.path.name}.tmp")
         with _writing(self.path):
-            self.rejected_lines.sync()
+            _sync(self.rejected_lines.file)
             with unfinished.open("wb") as file:
                 file.write(json.dumps(content).encode())
-                file.flush()
-                os.fsync(file.fileno())
+                _sync(file)
             unfinished.replace(self.path)
 
     def close(self, *, is_done: bool) -> None:
@@ -160,12 +151,14 @@ def _skip_to(file: BinaryIO, place: int, offset: int) -> bool:
     last = b"\n"
     if file.seekable() and offset > place:
         place = file.seek(offset - 1)
-    while place < offset:
-        last = file.read(min(CHUNK, offset - place))
-        if not last:
-            return False
+    while place < offset and (last := file.read(min(CHUNK, offset - place))):
         place += len(last)
     return last.endswith(b"\n")
+
+
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
 
 
 @contextlib.contextmanager

@@ -42,11 +42,9 @@ class BackfillResult:
     position: Position
     """How far the file is read."""
     delivered: int = 0
-    """How many Jira, or a queue, has accepted."""
     rejected: int = 0
-    """How many Jira has refused, or are no builds and no deployments."""
     is_done: bool = False
-    """Whether every line was accepted or rejected."""
+    """Whether every line was accepted (by Jira or a queue) or rejected."""
     rejections: list[tuple[int, str]] = field(default_factory=list)
     """The number of each rejected line and the reason, of the first `MOST_LISTED`."""
     unknown_issue_keys: dict[str, None] = field(default_factory=dict)

@@ -50,14 +50,14 @@ class Child:
 def handle_signals(handle: Callable[[int], None]) -> Iterator[None]:
     """Call `handle` with the number of each forwarded signal; one that was ignored before (nohup) stays ignored."""
     before = {number: signal.getsignal(number) for number in FORWARDED_SIGNALS}
-    handled = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    handled = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
     for number in handled:
         signal.signal(number, lambda number, frame: handle(number))
     try:
         yield
     finally:
-        for number in handled:
-            signal.signal(number, before[number])
+        for number, handler in handled.items():
+            signal.signal(number, handler)
 
 
 def _is_in_foreground() -> bool:
@@ -65,12 +65,7 @@ def _is_in_foreground() -> bool:
     if sys.platform == "win32":
         return True
     try:
-        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+        with os.fdopen(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY), "rb", buffering=0) as terminal:
+            return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
     except OSError:
         return False
-    try:
-        return os.tcgetpgrp(terminal) == os.getpgrp()
-    except OSError:
-        return False
-    finally:
-        os.close(terminal)

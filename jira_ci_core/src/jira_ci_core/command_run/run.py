@@ -81,9 +81,8 @@ def run_command(
                 require_junitparser()
         plugins.disable_timeout()
         events: Events = queue.SimpleQueue()
-        wake = functools.partial(events.put, None)
-        reporter = Reporter(runtime, plan, facts, reports, show_result, wake)
-        job = Job(command, success, reporter, show_problem, wake)
+        reporter = Reporter(plan, facts, reports, show_result, wake=functools.partial(events.put, None))
+        job = Job(command, success, reporter, show_problem)
         with handle_signals(events.put):
             return _go_through(Starting(job, reporter.start_first(session, FIRST_SECONDS)), events)
 
@@ -97,8 +96,6 @@ class Job:
     """The state to report for a command that succeeds."""
     reporter: Reporter
     show_problem: Callable[[Problem], None]
-    on_exit: Callable[[], None]
-    """Called in another thread when the command has ended."""
 
     def cancel(self) -> ReportThread:
         """Report the run as cancelled, in the time that CI leaves for it."""
@@ -134,7 +131,7 @@ class Starting:
             is_reported = self.job.reporter.finish(self.report)
         command = self.job.command
         try:
-            child = Child(command, self.job.on_exit)
+            child = Child(command, self.job.reporter.wake)
         except OSError as error:
             remedy = "check its name, that what its first line names is installed, and that it may be run (chmod +x)"
             self.job.show_problem(Problem(f"{command[0]} could not be started", error.strerror or str(error), remedy))

@@ -8,17 +8,17 @@ import stat
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 import click
 
+from jira_ci_core.backfill.checkpoint import Checkpoint, RejectedLines
+from jira_ci_core.backfill.run import BackfillResult, backfill as deliver_all
 from jira_ci_core.cli.options import SettingsCommand, runtime_of
+from jira_ci_core.delivery.site import make_site
 from jira_ci_core.errors import ExitCode, SettingsError
+from jira_ci_core.output.console import Console
 from jira_ci_core.problem import Problem
-
-if TYPE_CHECKING:
-    from jira_ci_core.backfill.run import BackfillResult
-    from jira_ci_core.output.console import Console
 
 # Python's collector runs more often than in a report: a backfill may take hours, and must not grow.
 GARBAGE = 10_000, 10, 10
@@ -47,20 +47,15 @@ def backfill(ctx: click.Context, /, file: str, checkpoint: Path | None, rejected
     Rejected lines are shown with their reasons, and written to a file. PROJECT and CI's variables are not used. Exits
     with 1 where a line was rejected, or not all were delivered.
     """
-    from jira_ci_core.backfill.checkpoint import Checkpoint, RejectedLines
-    from jira_ci_core.backfill.run import backfill as deliver_all
-    from jira_ci_core.delivery.site import make_site
-
     gc.set_threshold(*GARBAGE)
     runtime = runtime_of(ctx, needs_project=False)
     console: Console = ctx.obj.console
     rejected = rejected or Path("backfill.rejected" if file == "-" else f"{file}.rejected")
     if file != "-":
         checkpoint = checkpoint or Path(f"{file}.checkpoint")
-    site = make_site(runtime.settings)
+    files = Checkpoint(checkpoint, RejectedLines(rejected, runtime.secrets.redact), make_site(runtime.settings).name)
     with _open(file) as lines:
         progress = Progress(console, _size(lines))
-        files = Checkpoint(checkpoint, RejectedLines(rejected, runtime.secrets.redact), site.name)
         try:
             result = deliver_all(runtime, lines, files, progress)
         except KeyboardInterrupt:

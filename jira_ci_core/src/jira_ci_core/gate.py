@@ -36,6 +36,8 @@ EXIT_CODES = {"allowed": ExitCode.OK, "prevented": ExitCode.PREVENTED, "expired"
 
 @dataclass(frozen=True)
 class Verdict:
+    """How the gate of a deployment ended."""
+
     status: str
     """Jira's word, such as `allowed`; `timed_out`, `not_asked` or `skipped` where Jira has given none."""
     exit_code: ExitCode

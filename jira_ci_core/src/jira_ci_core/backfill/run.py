@@ -7,21 +7,25 @@ that none overtakes another. Memory does not grow with the file.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from jira_ci_core.backfill.batch import MOST_LINES, Batch, BatchResult, deliver_batch
 from jira_ci_core.backfill.checkpoint import Checkpoint
 from jira_ci_core.backfill.lines import BadLineError, Line, LineParser, Position, read_lines
 from jira_ci_core.backfill.ordered_executor import OrderedExecutor
 from jira_ci_core.backfill.rate_limit import RateLimit
+from jira_ci_core.clock import PROCESS_CLOCK
 from jira_ci_core.delivery.session import Session, plan_delivery
 from jira_ci_core.delivery.site import make_site
-from jira_ci_core.models import Kind, Result
+from jira_ci_core.models import Kind, Outcome, Report, Result
 from jira_ci_core.plugins.loader import Runtime
 from jira_ci_core.problem import Problem
 
+MOST_LINES = 100
+MOST_BYTES = 512 * 2**10
+"""Of a batch: of its lines, not of the request."""
 SENDERS = 4
 PENDING_PER_SENDER = 2
 """How many batches, for each sender, are sent or wait to be."""
@@ -29,6 +33,41 @@ MOST_LINES_OPEN = 20 * MOST_LINES
 """How many lines may be read before a batch is sent as it is; one that does not fill up holds up the checkpoint."""
 MOST_LISTED = 20
 """How many rejected lines, and unknown issue keys, a result lists."""
+
+
+@dataclass(eq=False)
+class Batch:
+    """Lines of one kind, with their reports, for one slot of the executor."""
+
+    slot: int
+    kind: Kind
+    start: Position
+    """Where its first line begins."""
+    entries: list[tuple[Line, Report]] = field(default_factory=list)
+    size: int = 0
+    """In bytes."""
+
+    def add(self, line: Line, report: Report) -> None:
+        self.entries.append((line, report))
+        self.size += len(line.text)
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.entries) >= MOST_LINES or self.size >= MOST_BYTES
+
+
+@dataclass
+class BatchResult:
+    """The outcome of each line that was sent."""
+
+    batch: Batch
+    outcomes: list[tuple[Line, Outcome]] = field(default_factory=list)
+    unknown_issue_keys: dict[str, None] = field(default_factory=dict)
+
+    @property
+    def is_delivered(self) -> bool:
+        """Whether Jira, or a queue, has accepted or refused every line."""
+        return all(outcome.result is not Result.NOT_DELIVERED for _, outcome in self.outcomes)
 
 
 @dataclass
@@ -145,7 +184,7 @@ class _Backfill:
     def _send(self, batch: Batch) -> None:
         self.unsettled.add(batch)
         del self.open[batch.slot, batch.kind]
-        self.executor.submit(batch.slot, lambda session: deliver_batch(session, batch, self.rate_limit))
+        self.executor.submit(batch.slot, lambda session: _deliver_batch(session, batch, self.rate_limit))
         self._collect(at_most=PENDING_PER_SENDER * len(self.executor))
 
     def _collect(self, at_most: int = 0) -> None:
@@ -180,3 +219,57 @@ class _Backfill:
         if len(self.result.rejections) < MOST_LISTED:
             self.result.rejections.append((line.number, reason))
         self.checkpoint.rejected_lines.add(line, reason)
+
+
+def _deliver_batch(session: Session, batch: Batch, rate_limit: RateLimit) -> BatchResult:
+    """Deliver a batch. One call holds each build or deployment once; further lines of it go into further calls.
+
+    Ends with the first call of which not every report was accepted or refused. Raises SettingsError, PluginError.
+    """
+    result = BatchResult(batch)
+    for entries in _calls(batch.entries):
+        sequence = PROCESS_CLOCK.next_sequence()
+        reports = [_with_sequence(report, sequence) for _, report in entries]
+        outcomes = _deliver_reports(session, reports, rate_limit, result.unknown_issue_keys)
+        result.outcomes.extend(zip((line for line, _ in entries), outcomes, strict=True))
+        if not result.is_delivered:
+            break  # a later line must not overtake this one
+    return result
+
+
+def _deliver_reports(
+    session: Session, reports: Sequence[Report], rate_limit: RateLimit, unknown: dict[str, None]
+) -> list[Outcome]:
+    """Deliver reports, and again those that were not delivered only because of the rate limit."""
+    outcomes = [Outcome(result=Result.NOT_DELIVERED)] * len(reports)
+    remaining = list(range(len(reports)))
+    while remaining and rate_limit.wait():
+        session.http.restart()
+        hits_before = rate_limit.hits
+        receipt = session.deliver([reports[place] for place in remaining])
+        for place, outcome in zip(remaining, receipt.outcomes, strict=True):
+            outcomes[place] = outcome
+        unknown.update(dict.fromkeys(receipt.unknown_issue_keys))
+        not_delivered = [place for place in remaining if outcomes[place].result is Result.NOT_DELIVERED]
+        if len(not_delivered) < len(remaining):
+            rate_limit.succeeded()
+        elif rate_limit.hits == hits_before:
+            break
+        remaining = not_delivered
+    return outcomes
+
+
+def _calls(entries: Sequence[tuple[Line, Report]]) -> Iterable[list[tuple[Line, Report]]]:
+    """The entries in their order, in parts that hold no build or deployment twice."""
+    seen: Counter[tuple[object, ...]] = Counter()
+    parts: defaultdict[int, list[tuple[Line, Report]]] = defaultdict(list)
+    for line, report in entries:
+        parts[seen[report.identity]].append((line, report))
+        seen[report.identity] += 1
+    return parts.values()
+
+
+def _with_sequence(report: Report, sequence: int) -> Report:
+    if report.entity.sequence:
+        return report
+    return report.model_copy(update={"entity": report.entity.model_copy(update={"sequence": sequence})})

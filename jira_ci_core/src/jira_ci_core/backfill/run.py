@@ -37,7 +37,7 @@ MOST_LISTED = 20
 
 @dataclass(eq=False)
 class Batch:
-    """Lines of one kind, with their reports, for one slot of the executor."""
+    """Lines of one kind, with their reports, for one slot of the executor, and what became of those that were sent."""
 
     slot: int
     kind: Kind
@@ -46,6 +46,8 @@ class Batch:
     entries: list[tuple[Line, Report]] = field(default_factory=list)
     size: int = 0
     """In bytes."""
+    outcomes: list[tuple[Line, Outcome]] = field(default_factory=list)
+    unknown_issue_keys: dict[str, None] = field(default_factory=dict)
 
     def add(self, line: Line, report: Report) -> None:
         self.entries.append((line, report))
@@ -55,19 +57,10 @@ class Batch:
     def is_full(self) -> bool:
         return len(self.entries) >= MOST_LINES or self.size >= MOST_BYTES
 
-
-@dataclass
-class BatchResult:
-    """The outcome of each line that was sent."""
-
-    batch: Batch
-    outcomes: list[tuple[Line, Outcome]] = field(default_factory=list)
-    unknown_issue_keys: dict[str, None] = field(default_factory=dict)
-
     @property
-    def is_delivered(self) -> bool:
-        """Whether Jira, or a queue, has accepted or refused every line."""
-        return all(outcome.result is not Result.NOT_DELIVERED for _, outcome in self.outcomes)
+    def has_failed(self) -> bool:
+        """Whether a line that was sent was neither accepted (by Jira or a queue) nor refused."""
+        return any(outcome.result is Result.NOT_DELIVERED for _, outcome in self.outcomes)
 
 
 @dataclass
@@ -107,7 +100,7 @@ def backfill(
     senders = SENDERS if plan.policy.may_use_threads else 1
     with contextlib.ExitStack() as stack:
         sessions = [stack.enter_context(plan.open()) for _ in range(senders)]
-        executor: OrderedExecutor[Session, BatchResult] = OrderedExecutor(sessions)
+        executor: OrderedExecutor[Session, Batch] = OrderedExecutor(sessions)
 
         def stop() -> None:
             rate_limit.stop()
@@ -130,7 +123,7 @@ def backfill(
 class _Backfill:
     """Reads lines, fills batches, sends them, and notes what became of each line."""
 
-    executor: OrderedExecutor[Session, BatchResult]
+    executor: OrderedExecutor[Session, Batch]
     checkpoint: Checkpoint
     progress: Callable[[BackfillResult], None]
     rate_limit: RateLimit
@@ -189,22 +182,22 @@ class _Backfill:
 
     def _collect(self, at_most: int = 0) -> None:
         """Note what became of batches, until at most so many of them are pending."""
-        for sent in self.executor.results(at_most):
-            for line, outcome in sent.outcomes:
+        for batch in self.executor.results(at_most):
+            for line, outcome in batch.outcomes:
                 if outcome.result is Result.REJECTED:
                     self._reject(line, "; ".join(f"{problem.what}: {problem.why}" for problem in outcome.problems))
                 elif outcome.result is Result.NOT_DELIVERED:
                     self.result.problems.update(dict.fromkeys(outcome.problems))
                 else:
                     self.result.delivered += 1
-            for key in sent.unknown_issue_keys:
+            for key in batch.unknown_issue_keys:
                 if len(self.result.unknown_issue_keys) < MOST_LISTED:
                     self.result.unknown_issue_keys[key] = None
-            if sent.is_delivered:
-                self.unsettled.discard(sent.batch)
-            else:
+            if batch.has_failed:
                 self.has_failed = True
                 self.rate_limit.stop()
+            else:
+                self.unsettled.discard(batch)
             self._save()
             self.progress(self.result)
 
@@ -221,20 +214,19 @@ class _Backfill:
         self.checkpoint.rejected_lines.add(line, reason)
 
 
-def _deliver_batch(session: Session, batch: Batch, rate_limit: RateLimit) -> BatchResult:
+def _deliver_batch(session: Session, batch: Batch, rate_limit: RateLimit) -> Batch:
     """Deliver a batch. One call holds each build or deployment once; further lines of it go into further calls.
 
     Ends with the first call of which not every report was accepted or refused. Raises SettingsError, PluginError.
     """
-    result = BatchResult(batch)
     for entries in _calls(batch.entries):
         sequence = PROCESS_CLOCK.next_sequence()
         reports = [_with_sequence(report, sequence) for _, report in entries]
-        outcomes = _deliver_reports(session, reports, rate_limit, result.unknown_issue_keys)
-        result.outcomes.extend(zip((line for line, _ in entries), outcomes, strict=True))
-        if not result.is_delivered:
+        outcomes = _deliver_reports(session, reports, rate_limit, batch.unknown_issue_keys)
+        batch.outcomes.extend(zip((line for line, _ in entries), outcomes, strict=True))
+        if batch.has_failed:
             break  # a later line must not overtake this one
-    return result
+    return batch
 
 
 def _deliver_reports(

@@ -53,11 +53,11 @@ def start(harness_oauth):
     started = []
 
     def make(*arguments, environ=None, streams=subprocess.PIPE, **settings):
-        kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
+        inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "jira_ci_core", "run", *arguments],
             cwd=harness_oauth.folder,
-            env={**kept, **harness_oauth.variables(environ, settings)},
+            env={**inherited, **harness_oauth.variables(environ, settings)},
             stdin=streams,
             stdout=streams,
             stderr=streams,

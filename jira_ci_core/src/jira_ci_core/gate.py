@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from jira_ci_core.clock import PROCESS_CLOCK, Clock
+from jira_ci_core.clock import PROCESS_CLOCK
 from jira_ci_core.delivery.session import Session, plan_delivery
 from jira_ci_core.delivery.site import make_site
 from jira_ci_core.errors import DeliveryError, ExitCode, SettingsError
@@ -50,28 +50,26 @@ class Verdict:
     """How long the verdict was waited for."""
 
 
-def wait_for_verdict(runtime: Runtime, clock: Clock = PROCESS_CLOCK) -> Verdict:
+def wait_for_verdict(runtime: Runtime) -> Verdict:
     """Report the deployment of this run as pending, ask for its gate, and wait for the verdict, at most GATE_TIMEOUT.
 
     Raises SettingsError and PluginError, and SignInError or DeliveryError where Jira refuses to give the verdict.
     """
-    settings = runtime.settings
-    _check_environment(runtime)
+    settings, plugins = runtime.settings, runtime.plugins
+    if len(names := settings.environment_name) != 1:
+        what = f"ENVIRONMENT_NAME {'is not set' if not names else f'names {len(names)} environments'}"
+        why = "a gate is that of one deployment to one environment"
+        raise SettingsError(Problem(what, why, "set ENVIRONMENT_NAME to the environment that this run is to deploy to"))
     plan = plan_delivery(runtime, make_site(settings))
     with plan.open() as session:
         facts = find(runtime)
-        if wanted_state(runtime.plugins, facts.pipeline, kind_of(settings), settings) not in (None, State.PENDING):
-            raise SettingsError(
-                Problem(
-                    f"STATE cannot be {settings.state!r} here",
-                    "a deployment that waits at its gate is pending",
-                    "leave STATE out of this step",
-                )
-            )
+        if wanted_state(plugins, facts.pipeline, kind_of(settings), settings) not in (None, State.PENDING):
+            what, why = f"STATE cannot be {settings.state!r} here", "a deployment that waits at its gate is pending"
+            raise SettingsError(Problem(what, why, "leave STATE out of this step"))
         plan.check()
         if not facts.keys:
             return Verdict("skipped", ExitCode.JIRA if settings.on_no_issue == "fail" else ExitCode.OK)
-        [report] = make_reports(runtime.plugins, facts.pipeline, facts.issue_keys, State.PENDING, settings, clock)
+        [report] = make_reports(plugins, facts.pipeline, facts.issue_keys, State.PENDING, settings, PROCESS_CLOCK)
         report = report.model_copy(update={"entity": report.entity.model_copy(update={"asks_for_gate": True})})
         # Not kept in the outbox: this step does not wait for a gate that is asked for later.
         [outcome] = session.deliver([report]).outcomes
@@ -79,18 +77,6 @@ def wait_for_verdict(runtime: Runtime, clock: Clock = PROCESS_CLOCK) -> Verdict:
             return Verdict("not_asked", ExitCode.JIRA, report.title, problems=outcome.problems)
         log.info("%s was asked for the gate of %s", session.site.name, report.title)
         return _wait(session, report, settings.gate_timeout)
-
-
-def _check_environment(runtime: Runtime) -> None:
-    names = runtime.settings.environment_name
-    if len(names) != 1:
-        raise SettingsError(
-            Problem(
-                f"ENVIRONMENT_NAME {'is not set' if not names else f'names {len(names)} environments'}",
-                "a gate is that of one deployment to one environment",
-                "set ENVIRONMENT_NAME to the environment that this run is to deploy to",
-            )
-        )
 
 
 def _wait(session: Session, report: Report, timeout: float) -> Verdict:
@@ -104,7 +90,12 @@ def _wait(session: Session, report: Report, timeout: float) -> Verdict:
         if gate is not None and gate.status != AWAITING:
             return _verdict(session.site.name, report, gate, now - began)
         if now - began >= timeout:
-            return _timed_out(session.site.name, report, gate, timeout)
+            how = "still waits" if gate else "shows no gate"
+            why = f"GATE_TIMEOUT, {timeout:g} seconds, is over, and {session.site.name} {how}{_changes(gate)}"
+            remedy = "have the change approved and run again, or set GATE_TIMEOUT higher"
+            problem = Problem(f"there is no verdict on {report.title}", why, remedy)
+            changes = gate.changes if gate else {}
+            return Verdict("timed_out", ExitCode.TIMED_OUT, report.title, changes, (problem,), timeout)
         status = AWAITING if gate else "not shown yet"
         if status != logged or now - logged_at >= LOG_EVERY:
             logged, logged_at = status, now
@@ -144,32 +135,17 @@ def _waits() -> Iterator[float]:
 
 def _verdict(site: str, report: Report, gate: Gate, seconds: float) -> Verdict:
     code = EXIT_CODES.get(gate.status, ExitCode.JIRA)
-    problems = () if code is ExitCode.OK else (_problem(site, report, gate),)
-    return Verdict(gate.status, code, report.title, gate.changes, problems, seconds)
-
-
-def _problem(site: str, report: Report, gate: Gate) -> Problem:
-    if gate.status == "prevented":
-        why = f"the change was not approved{_changes(gate)}"
-        return Problem(
-            f"{site} prevents {report.title}", why, "see there why; once it is approved, run the pipeline again"
-        )
-    if gate.status == "expired":
-        why = f"no decision was made in the time that Jira gives{_changes(gate)}"
-        return Problem(f"the gate of {report.title} expired", why, "run the pipeline again to ask anew")
-    why = f"Jira calls it {gate.status}{_changes(gate)}"
+    what = f"there is no verdict on {report.title}"
+    why = f"Jira calls it {gate.status}"
     remedy = "check in Jira Service Management that this environment, and the service that is deployed, have a gate"
-    return Problem(f"there is no verdict on {report.title}", why, remedy)
-
-
-def _timed_out(site: str, report: Report, gate: Gate | None, timeout: float) -> Verdict:
-    how = "still waits" if gate else "shows no gate"
-    problem = Problem(
-        f"there is no verdict on {report.title}",
-        f"GATE_TIMEOUT, {timeout:g} seconds, is over, and {site} {how}{_changes(gate)}",
-        "have the change approved and run again, or set GATE_TIMEOUT higher",
-    )
-    return Verdict("timed_out", ExitCode.TIMED_OUT, report.title, gate.changes if gate else {}, (problem,), timeout)
+    if code is ExitCode.PREVENTED:
+        what, why = f"{site} prevents {report.title}", "the change was not approved"
+        remedy = "the change request says why; once it is approved, run the pipeline again"
+    elif code is ExitCode.EXPIRED:
+        what, why = f"the gate of {report.title} expired", "no decision was made in the time that Jira allows"
+        remedy = "run the pipeline again to ask anew"
+    problems = () if code is ExitCode.OK else (Problem(what, why + _changes(gate), remedy),)
+    return Verdict(gate.status, code, report.title, gate.changes, problems, seconds)
 
 
 def _changes(gate: Gate | None) -> str:

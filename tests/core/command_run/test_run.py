@@ -53,7 +53,7 @@ def reporter():
 
 @pytest.fixture
 def job(reporter):
-    return Job(("true",), State.SUCCESSFUL, reporter, print, lambda: None)
+    return Job(("true",), State.SUCCESSFUL, reporter, print)
 
 
 class TestStarting:

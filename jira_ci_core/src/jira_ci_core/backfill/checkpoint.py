@@ -1,19 +1,19 @@
-"""The file that says how far a backfill has come, so that another run can resume it."""
+"""The files of a backfill: how far it has come, so that another run can resume it, and which lines were rejected."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from jira_ci_core.backfill.lines import LONGEST_LINE, Line, Position
-from jira_ci_core.backfill.rejected_lines import RejectedLines, unwritable
-from jira_ci_core.errors import SettingsError
+from jira_ci_core.errors import JiraCiError, SettingsError
 from jira_ci_core.problem import Problem
 
 FORMAT = 1
@@ -22,19 +22,64 @@ CHUNK = 2**20
 """In bytes."""
 
 
+class BackfillFileError(JiraCiError):
+    """The checkpoint or the list of rejected lines cannot be written."""
+
+
+@dataclass
+class RejectedLines:
+    """The list of rejected lines: JSON, one object a line, with the line's number, the reason and its text."""
+
+    path: Path
+    redact: Callable[[str], str]
+    """Removes secrets from what is written."""
+    count_before: int = field(default=0, init=False)
+    """How many lines an earlier run rejected, up to where this one resumes."""
+    file: BinaryIO = field(init=False)
+
+    def open(self, position: Position) -> None:
+        """Open the list, without entries of lines after a position: those are sent again. Raises BackfillFileError."""
+        with _writing(self.path):
+            if position.line and self.path.exists():
+                self._truncate(position)
+            self.file = self.path.open("ab" if position.line else "wb")
+
+    def add(self, line: Line, reason: str) -> None:
+        """List a line. Raises BackfillFileError."""
+        text = self.redact(line.text.decode(errors="replace").rstrip("\r\n"))
+        entry = {"line": line.number, "reason": self.redact(reason), "text": text}
+        with _writing(self.path):
+            self.file.write(json.dumps(entry).encode() + b"\n")
+
+    def close(self) -> None:
+        """Close the file, and remove it where it is empty."""
+        self.file.close()
+        if self.path.stat().st_size == 0:
+            self.path.unlink()
+
+    def _truncate(self, position: Position) -> None:
+        unfinished = self.path.with_name(f"{self.path.name}.tmp")
+        with self.path.open("rb") as old, unfinished.open("wb") as new:
+            for entry in old:
+                with contextlib.suppress(ValueError, KeyError, TypeError):  # an entry may be unfinished
+                    if json.loads(entry)["line"] <= position.line:
+                        new.write(entry)
+                        self.count_before += 1
+        unfinished.replace(self.path)
+
+
 @dataclass
 class Checkpoint:
     """How far the backfill of one file to one site has come.
 
-    Each line before the saved position was accepted or rejected. It is saved at most once a second, atomically, and
-    only after the rejections before it are on the disk. A run that resumes may send some lines again, and misses none.
+    Each line before the saved position was accepted or rejected. It is saved atomically, and only after the rejections
+    before it are on the disk. A run that resumes may send some lines again, and misses none.
     """
 
     path: Path | None
     """None where the backfill cannot be resumed."""
     rejected_lines: RejectedLines
     site: str
-    monotonic: Callable[[], float] = time.monotonic
     _first_line_hash: str = field(default="", init=False)
     _saved_at: float = field(default=float("-inf"), init=False)
 
@@ -43,7 +88,7 @@ class Checkpoint:
 
         Raises SettingsError where the checkpoint is for another file or site, and BackfillFileError.
         """
-        position = self._load(file)
+        position = self._load(self.path, file) if self.path else Position()
         self.rejected_lines.open(position)
         return position
 
@@ -53,26 +98,19 @@ class Checkpoint:
             self._first_line_hash = hashlib.sha256(line.text).hexdigest()
 
     def save(self, position: Position, *, now: bool = False) -> None:
-        """Save the position, unless one was saved less than a second ago; with `now`, even then.
-
-        Raises BackfillFileError.
-        """
-        if self.path is None or not position.line:
+        """Save the position; without `now`, at most once a second. Raises BackfillFileError."""
+        is_due = now or time.monotonic() >= self._saved_at + SECONDS_BETWEEN
+        if self.path is None or not position.line or not is_due:
             return
-        if not now and self.monotonic() < self._saved_at + SECONDS_BETWEEN:
-            return
-        self._saved_at = self.monotonic()
+        self._saved_at = time.monotonic()
         content = {"format": FORMAT, "site": self.site, "beginning": self._first_line_hash, **vars(position)}
         unfinished = self.path.with_name(f"{self.path.name}.tmp")
-        try:
-            self.rejected_lines.sync()
+        with _writing(self.path):
+            _sync(self.rejected_lines.file)
             with unfinished.open("wb") as file:
                 file.write(json.dumps(content).encode())
-                file.flush()
-                os.fsync(file.fileno())
+                _sync(file)
             unfinished.replace(self.path)
-        except OSError as error:
-            raise unwritable(self.path, error) from None
 
     def close(self, *, is_done: bool) -> None:
         """Close the list of rejected lines; remove the checkpoint where there is nothing left to resume."""
@@ -80,38 +118,32 @@ class Checkpoint:
         if is_done and self.path is not None:
             self.path.unlink(missing_ok=True)
 
-    def _load(self, file: BinaryIO) -> Position:
-        if self.path is None:
-            return Position()
+    def _load(self, path: Path, file: BinaryIO) -> Position:
+        with _writing(path):
+            try:
+                text = path.read_bytes()
+            except FileNotFoundError:
+                return Position()
         try:
-            content: Any = json.loads(self.path.read_bytes())
+            content = json.loads(text)
             if content["format"] != FORMAT:
                 raise ValueError
             site, first_line_hash = content["site"], content["beginning"]
             position = Position(int(content["offset"]), int(content["line"]))
-        except FileNotFoundError:
-            return Position()
-        except OSError as error:
-            raise unwritable(self.path, error) from None
         except (ValueError, KeyError, TypeError, RecursionError):
-            raise self._unusable("it is none, or damaged, or of another version of jira-ci") from None
+            raise _unusable(path, "it is none, or damaged, or of another version of jira-ci") from None
         if site != self.site:
-            raise self._unusable(f"it is of a run for {site}, and this one is for {self.site}")
+            raise _unusable(path, f"it is of a run for {site}, and this one is for {self.site}")
         first = file.readline(LONGEST_LINE)
-        is_same = hashlib.sha256(first).hexdigest() == first_line_hash
-        if not is_same or not _skip_to(file, len(first), position.offset):
-            raise self._unusable("it is of a file with other lines")
-        self._first_line_hash = first_line_hash
+        self._first_line_hash = hashlib.sha256(first).hexdigest()
+        if self._first_line_hash != first_line_hash or not _skip_to(file, len(first), position.offset):
+            raise _unusable(path, "it is of a file with other lines")
         return position
 
-    def _unusable(self, why: str) -> SettingsError:
-        return SettingsError(
-            Problem(
-                f"the checkpoint {self.path} cannot be gone on from",
-                why,
-                "remove it to send all lines (which is harmless), or name another with --checkpoint",
-            )
-        )
+
+def _unusable(path: Path, why: str) -> SettingsError:
+    remedy = "remove it to send all lines (which is harmless), or name another with --checkpoint"
+    return SettingsError(Problem(f"the checkpoint {path} cannot be gone on from", why, remedy))
 
 
 def _skip_to(file: BinaryIO, place: int, offset: int) -> bool:
@@ -119,9 +151,20 @@ def _skip_to(file: BinaryIO, place: int, offset: int) -> bool:
     last = b"\n"
     if file.seekable() and offset > place:
         place = file.seek(offset - 1)
-    while place < offset:
-        last = file.read(min(CHUNK, offset - place))
-        if not last:
-            return False
+    while place < offset and (last := file.read(min(CHUNK, offset - place))):
         place += len(last)
     return last.endswith(b"\n")
+
+
+def _sync(file: BinaryIO) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        remedy = "name other files with --checkpoint and --rejected"
+        raise BackfillFileError(Problem(f"{path} cannot be written", error.strerror or str(error), remedy)) from None

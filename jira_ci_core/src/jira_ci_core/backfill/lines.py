@@ -11,23 +11,13 @@ from typing import Any, BinaryIO
 from pydantic import ValidationError
 
 from jira_ci_core.config.settings import Settings
-from jira_ci_core.models import (
-    Build,
-    Deployment,
-    EnvironmentType,
-    Kind,
-    MappedEnvironment,
-    Pipeline,
-    Report,
-    Site,
-    State,
-)
+from jira_ci_core.models import Build, Deployment, EnvironmentType, Kind, Pipeline, Report, Site, State
 from jira_ci_core.plugins.manager import Plugins
 from jira_ci_core.reporting.identity import environment_id
 
 LONGEST_LINE = 2**20
+"""In bytes."""
 _STATES = frozenset(State)
-_MODELS: dict[Kind, type[Build | Deployment]] = {Kind.BUILD: Build, Kind.DEPLOYMENT: Deployment}
 
 
 class BadLineError(Exception):
@@ -36,24 +26,20 @@ class BadLineError(Exception):
 
 @dataclass(frozen=True)
 class Position:
-    """A place between two lines of a file."""
+    """A place between two lines of a file: its offset in bytes, and the number of lines before it."""
 
     offset: int = 0
-    """In bytes."""
     line: int = 0
-    """The number of lines before it."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line as it was read."""
+    """A line as it was read; `text` is at most its first `LONGEST_LINE` bytes."""
 
     before: Position
     after: Position
     text: bytes
-    """At most the first `LONGEST_LINE` bytes."""
-    is_cut: bool = False
-    """Whether the line is longer than that."""
+    is_cut: bool
 
     @property
     def number(self) -> int:
@@ -100,12 +86,10 @@ class LineParser:
             raise BadLineError("kind: it is neither build nor deployment")
         fields.setdefault("sequence", 0)
         self._complete(fields, Kind(kind))
+        model: type[Build | Deployment] = Build if kind == Kind.BUILD else Deployment
         try:
-            return Report(
-                site=self._site,
-                entity=_MODELS[Kind(kind)].model_validate(fields),
-                properties=self._settings.properties,
-            )
+            entity = model.model_validate(fields)
+            return Report(site=self._site, entity=entity, properties=self._settings.properties)
         except ValidationError as error:
             raise BadLineError("; ".join(map(_reason, error.errors(include_url=False, include_input=False)))) from None
 
@@ -125,7 +109,7 @@ class LineParser:
             fields["state"] = self._state(state, kind) or state
         environment = _named(fields, "environment", by="name")
         if isinstance(name := environment.get("name"), str) and name:
-            mapped: MappedEnvironment | None = self._environment(name)
+            mapped = self._environment(name)
             environment.setdefault("id", (mapped.id if mapped else None) or environment_id(name))
             environment.setdefault("type", mapped.type if mapped else EnvironmentType.UNMAPPED)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 R = TypeVar("R")
@@ -45,18 +46,20 @@ class OrderedExecutor(Generic[R, T]):
         if self._threads:
             self._calls[slot].put(call)
         else:
-            call.make(self._resources[slot])
+            call.results.append(function(self._resources[slot]))
         self._pending.add(call)
 
     def results(self, at_most: int = 0) -> Iterator[T]:
         """The results of calls, until at most so many are pending. Raises what a call raised."""
         while len(self._pending) > at_most:
-            done = [call for call in self._pending if call.is_done]
+            done = [call for call in self._pending if call.results or call.error]
             if not done:
                 self._wakeups.get()
             for call in done:
                 self._pending.discard(call)
-                yield call.result()
+                if call.error:
+                    raise call.error
+                yield call.results[0]
 
     def close(self) -> None:
         """Drop the calls that have not begun, and wait for the others."""
@@ -69,27 +72,15 @@ class OrderedExecutor(Generic[R, T]):
     def _work(self, resource: R, calls: queue.SimpleQueue[_Call[R, T] | None]) -> None:
         while (call := calls.get()) is not None and not self._is_closed:
             try:
-                call.make(resource)
+                call.results.append(call.function(resource))
             except BaseException as error:
                 call.error = error
             self._wakeups.put(None)
 
 
+@dataclass(eq=False)
 class _Call(Generic[R, T]):
-    def __init__(self, function: Callable[[R], T]) -> None:
-        self.error: BaseException | None = None
-        self._function = function
-        self._results: list[T] = []
-
-    @property
-    def is_done(self) -> bool:
-        return bool(self._results or self.error)
-
-    def make(self, resource: R) -> None:
-        self._results.append(self._function(resource))
-
-    def result(self) -> T:
-        """What the function returned; raises what it raised."""
-        if self.error is not None:
-            raise self.error
-        return self._results[0]
+    function: Callable[[R], T]
+    results: list[T] = field(default_factory=list)
+    """One, once the function has returned."""
+    error: BaseException | None = None

@@ -16,10 +16,7 @@ GIVE_UP_AFTER = 3600.0
 
 
 class RateLimit:
-    """Delays all senders when one of them is told that the rate limit is reached.
-
-    The wait that Jira asks for is kept; where it asks for none, waits double. Thread-safe.
-    """
+    """Delays all senders when one is told that the rate limit is reached. Where Jira names no wait, waits double."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic

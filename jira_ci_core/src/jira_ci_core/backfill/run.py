@@ -7,48 +7,76 @@ that none overtakes another. Memory does not grow with the file.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from jira_ci_core.backfill.batch import MOST_LINES, Batch, BatchResult, deliver_batch
 from jira_ci_core.backfill.checkpoint import Checkpoint
 from jira_ci_core.backfill.lines import BadLineError, Line, LineParser, Position, read_lines
 from jira_ci_core.backfill.ordered_executor import OrderedExecutor
 from jira_ci_core.backfill.rate_limit import RateLimit
-from jira_ci_core.clock import PROCESS_CLOCK, Clock
+from jira_ci_core.clock import PROCESS_CLOCK
 from jira_ci_core.delivery.session import Session, plan_delivery
 from jira_ci_core.delivery.site import make_site
-from jira_ci_core.models import Kind, Report, Result
+from jira_ci_core.models import Kind, Outcome, Report, Result
 from jira_ci_core.plugins.loader import Runtime
 from jira_ci_core.problem import Problem
 
+MOST_LINES = 100
+MOST_BYTES = 512 * 2**10
+"""Of a batch: of its lines, not of the request."""
 SENDERS = 4
 PENDING_PER_SENDER = 2
 """How many batches, for each sender, are sent or wait to be."""
-# A batch that does not fill up would hold up the checkpoint.
 MOST_LINES_OPEN = 20 * MOST_LINES
-"""How many lines of the file may be read before a batch is sent as it is."""
+"""How many lines may be read before a batch is sent as it is; one that does not fill up holds up the checkpoint."""
 MOST_LISTED = 20
 """How many rejected lines, and unknown issue keys, a result lists."""
+
+
+@dataclass(eq=False)
+class Batch:
+    """Lines of one kind, with their reports, for one slot of the executor, and what became of those that were sent."""
+
+    slot: int
+    kind: Kind
+    start: Position
+    """Where its first line begins."""
+    entries: list[tuple[Line, Report]] = field(default_factory=list)
+    size: int = 0
+    """In bytes."""
+    outcomes: list[tuple[Line, Outcome]] = field(default_factory=list)
+    unknown_issue_keys: dict[str, None] = field(default_factory=dict)
+
+    def add(self, line: Line, report: Report) -> None:
+        self.entries.append((line, report))
+        self.size += len(line.text)
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.entries) >= MOST_LINES or self.size >= MOST_BYTES
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether a line that was sent was neither accepted (by Jira or a queue) nor refused."""
+        return any(outcome.result is Result.NOT_DELIVERED for _, outcome in self.outcomes)
 
 
 @dataclass
 class BackfillResult:
     """How many lines were delivered or rejected, and what was wrong."""
 
-    resumed_at: Position = field(default_factory=Position)
+    resumed_at: Position
     """Where an earlier run stopped."""
-    position: Position = field(default_factory=Position)
-    """How far the file is read."""
-    rejected_before: int = 0
+    rejected_before: int
     """How many lines the earlier run rejected, up to where it stopped."""
+    position: Position
+    """How far the file is read."""
     delivered: int = 0
-    """How many Jira, or a queue, has accepted."""
     rejected: int = 0
-    """How many Jira has refused, or are no builds and no deployments."""
     is_done: bool = False
-    """Whether every line was accepted or rejected."""
+    """Whether every line was accepted (by Jira or a queue) or rejected."""
     rejections: list[tuple[int, str]] = field(default_factory=list)
     """The number of each rejected line and the reason, of the first `MOST_LISTED`."""
     unknown_issue_keys: dict[str, None] = field(default_factory=dict)
@@ -58,11 +86,7 @@ class BackfillResult:
 
 
 def backfill(
-    runtime: Runtime,
-    file: BinaryIO,
-    checkpoint: Checkpoint,
-    progress: Callable[[BackfillResult], None],
-    clock: Clock = PROCESS_CLOCK,
+    runtime: Runtime, file: BinaryIO, checkpoint: Checkpoint, progress: Callable[[BackfillResult], None]
 ) -> BackfillResult:
     """Deliver all lines of a file; `progress` is called after each batch with the result so far.
 
@@ -76,7 +100,7 @@ def backfill(
     senders = SENDERS if plan.policy.may_use_threads else 1
     with contextlib.ExitStack() as stack:
         sessions = [stack.enter_context(plan.open()) for _ in range(senders)]
-        executor: OrderedExecutor[Session, BatchResult] = OrderedExecutor(sessions)
+        executor: OrderedExecutor[Session, Batch] = OrderedExecutor(sessions)
 
         def stop() -> None:
             rate_limit.stop()
@@ -85,125 +109,159 @@ def backfill(
 
         stack.callback(executor.close)
         stack.callback(stop)
-        run = _Backfill(executor, checkpoint, progress, rate_limit, clock, stop)
+        position = checkpoint.resume(file)
+        result = BackfillResult(position, checkpoint.rejected_lines.count_before, position)
+        run = _Backfill(executor, checkpoint, progress, rate_limit, stop, result)
         try:
-            position = checkpoint.resume(file)
-            return run.run(read_lines(file, position), position, LineParser(runtime.plugins, runtime.settings, site))
+            run.run(read_lines(file, position), LineParser(runtime.plugins, runtime.settings, site))
         finally:
-            checkpoint.close(is_done=run.result.is_done)
+            checkpoint.close(is_done=result.is_done)
+    return result
 
 
+@dataclass
 class _Backfill:
     """Reads lines, fills batches, sends them, and notes what became of each line."""
 
-    def __init__(
-        self,
-        executor: OrderedExecutor[Session, BatchResult],
-        checkpoint: Checkpoint,
-        progress: Callable[[BackfillResult], None],
-        rate_limit: RateLimit,
-        clock: Clock,
-        stop: Callable[[], None],
-    ) -> None:
-        """`stop` ends the calls that are under way."""
-        self.result = BackfillResult()
-        self._executor = executor
-        self._checkpoint = checkpoint
-        self._progress = progress
-        self._rate_limit = rate_limit
-        self._clock = clock
-        self._stop = stop
-        self._open: dict[tuple[int, Kind], Batch] = {}
-        """The batches that lines are added to, by slot and kind, the one that was begun first at the front."""
-        self._unsettled: set[Batch] = set()
-        """The batches that were sent and not accepted or refused as a whole."""
-        self._has_failed = False
-        """Whether a line was neither accepted nor refused."""
+    executor: OrderedExecutor[Session, Batch]
+    checkpoint: Checkpoint
+    progress: Callable[[BackfillResult], None]
+    rate_limit: RateLimit
+    stop: Callable[[], None]
+    """Ends the calls that are under way."""
+    result: BackfillResult
+    open: dict[tuple[int, Kind], Batch] = field(default_factory=dict)
+    """The batches that lines are added to, by slot and kind, the one that was begun first at the front."""
+    unsettled: set[Batch] = field(default_factory=set)
+    """The batches that were sent and not accepted or refused as a whole."""
+    has_failed: bool = False
+    """Whether a line was neither accepted nor refused."""
 
-    def run(self, lines: Iterator[Line], position: Position, parser: LineParser) -> BackfillResult:
-        result = self.result
-        result.resumed_at = result.position = position
-        result.rejected_before = self._checkpoint.rejected_lines.count_before
+    def run(self, lines: Iterable[Line], parser: LineParser) -> None:
         try:
             for line in lines:
                 self._take(line, parser)
-                if self._has_failed:
+                if self.has_failed:
                     break
             else:
-                for batch in list(self._open.values()):
+                for batch in list(self.open.values()):
                     self._send(batch)
         except BaseException:
-            self._stop()
+            self.stop()
             with contextlib.suppress(Exception):
                 self._collect()
                 self._save(now=True)
             raise
         self._collect()
-        result.is_done = not self._has_failed
+        self.result.is_done = not self.has_failed
         self._save(now=True)
-        return result
 
     def _take(self, line: Line, parser: LineParser) -> None:
-        self._checkpoint.note_first(line)
+        self.checkpoint.note_first(line)
         if line.text.strip():
             try:
                 report = parser.parse(line)
             except BadLineError as error:
                 self._reject(line, str(error))
             else:
-                self._add(line, report)
+                slot, kind = self.executor.slot_of(report.identity), report.entity.kind
+                self.open.setdefault((slot, kind), Batch(slot, kind, line.before)).add(line, report)
         # Last: an interruption before this must not have the checkpoint pass the line.
         self.result.position = line.after
-        for batch in [batch for batch in self._open.values() if batch.is_full]:
+        for batch in [batch for batch in self.open.values() if batch.is_full]:
             self._send(batch)
-        oldest = next(iter(self._open.values()), None)
+        oldest = next(iter(self.open.values()), None)
         if oldest is not None and line.number - oldest.start.line > MOST_LINES_OPEN:
             self._send(oldest)
 
-    def _add(self, line: Line, report: Report) -> None:
-        slot, kind = self._executor.slot_of(report.identity), report.entity.kind
-        batch = self._open.setdefault((slot, kind), Batch(slot, kind, line.before))
-        batch.add(line, report)
-
     def _send(self, batch: Batch) -> None:
-        self._unsettled.add(batch)
-        del self._open[batch.slot, batch.kind]
-        self._executor.submit(batch.slot, lambda session: deliver_batch(session, batch, self._rate_limit, self._clock))
-        self._collect(at_most=PENDING_PER_SENDER * len(self._executor))
+        self.unsettled.add(batch)
+        del self.open[batch.slot, batch.kind]
+        self.executor.submit(batch.slot, lambda session: _deliver_batch(session, batch, self.rate_limit))
+        self._collect(at_most=PENDING_PER_SENDER * len(self.executor))
 
     def _collect(self, at_most: int = 0) -> None:
         """Note what became of batches, until at most so many of them are pending."""
-        for sent in self._executor.results(at_most):
-            self._note(sent)
-            if self._has_failed:
-                self._rate_limit.stop()
-            self._save()
-            self._progress(self.result)
-
-    def _note(self, sent: BatchResult) -> None:
-        for line, outcome in sent.outcomes:
-            if outcome.result is Result.REJECTED:
-                self._reject(line, "; ".join(f"{problem.what}: {problem.why}" for problem in outcome.problems))
-            elif outcome.result is Result.NOT_DELIVERED:
-                self.result.problems.update(dict.fromkeys(outcome.problems))
+        for batch in self.executor.results(at_most):
+            for line, outcome in batch.outcomes:
+                if outcome.result is Result.REJECTED:
+                    self._reject(line, "; ".join(f"{problem.what}: {problem.why}" for problem in outcome.problems))
+                elif outcome.result is Result.NOT_DELIVERED:
+                    self.result.problems.update(dict.fromkeys(outcome.problems))
+                else:
+                    self.result.delivered += 1
+            for key in batch.unknown_issue_keys:
+                if len(self.result.unknown_issue_keys) < MOST_LISTED:
+                    self.result.unknown_issue_keys[key] = None
+            if batch.has_failed:
+                self.has_failed = True
+                self.rate_limit.stop()
             else:
-                self.result.delivered += 1
-        for key in sent.unknown_issue_keys:
-            if len(self.result.unknown_issue_keys) < MOST_LISTED:
-                self.result.unknown_issue_keys[key] = None
-        if sent.is_delivered:
-            self._unsettled.discard(sent.batch)
-        else:
-            self._has_failed = True
+                self.unsettled.discard(batch)
+            self._save()
+            self.progress(self.result)
 
     def _save(self, *, now: bool = False) -> None:
         """Save the start of the first batch that is not settled, or else how far the file is read."""
-        starts = [batch.start for batch in (*self._unsettled, *self._open.values())]
+        starts = [batch.start for batch in (*self.unsettled, *self.open.values())]
         position = min(starts, key=lambda start: start.offset, default=self.result.position)
-        self._checkpoint.save(position, now=now)
+        self.checkpoint.save(position, now=now)
 
     def _reject(self, line: Line, reason: str) -> None:
         self.result.rejected += 1
         if len(self.result.rejections) < MOST_LISTED:
             self.result.rejections.append((line.number, reason))
-        self._checkpoint.rejected_lines.add(line, reason)
+        self.checkpoint.rejected_lines.add(line, reason)
+
+
+def _deliver_batch(session: Session, batch: Batch, rate_limit: RateLimit) -> Batch:
+    """Deliver a batch. One call holds each build or deployment once; further lines of it go into further calls.
+
+    Ends with the first call of which not every report was accepted or refused. Raises SettingsError, PluginError.
+    """
+    for entries in _calls(batch.entries):
+        sequence = PROCESS_CLOCK.next_sequence()
+        reports = [_with_sequence(report, sequence) for _, report in entries]
+        outcomes = _deliver_reports(session, reports, rate_limit, batch.unknown_issue_keys)
+        batch.outcomes.extend(zip((line for line, _ in entries), outcomes, strict=True))
+        if batch.has_failed:
+            break  # a later line must not overtake this one
+    return batch
+
+
+def _deliver_reports(
+    session: Session, reports: Sequence[Report], rate_limit: RateLimit, unknown: dict[str, None]
+) -> list[Outcome]:
+    """Deliver reports, and again those that were not delivered only because of the rate limit."""
+    outcomes = [Outcome(result=Result.NOT_DELIVERED)] * len(reports)
+    remaining = list(range(len(reports)))
+    while remaining and rate_limit.wait():
+        session.http.restart()
+        hits_before = rate_limit.hits
+        receipt = session.deliver([reports[place] for place in remaining])
+        for place, outcome in zip(remaining, receipt.outcomes, strict=True):
+            outcomes[place] = outcome
+        unknown.update(dict.fromkeys(receipt.unknown_issue_keys))
+        not_delivered = [place for place in remaining if outcomes[place].result is Result.NOT_DELIVERED]
+        if len(not_delivered) < len(remaining):
+            rate_limit.succeeded()
+        elif rate_limit.hits == hits_before:
+            break
+        remaining = not_delivered
+    return outcomes
+
+
+def _calls(entries: Sequence[tuple[Line, Report]]) -> Iterable[list[tuple[Line, Report]]]:
+    """The entries in their order, in parts that hold no build or deployment twice."""
+    seen: Counter[tuple[object, ...]] = Counter()
+    parts: defaultdict[int, list[tuple[Line, Report]]] = defaultdict(list)
+    for line, report in entries:
+        parts[seen[report.identity]].append((line, report))
+        seen[report.identity] += 1
+    return parts.values()
+
+
+def _with_sequence(report: Report, sequence: int) -> Report:
+    if report.entity.sequence:
+        return report
+    return report.model_copy(update={"entity": report.entity.model_copy(update={"sequence": sequence})})

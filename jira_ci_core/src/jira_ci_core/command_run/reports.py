@@ -7,11 +7,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from jira_ci_core.clock import Clock
+from jira_ci_core.clock import PROCESS_CLOCK
 from jira_ci_core.delivery.session import DeliveryPlan, Session
 from jira_ci_core.errors import ExitCode, JiraCiError
 from jira_ci_core.models import Receipt, Report, Result, State
-from jira_ci_core.plugins.loader import Runtime
 from jira_ci_core.problem import Problem
 from jira_ci_core.reporting.builder import make_reports
 from jira_ci_core.reporting.run import RunFacts, RunResult, RunStatus, finish, no_key, send, status_of
@@ -20,80 +19,82 @@ MARGIN = 0.5
 """How many seconds earlier than the step its requests give up, so that it can still say why."""
 
 
-class ReportThread(threading.Thread):
-    """Delivers one report. A daemon thread: the step may end while it still runs."""
+class ReportThread:
+    """Delivers one report in a daemon thread: the step may end while it still runs."""
 
     def __init__(self, deliver: Callable[[], RunResult], seconds: float, on_end: Callable[[], None]) -> None:
-        """Start delivering; `on_end` is called in this thread once there is a `result` or an `error`."""
-        super().__init__(daemon=True)
+        """Start delivering; `on_end` is called in the thread once there is a `result` or an `error`."""
         self.result: RunResult | None = None
         self.error: BaseException | None = None
         self.until = time.monotonic() + seconds
         """When the step goes on without it, by `time.monotonic`."""
-        self._deliver = deliver
-        self._on_end = on_end
-        self.start()
+
+        def run() -> None:
+            try:
+                self.result = deliver()
+            except BaseException as error:
+                self.error = error
+            finally:
+                on_end()
+
+        threading.Thread(target=run, daemon=True).start()
 
     @property
     def has_ended(self) -> bool:
         return self.result is not None or self.error is not None
-
-    def run(self) -> None:
-        try:
-            self.result = self._deliver()
-        except BaseException as error:
-            self.error = error
-        finally:
-            self._on_end()
 
 
 @dataclass(frozen=True)
 class Reporter:
     """Starts the two reports of a run, and shows what became of each."""
 
-    runtime: Runtime
     plan: DeliveryPlan
     facts: RunFacts
     reports: tuple[Report, ...]
     """The first report: one for a build, or one for each environment; empty where no issue key was found."""
     show: Callable[[RunResult], None]
-    on_end: Callable[[], None]
-    """Called in the thread of a report when it ends."""
-    clock: Clock
+    wake: Callable[[], None]
+    """Ends the wait of the main thread: called in other threads when a report, or the command, has ended."""
 
     @property
     def patience(self) -> float:
         """How many seconds the step waits for a report where nothing tells it to stop."""
-        return self.runtime.network.deadline + self.runtime.settings.plugin_timeout
+        return self.plan.runtime.network.deadline + self.plan.runtime.settings.plugin_timeout
 
     def start_first(self, session: Session, seconds: float) -> ReportThread | None:
         """Report that the command begins; None where there is nothing to report."""
         if not self.reports:
             return None
         # Waiting until Jira shows it would delay the command, and the last report is verified anyway.
-        unverified = self.runtime.settings.model_copy(update={"verify": False})
-        runtime, facts = replace(self.runtime, settings=unverified), self.facts
+        settings = self.plan.runtime.settings.model_copy(update={"verify": False})
+        runtime = replace(self.plan.runtime, settings=settings)
 
         def deliver() -> RunResult:
             receipt = send(runtime, session, self.reports)
             status, code = status_of(receipt, runtime.settings)
-            return RunResult(status, code, facts.pipeline, facts.keys, self.reports, receipt)
+            return RunResult(status, code, self.facts.pipeline, self.facts.keys, self.reports, receipt)
 
-        return ReportThread(deliver, seconds, self.on_end)
+        return ReportThread(deliver, seconds, self.wake)
 
     def start_last(self, state: State, seconds: float) -> ReportThread:
-        """Report how the command ended, with a DEADLINE that is over within so many seconds."""
-        runtime, facts = self.runtime, self.facts
+        """Report how the command ended, with a DEADLINE that is over within so many seconds.
+
+        The report holds what is known only now as well: the duration, and the tests that were run.
+        """
+        runtime, facts = self.plan.runtime, self.facts
         session = self.plan.within(max(seconds - MARGIN, MARGIN)).open() if self.reports else None
 
         def deliver() -> RunResult:
             if session is None:
                 return finish(runtime, facts, (), no_key())
+            started = self.reports[0].entity.last_updated.isoformat()
+            pipeline = facts.pipeline.model_copy(update={"started": started})
+            keys, settings = facts.issue_keys, runtime.settings
             with session:
-                reports = self._make_last(state)
+                reports = make_reports(runtime.plugins, pipeline, keys, state, settings, PROCESS_CLOCK)
                 return replace(finish(runtime, facts, reports, send(runtime, session, reports)), keys=())
 
-        return ReportThread(deliver, seconds, self.on_end)
+        return ReportThread(deliver, seconds, self.wake)
 
     def finish(self, report: ReportThread) -> bool:
         """Show what became of a report that has ended or is out of time; returns whether it succeeded."""
@@ -101,25 +102,15 @@ class Reporter:
         self.show(result)
         return result.exit_code is ExitCode.OK
 
-    def _make_last(self, state: State) -> tuple[Report, ...]:
-        """The reports again, with what is known only at the end: the duration, and the tests that were run."""
-        facts, runtime = self.facts, self.runtime
-        started = self.reports[0].entity.last_updated.isoformat()
-        pipeline = facts.pipeline.model_copy(update={"started": started})
-        return make_reports(runtime.plugins, pipeline, facts.issue_keys, state, runtime.settings, self.clock)
-
     def _not_delivered(self, error: BaseException | None) -> RunResult:
-        problems: tuple[Problem, ...] = (
-            Problem(
-                "Jira could not be told in time",
-                "neither an answer nor an error came before the step had to go on",
-                "see docs/reliability.md for a last word of CI itself; set OUTBOX to keep what is not delivered",
-            ),
-        )
         if isinstance(error, JiraCiError):
             problems = error.problems
         elif error is not None:
             why = f"{type(error).__name__}: {error}"
             problems = (Problem("Jira could not be told", why, "this is a bug; please report it"),)
+        else:
+            why = "neither an answer nor an error came before the step had to go on"
+            remedy = "see docs/reliability.md for a last word of CI itself; set OUTBOX to keep what is not delivered"
+            problems = (Problem("Jira could not be told in time", why, remedy),)
         receipt = Receipt.for_all(self.reports, Result.NOT_DELIVERED, *problems)
         return RunResult(RunStatus.NOT_DELIVERED, ExitCode.JIRA, self.facts.pipeline, (), self.reports, receipt)

@@ -12,6 +12,7 @@ nothing changes its exit status.
 
 from __future__ import annotations
 
+import functools
 import math
 import queue
 import signal
@@ -20,8 +21,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from jira_ci_core.clock import PROCESS_CLOCK, Clock
-from jira_ci_core.command_run.process import Child, NotStartedError, exit_code, handle_signals
+from jira_ci_core.clock import PROCESS_CLOCK
+from jira_ci_core.command_run.process import Child, handle_signals
 from jira_ci_core.command_run.reports import MARGIN, Reporter, ReportThread
 from jira_ci_core.delivery.session import plan_delivery
 from jira_ci_core.delivery.site import make_site
@@ -41,6 +42,9 @@ LAST_SECONDS = 8.0
 
 STOP_SIGNALS = signal.SIGINT, signal.SIGTERM
 
+Events = queue.SimpleQueue[int | None]
+"""What a run waits for: the numbers of signals, and None where a thread has set the result of a report or command."""
+
 
 @dataclass(frozen=True)
 class CommandResult:
@@ -57,7 +61,6 @@ def run_command(
     command: Sequence[str],
     show_result: Callable[[RunResult], None],
     show_problem: Callable[[Problem], None],
-    clock: Clock = PROCESS_CLOCK,
 ) -> CommandResult:
     """Run a command between two reports. Must be called in the main thread, where Python handles signals.
 
@@ -72,33 +75,16 @@ def run_command(
         plan.check()
         reports: tuple[Report, ...] = ()
         if facts.keys:
-            reports = make_reports(plugins, facts.pipeline, facts.issue_keys, State.IN_PROGRESS, settings, clock)
+            state = State.IN_PROGRESS
+            reports = make_reports(plugins, facts.pipeline, facts.issue_keys, state, settings, PROCESS_CLOCK)
             if settings.test_results and kind_of(settings) is Kind.BUILD:
                 require_junitparser()
         plugins.disable_timeout()
-        events = Events()
-        reporter = Reporter(runtime, plan, facts, reports, show_result, events.wake, clock)
-        job = Job(command, success, reporter, show_problem, events.wake)
-        with handle_signals(events.add_signal):
+        events: Events = queue.SimpleQueue()
+        reporter = Reporter(plan, facts, reports, show_result, wake=functools.partial(events.put, None))
+        job = Job(command, success, reporter, show_problem)
+        with handle_signals(events.put):
             return _go_through(Starting(job, reporter.start_first(session, FIRST_SECONDS)), events)
-
-
-class Events:
-    """What a run waits for: signals, and ends of a report or of the command."""
-
-    def __init__(self) -> None:
-        self._queue: queue.SimpleQueue[int | None] = queue.SimpleQueue()
-
-    def add_signal(self, number: int) -> None:
-        self._queue.put(number)
-
-    def wake(self) -> None:
-        """End the wait, since a thread has set its result."""
-        self._queue.put(None)
-
-    def wait(self, seconds: float) -> int | None:
-        """The number of the next signal, or None for another event. Raises queue.Empty after so many seconds."""
-        return self._queue.get(timeout=None if seconds == math.inf else max(seconds, 0.0))
 
 
 @dataclass(frozen=True)
@@ -110,8 +96,10 @@ class Job:
     """The state to report for a command that succeeds."""
     reporter: Reporter
     show_problem: Callable[[Problem], None]
-    on_exit: Callable[[], None]
-    """Called in another thread when the command has ended."""
+
+    def cancel(self) -> ReportThread:
+        """Report the run as cancelled, in the time that CI leaves for it."""
+        return self.reporter.start_last(State.CANCELLED, LAST_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -132,8 +120,7 @@ class Starting:
 
     def on_signal(self, number: int) -> Ending:
         """End the run: the command is not started, whatever the signal is."""
-        last = self.job.reporter.start_last(State.CANCELLED, LAST_SECONDS)
-        return Ending.begin(self.job, -number, last)
+        return Ending.begin(self.job, -number, self.job.cancel())
 
     def next(self) -> Running | Ending:
         """Start the command. Raises SettingsError where the report found one."""
@@ -142,12 +129,15 @@ class Starting:
             if isinstance(self.report.error, SettingsError):
                 raise self.report.error
             is_reported = self.job.reporter.finish(self.report)
+        command = self.job.command
         try:
-            child = Child(self.job.command, self.job.on_exit)
-        except NotStartedError as error:
-            self.job.show_problem(error.problem)
+            child = Child(command, self.job.reporter.wake)
+        except OSError as error:
+            remedy = "check its name, that what its first line names is installed, and that it may be run (chmod +x)"
+            self.job.show_problem(Problem(f"{command[0]} could not be started", error.strerror or str(error), remedy))
+            status = 127 if isinstance(error, FileNotFoundError) else 126  # as a shell does
             last = self.job.reporter.start_last(State.FAILED, math.inf)
-            return Ending.begin(self.job, error.status, last, is_reported)
+            return Ending.begin(self.job, status, last, is_reported)
         return Running(self.job, child, is_reported)
 
 
@@ -172,19 +162,18 @@ class Running:
         self.child.forward(number)
         if number not in STOP_SIGNALS or self.cancelled is not None:
             return self
-        return replace(self, cancelled=self.job.reporter.start_last(State.CANCELLED, LAST_SECONDS))
+        return replace(self, cancelled=self.job.cancel())
 
     def next(self) -> Ending:
         """Tell Jira how the command ended, unless it is being told already."""
         status = self.child.status
         assert status is not None
-        last = self.cancelled
-        if last is None:
-            if -status in STOP_SIGNALS:
-                # What stopped the command may stop this process next.
-                last = self.job.reporter.start_last(State.CANCELLED, LAST_SECONDS)
-            else:
-                last = self.job.reporter.start_last(State.FAILED if status else self.job.success, math.inf)
+        if self.cancelled is not None:
+            last = self.cancelled
+        elif -status in STOP_SIGNALS:
+            last = self.job.cancel()  # what stopped the command may stop this process next
+        else:
+            last = self.job.reporter.start_last(State.FAILED if status else self.job.success, math.inf)
         return Ending.begin(self.job, status, last, self.is_reported)
 
 
@@ -215,15 +204,18 @@ class Ending:
 
     def next(self) -> CommandResult:
         is_reported = self.job.reporter.finish(self.report)
-        return CommandResult(exit_code(self.status), is_reported and self.is_reported)
+        # A shell gives 143 for a command that signal 15 ended.
+        status = self.status if self.status >= 0 else 128 - self.status
+        return CommandResult(status, is_reported and self.is_reported)
 
 
 def _go_through(phase: Starting | Running | Ending, events: Events) -> CommandResult:
     """Go from phase to phase. One is left only when all signals that came before its end are handled."""
     current: Starting | Running | Ending | CommandResult = phase
     while not isinstance(current, CommandResult):
+        seconds = 0.0 if current.is_over else max(current.until - time.monotonic(), 0.0)
         try:
-            number = events.wait(0.0 if current.is_over else current.until - time.monotonic())
+            number = events.get(timeout=None if seconds == math.inf else seconds)
         except queue.Empty:
             current = current.next()
         else:
@@ -236,11 +228,8 @@ def _success_state(runtime: Runtime, facts: RunFacts) -> State:
     """The state to report for a command that succeeds. Raises SettingsError where STATE is not for a success."""
     wanted = wanted_state(runtime.plugins, facts.pipeline, kind_of(runtime.settings), runtime.settings)
     if wanted not in (None, State.SUCCESSFUL, State.ROLLED_BACK):
-        raise SettingsError(
-            Problem(
-                f"STATE cannot be {runtime.settings.state!r} here",
-                "`jira-ci run` shows how its command ends, and STATE only what its success is called",
-                "leave STATE out, or set it to rolled_back where the command is a rollback",
-            )
-        )
+        what = f"STATE cannot be {runtime.settings.state!r} here"
+        why = "`jira-ci run` shows how its command ends, and STATE only what its success is called"
+        remedy = "leave STATE out, or set it to rolled_back where the command is a rollback"
+        raise SettingsError(Problem(what, why, remedy))
     return wanted or State.SUCCESSFUL

@@ -8,22 +8,23 @@ import stat
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TextIO
+from typing import BinaryIO
 
 import click
 
+from jira_ci_core.backfill.checkpoint import Checkpoint, RejectedLines
+from jira_ci_core.backfill.run import BackfillResult, backfill as deliver_all
 from jira_ci_core.cli.options import SettingsCommand, runtime_of
+from jira_ci_core.delivery.site import make_site
 from jira_ci_core.errors import ExitCode, SettingsError
+from jira_ci_core.output.console import Console
 from jira_ci_core.problem import Problem
 
-if TYPE_CHECKING:
-    from jira_ci_core.backfill.run import BackfillResult
-    from jira_ci_core.output.console import Console
-
-STANDARD_INPUT = "-"
 # Python's collector runs more often than in a report: a backfill may take hours, and must not grow.
 GARBAGE = 10_000, 10, 10
 BAR_WIDTH = 30
+SECONDS_ON_TERMINAL, SECONDS_ELSEWHERE = 0.2, 10.0
+"""Between two updates of the progress."""
 
 
 @click.command(cls=SettingsCommand, short_help="Report many builds and deployments from a file.")
@@ -46,29 +47,24 @@ def backfill(ctx: click.Context, /, file: str, checkpoint: Path | None, rejected
     Rejected lines are shown with their reasons, and written to a file. PROJECT and CI's variables are not used. Exits
     with 1 where a line was rejected, or not all were delivered.
     """
-    from jira_ci_core.backfill.checkpoint import Checkpoint
-    from jira_ci_core.backfill.rejected_lines import RejectedLines
-    from jira_ci_core.backfill.run import backfill as deliver_all
-    from jira_ci_core.delivery.site import make_site
-
     gc.set_threshold(*GARBAGE)
     runtime = runtime_of(ctx, needs_project=False)
     console: Console = ctx.obj.console
-    checkpoint_path = checkpoint or (None if file == STANDARD_INPUT else Path(f"{file}.checkpoint"))
-    rejected_path = rejected or Path("backfill.rejected" if file == STANDARD_INPUT else f"{file}.rejected")
-    rejected_lines = RejectedLines(rejected_path, runtime.secrets.redact)
-    site = make_site(runtime.settings)
+    rejected = rejected or Path("backfill.rejected" if file == "-" else f"{file}.rejected")
+    if file != "-":
+        checkpoint = checkpoint or Path(f"{file}.checkpoint")
+    files = Checkpoint(checkpoint, RejectedLines(rejected, runtime.secrets.redact), make_site(runtime.settings).name)
     with _open(file) as lines:
         progress = Progress(console, _size(lines))
         try:
-            result = deliver_all(runtime, lines, Checkpoint(checkpoint_path, rejected_lines, site.name), progress)
+            result = deliver_all(runtime, lines, files, progress)
         except KeyboardInterrupt:
             progress.end()
-            if checkpoint_path is not None and checkpoint_path.exists():
-                console.line(f"{checkpoint_path} tells how far it came; run the same command again to go on from there")
+            if checkpoint is not None and checkpoint.exists():
+                console.line(f"{checkpoint} tells how far it came; run the same command again to go on from there")
             raise
     progress.end()
-    _show(console, result, checkpoint_path, rejected_path)
+    _show(console, result, checkpoint, rejected)
     is_success = result.is_done and not (result.rejected or result.rejected_before)
     ctx.exit(ExitCode.OK if is_success else ExitCode.JIRA)
 
@@ -76,16 +72,12 @@ def backfill(ctx: click.Context, /, file: str, checkpoint: Path | None, rejected
 class Progress:
     """Shows how far a backfill is: as a bar on a terminal, elsewhere as a line now and then."""
 
-    SECONDS = 0.2, 10.0
-    """Between two updates, on a terminal and elsewhere."""
-
-    def __init__(self, console: Console, size: int, stream: TextIO | None = None) -> None:
+    def __init__(self, console: Console, size: int) -> None:
         """`size` is the size of the file in bytes; 0 where it is unknown."""
         self._console = console
         self._size = size
-        self._stream = stream or sys.stderr
-        self._is_terminal = self._stream is not None and self._stream.isatty()
-        self._every = self.SECONDS[0 if self._is_terminal else 1]
+        self._is_terminal = sys.stderr is not None and sys.stderr.isatty()
+        self._every = SECONDS_ON_TERMINAL if self._is_terminal else SECONDS_ELSEWHERE
         self._next = time.monotonic() + self._every
         self._shown = ""
 
@@ -95,7 +87,7 @@ class Progress:
             return
         self._next = time.monotonic() + self._every
         share = min(1.0, result.position.offset / self._size) if self._size else 0.0
-        text = f"line {result.position.line:,}{f' ({share:.0%})' if self._size else ''}, {figures(result)}"
+        text = f"line {result.position.line:,}{f' ({share:.0%})' if self._size else ''}, {_figures(result)}"
         if not self._is_terminal:
             self._console.line(text)
             return
@@ -106,15 +98,15 @@ class Progress:
         """Clear the bar, so that the next output begins on an empty line."""
         if self._shown:
             self._draw("")
-            self._stream.write("\r")
+            sys.stderr.write("\r")
 
     def _draw(self, text: str) -> None:
-        self._stream.write("\r" + text.ljust(len(self._shown)))
-        self._stream.flush()
+        sys.stderr.write("\r" + text.ljust(len(self._shown)))
+        sys.stderr.flush()
         self._shown = text
 
 
-def figures(result: BackfillResult) -> str:
+def _figures(result: BackfillResult) -> str:
     return f"{result.delivered:,} delivered, {result.rejected:,} rejected"
 
 
@@ -128,7 +120,7 @@ def _show(console: Console, result: BackfillResult, checkpoint: Path | None, rej
     since = f" since line {result.resumed_at.line:,}, where an earlier run stopped" if result.resumed_at.line else ""
     before = f", which rejected {result.rejected_before:,} before" if result.rejected_before else ""
     where = f"; the rejected lines are in {rejected}" if result.rejected or result.rejected_before else ""
-    console.line(figures(result) + since + before + where)
+    console.line(_figures(result) + since + before + where)
     console.problems(result.problems)
     if not result.is_done:
         kept = f"; {checkpoint} tells how far it came, and the same command goes on from there" if checkpoint else ""
@@ -136,15 +128,14 @@ def _show(console: Console, result: BackfillResult, checkpoint: Path | None, rej
 
 
 def _open(file: str) -> BinaryIO:
-    if file == STANDARD_INPUT:
+    if file == "-":
         return sys.stdin.buffer
     try:
         return Path(file).open("rb")
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
-        raise SettingsError(
-            Problem(f"{file} cannot be read", why, "name a file of lines, or - for standard input")
-        ) from None
+        remedy = "name a file of lines, or - for standard input"
+        raise SettingsError(Problem(f"{file} cannot be read", why, remedy)) from None
 
 
 def _size(lines: BinaryIO) -> int:

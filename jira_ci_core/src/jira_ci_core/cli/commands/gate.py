@@ -24,8 +24,7 @@ def gate(ctx: click.Context, /) -> None:
     from jira_ci_core.reporting.run import NO_KEY
 
     console = ctx.obj.console
-    runtime = runtime_of(ctx)
-    verdict = wait_for_verdict(runtime)
+    verdict = wait_for_verdict(runtime_of(ctx))
     problems = verdict.problems or ((NO_KEY,) if verdict.status == "skipped" else ())
     if ctx.obj.wants_json:
         verdict_as_json = {

@@ -50,9 +50,8 @@ def flush(ctx: click.Context, /) -> None:
         console.line(f"{result.delivered + result.refused} of {total} reports answered for")
 
     result = deliver_all(runtime, _outbox_in(runtime.settings.outbox), show_progress)
-    parts = [f"delivered {result.delivered}", f"refused {result.refused}", f"left {result.left}"]
     more = f"; {result.elsewhere} are for other sites, or others deliver them" if result.elsewhere else ""
-    console.line(", ".join(parts) + more)
+    console.line(f"delivered {result.delivered}, refused {result.refused}, left {result.left}{more}")
     console.problems(result.problems)
     ctx.exit(ExitCode.OK if result.is_done else ExitCode.JIRA)
 
@@ -68,24 +67,19 @@ def drop(ctx: click.Context, /, names: tuple[str, ...], everything: bool) -> Non
     """
     files = {file.path.name: file for file in _outbox(ctx).read()}
     chosen = dict.fromkeys(Path(name).name for name in names)
-    unknown = [name for name in chosen if name not in files]
+    why = ""
     if bool(names) == everything:
-        raise SettingsError(
-            Problem(
-                "nothing was dropped", "either the names of reports are needed, or --all", "see `jira-ci outbox list`"
-            )
-        )
-    if unknown:
-        raise SettingsError(
-            Problem("nothing was dropped", f"not in the outbox: {', '.join(unknown)}", "see `jira-ci outbox list`")
-        )
+        why = "either the names of reports are needed, or --all"
+    elif unknown := [name for name in chosen if name not in files]:
+        why = f"not in the outbox: {', '.join(unknown)}"
+    if why:
+        raise SettingsError(Problem("nothing was dropped", why, "see `jira-ci outbox list`"))
     for file in [files[name] for name in chosen] or [file for file in files.values() if isinstance(file, Entry)]:
         try:
             file.path.unlink(missing_ok=True)
         except OSError as error:
-            raise OutboxError(
-                Problem(f"{file.path} cannot be dropped", error.strerror or str(error), "remove it by other means")
-            ) from None
+            why = error.strerror or str(error)
+            raise OutboxError(Problem(f"{file.path} cannot be dropped", why, "remove it by other means")) from None
         ctx.obj.console.line(f"dropped {_line(file)}")
 
 
@@ -98,11 +92,8 @@ def _outbox(ctx: click.Context) -> Outbox:
 
 def _outbox_in(folder: str | None) -> Outbox:
     if not folder:
-        raise SettingsError(
-            Problem(
-                "OUTBOX is not set", "it names the folder in which reports are kept", "set OUTBOX, or --outbox FOLDER"
-            )
-        )
+        why = "it names the folder in which reports are kept"
+        raise SettingsError(Problem("OUTBOX is not set", why, "set OUTBOX, or --outbox FOLDER"))
     return Outbox(Path(folder))
 
 

@@ -45,12 +45,10 @@ def run(ctx: click.Context, /, strict: bool, command: tuple[str, ...]) -> None:
     def show_result(result: RunResult) -> None:
         for line in render.lines_of(result):
             console.line(line)
-        console.problems(
-            render.problems_of(result), "error" if strict and result.exit_code is not ExitCode.OK else "warning"
-        )
+        kind = "error" if strict and result.exit_code is not ExitCode.OK else "warning"
+        console.problems(render.problems_of(result), kind)
 
     # Standard output belongs to the command: what plugins print there would be mistaken for its output.
     with contextlib.redirect_stdout(sys.stderr):
-        runtime = runtime_of(ctx)
-        result = run_command(runtime, command, show_result, lambda problem: console.problems([problem]))
+        result = run_command(runtime_of(ctx), command, show_result, lambda problem: console.problems([problem]))
     ctx.exit(ExitCode.JIRA if strict and result.status == 0 and not result.is_reported else result.status)

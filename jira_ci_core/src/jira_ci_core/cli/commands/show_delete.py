@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import click
 
 from jira_ci_core.cli.options import SettingsCommand, runtime_of
+from jira_ci_core.delivery.session import plan_delivery
+from jira_ci_core.delivery.site import make_site
 from jira_ci_core.errors import ExitCode, SettingsError
+from jira_ci_core.jira_api.addresses import Address, build_address, deployment_address, properties_address
 from jira_ci_core.models import Kind
+from jira_ci_core.plugins.loader import Runtime
 from jira_ci_core.problem import Problem
-
-if TYPE_CHECKING:
-    from jira_ci_core.jira_api.addresses import Address
-    from jira_ci_core.plugins.loader import Runtime
+from jira_ci_core.reporting.builder import kind_of, make_environments
+from jira_ci_core.reporting.identity import pipeline_id, run_number
+from jira_ci_core.reporting.run import read_pipeline
 
 
 @click.command(cls=SettingsCommand, short_help="Show what Jira holds of this run.")
@@ -24,13 +26,10 @@ def show(ctx: click.Context, /) -> None:
 
     The run is the one that CI describes, or that PIPELINE and RUN_NUMBER name. Exits with 1 if Jira holds nothing.
     """
-    from jira_ci_core.delivery.session import plan_delivery
-    from jira_ci_core.delivery.site import make_site
-
     runtime = runtime_of(ctx, needs_project=False)
     is_missing = False
     with plan_delivery(runtime, make_site(runtime.settings)).open() as session:
-        for title, address in addresses(runtime).items():
+        for title, address in _addresses(runtime).items():
             entity = session.read_back(address)
             if entity is None:
                 is_missing = True
@@ -54,30 +53,17 @@ def delete(ctx: click.Context, /, selected: tuple[str, ...]) -> None:
 
     The run is the one that CI describes, or that PIPELINE and RUN_NUMBER name. Issues are not touched.
     """
-    from jira_ci_core.delivery.session import plan_delivery
-    from jira_ci_core.delivery.site import make_site
-    from jira_ci_core.jira_api.addresses import properties_address
-
     pairs = dict(_pair(text) for text in selected)
     runtime = runtime_of(ctx, needs_project=False)
-    chosen = (
-        {f"all {kind}s with {', '.join(selected)}": properties_address(kind, pairs) for kind in Kind}
-        if pairs
-        else addresses(runtime)
-    )
+    chosen = {f"all {kind}s with {', '.join(selected)}": properties_address(kind, pairs) for kind in Kind if pairs}
     with plan_delivery(runtime, make_site(runtime.settings)).open() as session:
-        for title, address in chosen.items():
+        for title, address in (chosen or _addresses(runtime)).items():
             session.request("DELETE", address)
             ctx.obj.console.line(f"{session.site.name} deletes {title}")
 
 
-def addresses(runtime: Runtime) -> dict[str, Address]:
+def _addresses(runtime: Runtime) -> dict[str, Address]:
     """The address of each entity that this run reports, by its title."""
-    from jira_ci_core.jira_api.addresses import build_address, deployment_address
-    from jira_ci_core.reporting.builder import kind_of, make_environments
-    from jira_ci_core.reporting.identity import pipeline_id, run_number
-    from jira_ci_core.reporting.run import read_pipeline
-
     pipeline = read_pipeline(runtime.plugins, runtime.environ)
     settings, kind = runtime.settings, kind_of(runtime.settings)
     id, number = pipeline_id(pipeline, settings), run_number(pipeline, settings, kind)
@@ -92,7 +78,6 @@ def addresses(runtime: Runtime) -> dict[str, Address]:
 def _pair(text: str) -> tuple[str, str]:
     name, _, value = text.partition("=")
     if not (name and value) or name.startswith("_"):
-        raise SettingsError(
-            Problem(f"--property cannot be {text!r}", "it is no pair of a name and a value", "write NAME=VALUE")
-        )
+        why = "it is no pair of a name and a value"
+        raise SettingsError(Problem(f"--property cannot be {text!r}", why, "write NAME=VALUE"))
     return name, value

@@ -92,7 +92,7 @@ def test_it_waits_for_the_verdict_and_says_so(ask, jira, after_requests, verdict
 def test_without_a_verdict_in_time_it_ends(ask, jira, failed):
     jira.gate("awaiting", "DEMO-7")
     failure = failed(ask(gate_timeout="0.2"), 6)
-    assert "GATE_TIMEOUT, 0.2 seconds, is over" in failure.why
+    assert "GATE_TIMEOUT (0.2 seconds) is over" in failure.why
     assert "DEMO-7" in failure.why
     assert len(jira.requests("gating-status")) >= 2
 

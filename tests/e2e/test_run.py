@@ -460,7 +460,7 @@ class TestHangingJira:
         done = harness_oauth.run("run", "--", "sh", "-c", "trap 'exit 5' TERM; kill -TERM $PPID; exit 5")
         assert done.code == 5, done.text
         assert states(jira) == ["in_progress", "cancelled"]
-        assert "warning: Jira could not be told in time" in done.err
+        assert "warning: the report to Jira was not finished in time" in done.err
 
     @pytest.mark.usefixtures("in_process", "impatient")
     def test_nor_does_one_that_hangs_at_the_beginning(self, harness_oauth, install, monkeypatch):
@@ -469,7 +469,7 @@ class TestHangingJira:
         monkeypatch.syspath_prepend(harness_oauth.environ["PYTHONPATH"])
         done = harness_oauth.run("run", "--", "sh", "-c", "exit 5", plugin_timeout="0.1", deadline="0.5")
         assert done.code == 5, done.text
-        assert done.err.count("warning: Jira could not be told in time") == 2
+        assert done.err.count("warning: the report to Jira was not finished in time") == 2
 
     @pytest.mark.usefixtures("in_process", "impatient")
     def test_a_stop_while_it_is_told_how_the_command_ended(self, harness_oauth, jira):
@@ -486,7 +486,7 @@ class TestHangingJira:
         stopper.join()
         assert done.code == 0, done.text
         assert states(jira) == ["in_progress", "successful"]
-        assert "warning: Jira could not be told in time" in done.err
+        assert "warning: the report to Jira was not finished in time" in done.err
 
     def test_the_command_begins_although_jira_does_not_answer(self, start, jira):
         jira.fault("slow", match="any", seconds=300, count=99)

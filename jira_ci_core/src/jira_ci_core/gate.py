@@ -58,7 +58,7 @@ def wait_for_verdict(runtime: Runtime) -> Verdict:
     settings, plugins = runtime.settings, runtime.plugins
     if len(names := settings.environment_name) != 1:
         what = f"ENVIRONMENT_NAME {'is not set' if not names else f'names {len(names)} environments'}"
-        why = "a gate is that of one deployment to one environment"
+        why = "a gate belongs to one deployment to one environment"
         raise SettingsError(Problem(what, why, "set ENVIRONMENT_NAME to the environment that this run is to deploy to"))
     plan = plan_delivery(runtime, make_site(settings))
     with plan.open() as session:
@@ -90,8 +90,8 @@ def _wait(session: Session, report: Report, timeout: float) -> Verdict:
         if gate is not None and gate.status != AWAITING:
             return _verdict(session.site.name, report, gate, now - began)
         if now - began >= timeout:
-            how = "still waits" if gate else "shows no gate"
-            why = f"GATE_TIMEOUT, {timeout:g} seconds, is over, and {session.site.name} {how}{_changes(gate)}"
+            how = "still waits for approval" if gate else "shows no gate"
+            why = f"GATE_TIMEOUT ({timeout:g} seconds) is over, and {session.site.name} {how}{_changes(gate)}"
             remedy = "have the change approved and run again, or set GATE_TIMEOUT higher"
             problem = Problem(f"there is no verdict on {report.title}", why, remedy)
             changes = gate.changes if gate else {}
@@ -115,14 +115,14 @@ def _request(session: Session, report: Report) -> tuple[Gate | None, float]:
     try:
         response = session.ask("GET", gate_address(report.entity))
     except DeliveryError as error:
-        log.warning("%s; it is asked again", error)
+        log.warning("%s; trying again", error)
         return None, 0.0
     problem = asking_problem(site, response.status_code, response.headers, response.text)
     if problem is None:
         return read_gate(site, response.status_code, response.headers, response.text), 0.0
     if response.status_code not in RETRY.status_forcelist:
         raise DeliveryError(problem)
-    log.warning("%s: %s; it is asked again", problem.what, problem.why)
+    log.warning("%s: %s; trying again", problem.what, problem.why)
     return None, retry_after(response)
 
 

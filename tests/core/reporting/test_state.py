@@ -59,7 +59,7 @@ class TestWithoutState:
 
     def test_a_word_nobody_knows_is_shown_as_unknown_with_a_warning(self, decide, caplog):
         assert decide(status="great").state is State.UNKNOWN
-        assert "Drone says 'great', which no table knows" in caplog.text
+        assert "Drone says 'great', which is not a known state" in caplog.text
 
     def test_a_build_that_ci_calls_rolled_back_is_unknown_and_a_deployment_is_rolled_back(self, decide):
         assert decide(status="rollback").state is State.UNKNOWN
@@ -146,7 +146,7 @@ class TestTheWordsOfErrors:
 
     def test_of_a_word_that_no_table_knows(self, decide):
         words = ", ".join(word for words in WORDS.values() for word in words)
-        expected = Problem("STATE cannot be 'great'", "no table knows that word", f"use one of: {words}")
+        expected = Problem("STATE cannot be 'great'", "it is not a known state", f"use one of: {words}")
         assert self.error(decide, status="success", state="great") == (expected,)
 
     def test_of_a_build_that_was_rolled_back(self, decide):
@@ -163,7 +163,7 @@ class TestTheWordsOfErrors:
         assert self.error(decide, ci=ci, publishes_status=False) == (
             Problem(
                 "STATE is not set",
-                f"{who}, so how this run fares is not known, and success is never assumed",
+                f"{who}, so it is unknown whether this run succeeded, and success is never assumed",
                 "set STATE, for example to successful in the last step and to failed in the one that runs on failure",
             ),
         )
@@ -178,7 +178,7 @@ class TestTheWordsOfErrors:
 
     def test_of_a_word_of_ci_that_no_table_knows(self, decide, caplog):
         decide(Kind.DEPLOYMENT, status="great")
-        expected = "Drone says 'great', which no table knows as a state of a deployment; shown as unknown"
+        expected = "Drone says 'great', which is not a known state of a deployment; shown as unknown"
         assert caplog.messages == [expected]
 
 

@@ -107,10 +107,12 @@ class Reporter:
             problems = error.problems
         elif error is not None:
             why = f"{type(error).__name__}: {error}"
-            problems = (Problem("Jira could not be told", why, "this is a bug; please report it"),)
+            problems = (Problem("the report to Jira could not be made", why, "this is a bug; please report it"),)
         else:
-            why = "neither an answer nor an error came before the step had to go on"
-            remedy = "see docs/reliability.md for a last word of CI itself; set OUTBOX to keep what is not delivered"
-            problems = (Problem("Jira could not be told in time", why, remedy),)
+            why = "Jira had not answered when the step had to go on"
+            remedy = (
+                "see docs/reliability.md for how a later step reports the end; set OUTBOX to keep undelivered reports"
+            )
+            problems = (Problem("the report to Jira was not finished in time", why, remedy),)
         receipt = Receipt.for_all(self.reports, Result.NOT_DELIVERED, *problems)
         return RunResult(RunStatus.NOT_DELIVERED, ExitCode.JIRA, self.facts.pipeline, (), self.reports, receipt)

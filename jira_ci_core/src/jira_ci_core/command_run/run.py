@@ -229,7 +229,7 @@ def _success_state(runtime: Runtime, facts: RunFacts) -> State:
     wanted = wanted_state(runtime.plugins, facts.pipeline, kind_of(runtime.settings), runtime.settings)
     if wanted not in (None, State.SUCCESSFUL, State.ROLLED_BACK):
         what = f"STATE cannot be {runtime.settings.state!r} here"
-        why = "`jira-ci run` shows how its command ends, and STATE only what its success is called"
+        why = "`jira-ci run` takes the state from how its command ends; STATE only replaces successful"
         remedy = "leave STATE out, or set it to rolled_back where the command is a rollback"
         raise SettingsError(Problem(what, why, remedy))
     return wanted or State.SUCCESSFUL

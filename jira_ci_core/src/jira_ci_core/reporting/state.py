@@ -46,7 +46,7 @@ def wanted_state(plugins: Plugins, pipeline: Pipeline, kind: Kind, settings: Set
     wanted = plugins.map_state(settings.state, kind, pipeline, settings)
     if wanted is None:
         remedy = f"use one of: {', '.join(plugins.state_words())}"
-        raise SettingsError(Problem(f"STATE cannot be {settings.state!r}", "no table knows that word", remedy))
+        raise SettingsError(Problem(f"STATE cannot be {settings.state!r}", "it is not a known state", remedy))
     if wanted is State.ROLLED_BACK and kind is Kind.BUILD:
         why = "a build cannot be rolled back, only a deployment can, and ENVIRONMENT_NAME is not set"
         remedy = "set ENVIRONMENT_NAME to the environment that was rolled back, or use another STATE"
@@ -57,13 +57,13 @@ def wanted_state(plugins: Plugins, pipeline: Pipeline, kind: Kind, settings: Set
 def _state_of_ci(pipeline: Pipeline, kind: Kind, state: State | None) -> State:
     if not pipeline.publishes_status:
         why = f"{pipeline.ci} does not say" if pipeline.is_of_ci else "no CI was recognised"
-        why += ", so how this run fares is not known, and success is never assumed"
+        why += ", so it is unknown whether this run succeeded, and success is never assumed"
         remedy = "set STATE, for example to successful in the last step and to failed in the one that runs on failure"
         raise SettingsError(Problem("STATE is not set", why, remedy))
     if not pipeline.status:
         return State.IN_PROGRESS
     if state is None or (state is State.ROLLED_BACK and kind is Kind.BUILD):
-        warning = "%s says %r, which no table knows as a state of a %s; shown as unknown"
+        warning = "%s says %r, which is not a known state of a %s; shown as unknown"
         log.warning(warning, pipeline.ci, pipeline.status, kind)
         return State.UNKNOWN
     return state

@@ -11,7 +11,7 @@ from jira_ci_core.delivery.session import plan_delivery
 from jira_ci_core.delivery.site import make_site
 from jira_ci_core.errors import ExitCode, SettingsError
 from jira_ci_core.jira_api.addresses import Address, build_address, deployment_address, properties_address
-from jira_ci_core.models import Kind
+from jira_ci_core.models import Kind, is_property
 from jira_ci_core.plugins.loader import Runtime
 from jira_ci_core.problem import Problem
 from jira_ci_core.reporting.builder import kind_of, make_environments
@@ -77,7 +77,7 @@ def _addresses(runtime: Runtime) -> dict[str, Address]:
 
 def _pair(text: str) -> tuple[str, str]:
     name, _, value = text.partition("=")
-    if not (name and value) or name.startswith("_"):
-        why = "it is no pair of a name and a value"
+    if not value or not is_property(name, value):
+        why = "it is not a pair that PROPERTIES can hold"
         raise SettingsError(Problem(f"--property cannot be {text!r}", why, "write NAME=VALUE"))
     return name, value

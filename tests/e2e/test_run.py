@@ -207,7 +207,7 @@ class TestBeforeTheCommand:
     def test_several_sites(self, harness_oauth, jira, failed):
         (harness_oauth.folder / "sites.toml").write_text("[sites.a]\n[sites.b]\n")
         failure = failed(harness_oauth.run("run", "--", "touch", "ran", sites="a,b", config="sites.toml"), 2)
-        assert failure.what == "SITES names 2 sites, and this speaks with one"
+        assert failure.what == "SITES names 2 sites, and this takes one"
         assert not (harness_oauth.folder / "ran").exists()
 
     def test_a_run_without_a_number(self, harness_oauth, failed):

@@ -219,7 +219,7 @@ class TestOneThatFails:
 
     def test_because_it_was_made_for_another_contract(self, made, install):
         install("bad", f"CONTRACT = {CONTRACT_VERSION + 1}")
-        assert failing(made(), "bad", f"made for version {CONTRACT_VERSION + 1} of the contract")
+        assert failing(made(), "bad", f"made for contract version {CONTRACT_VERSION + 1}")
 
     @pytest.mark.parametrize(
         ("constant", "reason"),

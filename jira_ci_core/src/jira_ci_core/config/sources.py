@@ -85,11 +85,8 @@ class Sources:
         found = self.find(SITES)
         names = split(found[0]) if found and self.section is None else []
         if not isinstance(names, list):
-            raise SettingsError(
-                Problem(
-                    f"SITES cannot be {str(names)[:200]!r}", "it is a list of names", "write names, several with commas"
-                )
-            )
+            what = f"SITES cannot be {str(names)[:200]!r}"
+            raise SettingsError(Problem(what, "it is a list of names", "write names, several with commas"))
         return tuple(dict.fromkeys(str(name) for name in names if name))
 
     def for_site(self, name: str, own: Iterable[str]) -> Sources:
@@ -104,13 +101,8 @@ class Sources:
         sections = [other for other, section in self.sections.items() if isinstance(section, dict)]
         there = f"only {', '.join(sections)}" if sections else "nor any other"
         where = f"{self.config_name} has no section of that name, {there}" if self.config_name else "CONFIG is not set"
-        raise SettingsError(
-            Problem(
-                f"SITES names {name}, which has no settings",
-                where,
-                f"write a section [sites.{name}] with instance, project and credentials to the file that CONFIG names",
-            )
-        )
+        remedy = f"write a section [sites.{name}] with instance, project and credentials to the file that CONFIG names"
+        raise SettingsError(Problem(f"SITES names {name}, which has no settings", where, remedy))
 
     def _values(self, setting: SettingSpec) -> Iterator[object]:
         """Every value that is set, the winning one first, up to a file that cannot be read."""
@@ -229,7 +221,6 @@ def _read_project_file() -> tuple[dict[str, Any], str]:
     section = tool.get("jira-ci") if isinstance(tool, dict) else None
     name = "[tool.jira-ci] of pyproject.toml"
     if section is not None and not isinstance(section, dict):
-        raise SettingsError(
-            Problem(f"{name} is not a table", "settings are lines in a table", 'write: project = "MYT"')
-        )
+        problem = Problem(f"{name} is not a table", "settings are lines in a table", 'write: project = "MYT"')
+        raise SettingsError(problem)
     return section or {}, name

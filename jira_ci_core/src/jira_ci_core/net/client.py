@@ -134,13 +134,9 @@ class Http:
         where the host was not declared, or cannot be reached.
         """
         if origin(url) not in self._hosts:
-            raise DeliveryError(
-                Problem(
-                    f"{origin(url) or url} was not asked",
-                    "credentials go only to hosts that the settings name, and this is not one of them",
-                    "check INSTANCE, API_URL and CONNECT_HOSTNAME; a plugin names its hosts in its SignIn",
-                )
-            )
+            why = "credentials go only to hosts that the settings name, and this is not one of them"
+            remedy = "check INSTANCE, API_URL and CONNECT_HOSTNAME; a plugin names its hosts in its SignIn"
+            raise DeliveryError(Problem(f"{origin(url) or url} was not asked", why, remedy))
         retry = RETRY
         if self._deadline.remaining() <= 0:
             raise _late(url, f"DEADLINE, {self._deadline.seconds:g} seconds, was over before it could be asked")
@@ -155,11 +151,8 @@ class Http:
                 if wait >= self._deadline.remaining():
                     raise _unreachable(url, error, self._deadline, len(retry.history)) from None
             else:
-                if (
-                    not self._retries
-                    or not retry.is_retry(method, response.status_code)
-                    or self._caller_waits(response)
-                ):
+                is_final = not (self._retries and retry.is_retry(method, response.status_code))
+                if is_final or self._caller_waits(response):
                     return response
                 retry = retry.increment(method, url)
                 failure, wait = f"it answered {response.status_code}", _wait_before_retry(response, retry)
@@ -227,12 +220,9 @@ class Http:
         with contextlib.suppress(ValueError, OverflowError):
             behind = mktime_tz(sent) - time.time()
             if behind > MAX_CLOCK_SKEW:
-                log.warning(
-                    "the clock of this machine is %.0f seconds behind that of %s; Jira drops an update that seems "
-                    "older than one it has: set the clock right",
-                    behind,
-                    origin(url),
-                )
+                consequence = "Jira drops an update that seems older than one it has: set the clock right"
+                message = "the clock of this machine is %.0f seconds behind that of %s; %s"
+                log.warning(message, behind, origin(url), consequence)
 
 
 class _Call(threading.Thread, Generic[T]):
@@ -302,27 +292,16 @@ def _unreachable(url: str, error: Exception, deadline: Deadline, tries: int) -> 
         )
         return DeliveryError(Problem(f"{host} could not be reached safely", why, remedy))
     if isinstance(error, requests.exceptions.ProxyError | requests.exceptions.InvalidProxyURL):
-        return DeliveryError(
-            Problem(f"{host} could not be reached through the proxy", why, "check HTTPS_PROXY and NO_PROXY")
-        )
+        remedy = "check HTTPS_PROXY and NO_PROXY"
+        return DeliveryError(Problem(f"{host} could not be reached through the proxy", why, remedy))
     if isinstance(error, (requests.exceptions.ContentDecodingError, DecodeError, _TooLongError)):
-        return DeliveryError(
-            Problem(
-                f"the answer of {host} cannot be read",
-                why,
-                "look for a proxy or gateway between this machine and it that answers in its place",
-            )
-        )
+        remedy = "look for a proxy or gateway between this machine and it that answers in its place"
+        return DeliveryError(Problem(f"the answer of {host} cannot be read", why, remedy))
     if deadline.remaining() <= 0 or isinstance(error, (requests.Timeout, TimeoutError)):
         tried = "" if tries == 1 else f" (tried {tries} times)"
         return _late(url, f"there was no whole answer within {min(READ_SECONDS, deadline.seconds):g} seconds{tried}")
-    return DeliveryError(
-        Problem(
-            f"{host} could not be reached",
-            why,
-            "check the name (INSTANCE, API_URL, CONNECT_HOSTNAME), the network, and HTTPS_PROXY where you need a proxy",
-        )
-    )
+    remedy = "check the name (INSTANCE, API_URL, CONNECT_HOSTNAME), the network, and HTTPS_PROXY if you need a proxy"
+    return DeliveryError(Problem(f"{host} could not be reached", why, remedy))
 
 
 def _late(url: str, why: str) -> DeliveryError:

@@ -48,10 +48,5 @@ def _place(bundle: str | None) -> Path:
 
 
 def _unusable(bundle: str | None, why: str) -> SettingsError:
-    return SettingsError(
-        Problem(
-            f"CA_BUNDLE cannot be {bundle!r}",
-            why,
-            "correct CA_BUNDLE (or REQUESTS_CA_BUNDLE, SSL_CERT_FILE), or leave it out",
-        )
-    )
+    remedy = "correct CA_BUNDLE (or REQUESTS_CA_BUNDLE, SSL_CERT_FILE), or leave it out"
+    return SettingsError(Problem(f"CA_BUNDLE cannot be {bundle!r}", why, remedy))

@@ -46,12 +46,10 @@ class InstalledPlugin:
 
     @property
     def distribution(self) -> str:
-        """The distribution's name."""
         return self.read_origin()[0]
 
     @property
     def version(self) -> str:
-        """The distribution's version."""
         return self.read_origin()[1]
 
     @property
@@ -61,7 +59,6 @@ class InstalledPlugin:
 
     @property
     def is_built_in(self) -> bool:
-        """Whether it ships with core."""
         return self.name in BUILT_IN
 
     def failure(self, reason: str, hook: str = "") -> Problem:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jira_ci_core import hookspecs
+from jira_ci_core.config.specs import SettingSpec
 from jira_ci_core.hookspecs import CONTRACT_VERSION
 from jira_ci_core.plugins.discovery import InstalledPlugin
 from jira_ci_core.plugins.manager import Plugins
@@ -32,15 +33,14 @@ def hooks_of(plugins: Plugins) -> list[dict[str, Any]]:
     hooks = []
     for hook in HOOKS:
         specification = getattr(hookspecs, hook)
-        hooks.append(
-            {
-                "name": hook,
-                "arguments": list(inspect.signature(specification).parameters),
-                "promise": (inspect.getdoc(specification) or "").partition("\n")[0],
-                "first_answer_wins": bool(specification.jira_ci_spec["firstresult"]),
-                "plugins": plugins.implementers(_short(hook)),
-            }
-        )
+        described = {
+            "name": hook,
+            "arguments": list(inspect.signature(specification).parameters),
+            "promise": (inspect.getdoc(specification) or "").partition("\n")[0],
+            "first_answer_wins": bool(specification.jira_ci_spec["firstresult"]),
+            "plugins": plugins.implementers(_short(hook)),
+        }
+        hooks.append(described)
     return hooks
 
 
@@ -57,33 +57,25 @@ def hook_lines(hooks: Sequence[dict[str, Any]]) -> list[str]:
 
 def as_json(plugins: Sequence[InstalledPlugin], hooks: Sequence[dict[str, Any]]) -> str:
     """Plugins and contract for programs."""
-    return json.dumps(
+    listed = [
         {
-            "contract_version": CONTRACT_VERSION,
-            "hooks": list(hooks),
-            "plugins": [
-                {
-                    "name": plugin.name,
-                    "distribution": plugin.distribution,
-                    "version": plugin.version,
-                    "target": plugin.target,
-                    "state": plugin.state,
-                    "reason": plugin.reason,
-                    "hooks": [_short(hook) for hook in plugin.hooks],
-                    "settings": [
-                        {
-                            "name": setting.variable,
-                            "help": setting.help,
-                            "secret": setting.secret,
-                            "default": None if setting.default is None else str(setting.default),
-                        }
-                        for setting in plugin.settings
-                    ],
-                }
-                for plugin in plugins
-            ],
+            "name": plugin.name,
+            "distribution": plugin.distribution,
+            "version": plugin.version,
+            "target": plugin.target,
+            "state": plugin.state,
+            "reason": plugin.reason,
+            "hooks": [_short(hook) for hook in plugin.hooks],
+            "settings": [_described(setting) for setting in plugin.settings],
         }
-    )
+        for plugin in plugins
+    ]
+    return json.dumps({"contract_version": CONTRACT_VERSION, "hooks": list(hooks), "plugins": listed})
+
+
+def _described(setting: SettingSpec) -> dict[str, Any]:
+    default = None if setting.default is None else str(setting.default)
+    return {"name": setting.variable, "help": setting.help, "secret": setting.secret, "default": default}
 
 
 def _short(hook: str) -> str:

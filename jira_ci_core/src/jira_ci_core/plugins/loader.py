@@ -102,13 +102,8 @@ def _of_the_site(sources: Sources, plugins: Plugins) -> Sources:
     """The sources, narrowed to the table of the one site that SITES names."""
     names = sources.sites
     if len(names) > 1:
-        raise SettingsError(
-            Problem(
-                f"SITES names {len(names)} sites, and this speaks with one",
-                "only `jira-ci report` goes through several",
-                f"choose one of them: --sites {names[0]}",
-            )
-        )
+        what, why = f"SITES names {len(names)} sites, and this takes one", "only `jira-ci report` takes several"
+        raise SettingsError(Problem(what, why, f"choose one of them: --sites {names[0]}"))
     sign_ins = [plugin for plugin in plugins.installed if "jira_ci_authenticate" in plugin.hooks]
     own = {
         setting.name: setting
@@ -121,7 +116,6 @@ def _of_the_site(sources: Sources, plugins: Plugins) -> Sources:
     of_site = sources.for_site(names[0], own)
     for setting in own.values():
         if sources.is_given(setting):
-            log.warning(
-                "%s is set outside of %s and not used: a site has its own", setting.variable, of_site.section_name
-            )
+            message = "%s is set outside of %s and not used: a site has its own"
+            log.warning(message, setting.variable, of_site.section_name)
     return of_site

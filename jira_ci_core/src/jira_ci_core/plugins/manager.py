@@ -70,12 +70,8 @@ class Plugins:
         if choice.trace_hooks:
             self._pluggy.add_hookcall_monitoring(self._begin_trace, self._log_trace)
         self._installed: dict[str, InstalledPlugin] = {}
-        self._owners = {
-            name: "core"
-            for model in (Settings, NetworkSettings)
-            for setting in setting_specs(model, "core")
-            for name in setting.names
-        }
+        core = (*setting_specs(Settings, "core"), *setting_specs(NetworkSettings, "core"))
+        self._owners = {name: "core" for setting in core for name in setting.names}
         for plugin in discover(choice, self._watchdog) if found is None else found:
             self._add(plugin)
 
@@ -88,15 +84,12 @@ class Plugins:
 
     @property
     def settings(self) -> tuple[SettingSpec, ...]:
-        """What the plugins declare."""
         return tuple(setting for plugin in self.installed for setting in plugin.settings)
 
     def is_installed(self, name: str) -> bool:
-        """Whether there is a plugin of that name, on or off."""
         return name in self._installed
 
     def is_on(self, name: str) -> bool:
-        """Whether a plugin of that name takes part."""
         return name in self._installed and self._installed[name].state == "on"
 
     def implementers(self, hook: str) -> list[str]:
@@ -185,7 +178,6 @@ class Plugins:
         return replace(connection, auth=auth, renew=lambda: self._call(name, "renew", connection.renew))
 
     def failure(self, name: str, hook: str, reason: str) -> PluginError:
-        """The error that says that a plugin failed."""
         return PluginError(self._installed[name].failure(reason, hook))
 
     # How long a call may take.
@@ -252,7 +244,6 @@ class Plugins:
         self.failures.append(plugin.failure(reason))
 
     def _start(self, plugin: InstalledPlugin, sources: Sources) -> Sequence[Problem]:
-        """Construct and register one plugin; answers what is wrong with its settings."""
         problems: Sequence[Problem] = ()
         try:
             instance, problems = self._construct(plugin, sources)
@@ -367,18 +358,13 @@ class Plugins:
         self._answers = []
 
     def _log_trace(
-        self,
-        outcome: object,
-        hook: str,
-        implementations: Sequence[pluggy.HookImpl],
-        arguments: Mapping[str, object],
+        self, outcome: object, hook: str, implementations: Sequence[pluggy.HookImpl], arguments: Mapping[str, object]
     ) -> None:
         """Log each call of each plugin with the arguments that it takes and its answer."""
         takes = {implementation.plugin_name: implementation.argnames for implementation in implementations}
         for plugin, answer in self._answers or ():
             shown = ", ".join(f"{name}={_shown(arguments[name])}" for name in takes[plugin] if name in arguments)
-            message = "hook %s of %s(%s) answered %.2000r"
-            log.info(message, hook.removeprefix(HOOK_PREFIX), plugin, shown[:4000], answer)
+            log.info("hook %s of %s(%s) answered %.2000r", hook.removeprefix(HOOK_PREFIX), plugin, shown[:4000], answer)
 
 
 def _shown(value: object) -> str:

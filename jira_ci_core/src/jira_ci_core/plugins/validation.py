@@ -38,9 +38,7 @@ def check_contract(loaded: object) -> None:
     """Raise InvalidPluginError where a plugin was made for another version of the contract."""
     made_for = getattr(loaded, "CONTRACT", CONTRACT_VERSION)
     if made_for != CONTRACT_VERSION:
-        raise InvalidPluginError(
-            f"it was made for version {made_for} of the contract; this core has {CONTRACT_VERSION}"
-        )
+        raise InvalidPluginError(f"it was made for contract version {made_for}; this core has {CONTRACT_VERSION}")
 
 
 def settings_of(loaded: object, name: str) -> tuple[SettingSpec, ...]:

@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from jira_ci_core.clock import PROCESS_CLOCK, Clock
-from jira_ci_core.delivery.session import Session, plan_delivery
-from jira_ci_core.delivery.site import make_site
+from jira_ci_core.delivery.session import Session, make_site, plan_delivery
 from jira_ci_core.errors import DeliveryError, ExitCode, SettingsError
 from jira_ci_core.jira_api.addresses import gate_address
 from jira_ci_core.jira_api.stored import Gate, asking_problem, read_gate

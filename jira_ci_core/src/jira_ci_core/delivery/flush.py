@@ -5,11 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
 from jira_ci_core.delivery.outbox import Entry, ForeignFile, LockedEntry, Outbox, settle
-from jira_ci_core.delivery.session import Session, plan_delivery
-from jira_ci_core.delivery.site import make_site
+from jira_ci_core.delivery.session import Session, make_site, plan_delivery
 from jira_ci_core.models import Outcome, Result
 from jira_ci_core.plugins.loader import Runtime
 from jira_ci_core.problem import Problem
@@ -33,6 +31,15 @@ class FlushResult:
     elsewhere: int = 0
     """They are for another site, or locked by another process; they were not touched."""
     problems: dict[Problem, None] = field(default_factory=dict)
+
+    def count(self, outcome: Outcome) -> None:
+        if outcome.result is Result.NOT_DELIVERED:
+            self.left += 1
+        elif outcome.result is Result.REJECTED:
+            self.refused += 1
+        else:
+            self.delivered += 1
+        self.problems.update(dict.fromkeys(outcome.problems))
 
     @property
     def is_done(self) -> bool:
@@ -59,20 +66,19 @@ def flush(runtime: Runtime, outbox: Outbox, progress: Callable[[FlushResult, int
     # By what is in them, since others who share the folder may rename the files.
     entries.sort(key=lambda entry: entry.report.entity.sequence)
     with plan_delivery(runtime, site).open() as session:
-        remaining = iter(entries)
-        seen = 0
-        while batch := list(islice(remaining, BATCH)):
-            seen += len(batch)
-            locked_entries = [locked for locked in map(outbox.lock, batch) if locked is not None]
+        for start in range(0, len(entries), BATCH):
+            batch = entries[start : start + BATCH]
+            locked_entries = list(filter(None, map(outbox.lock, batch)))
             result.elsewhere += len(batch) - len(locked_entries)
-            if locked_entries:
-                outcomes = _deliver(locked_entries, session)
-                _count(result, outcomes)
-                if all(outcome.result is Result.NOT_DELIVERED for outcome in outcomes):
-                    result.left += len(entries) - seen
-                    progress(result, len(entries))
-                    break
+            outcomes = _deliver(locked_entries, session) if locked_entries else []
+            for outcome in outcomes:
+                result.count(outcome)
+            stops = bool(outcomes) and all(outcome.result is Result.NOT_DELIVERED for outcome in outcomes)
+            if stops:
+                result.left += len(entries[start + BATCH :])
             progress(result, len(entries))
+            if stops:
+                break
     return result
 
 
@@ -99,14 +105,3 @@ def _deliver(locked_entries: Sequence[LockedEntry], session: Session) -> list[Ou
         else:
             outcomes.append(settle(locked, outcome))
     return outcomes + (_deliver(earlier, session) if earlier else [])
-
-
-def _count(result: FlushResult, outcomes: Sequence[Outcome]) -> None:
-    for outcome in outcomes:
-        if outcome.result is Result.NOT_DELIVERED:
-            result.left += 1
-        elif outcome.result is Result.REJECTED:
-            result.refused += 1
-        else:
-            result.delivered += 1
-        result.problems.update(dict.fromkeys(outcome.problems))

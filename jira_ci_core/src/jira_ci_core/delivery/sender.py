@@ -9,8 +9,7 @@ from typing import Self, TypeVar
 from jira_ci_core.config.resolve import resolve
 from jira_ci_core.config.settings import PluginSettings
 from jira_ci_core.config.specs import setting_specs
-from jira_ci_core.delivery.session import plan_delivery
-from jira_ci_core.delivery.site import make_site
+from jira_ci_core.delivery.session import make_site, plan_delivery
 from jira_ci_core.errors import SettingsError
 from jira_ci_core.issue_keys import ANY_PROJECT
 from jira_ci_core.models import Receipt, Report

@@ -49,7 +49,7 @@ def backfill(ctx: click.Context, /, file: str, checkpoint: Path | None, rejected
     from jira_ci_core.backfill.checkpoint import Checkpoint
     from jira_ci_core.backfill.rejected_lines import RejectedLines
     from jira_ci_core.backfill.run import backfill as deliver_all
-    from jira_ci_core.delivery.site import make_site
+    from jira_ci_core.delivery.session import make_site
 
     gc.set_threshold(*GARBAGE)
     runtime = runtime_of(ctx, needs_project=False)

@@ -24,8 +24,7 @@ def show(ctx: click.Context, /) -> None:
 
     The run is the one that CI describes, or that PIPELINE and RUN_NUMBER name. Exits with 1 if Jira holds nothing.
     """
-    from jira_ci_core.delivery.session import plan_delivery
-    from jira_ci_core.delivery.site import make_site
+    from jira_ci_core.delivery.session import make_site, plan_delivery
 
     runtime = runtime_of(ctx, needs_project=False)
     is_missing = False
@@ -54,8 +53,7 @@ def delete(ctx: click.Context, /, selected: tuple[str, ...]) -> None:
 
     The run is the one that CI describes, or that PIPELINE and RUN_NUMBER name. Issues are not touched.
     """
-    from jira_ci_core.delivery.session import plan_delivery
-    from jira_ci_core.delivery.site import make_site
+    from jira_ci_core.delivery.session import make_site, plan_delivery
     from jira_ci_core.jira_api.addresses import properties_address
 
     pairs = dict(_pair(text) for text in selected)

@@ -54,10 +54,8 @@ def read_checkout(folder: Path, environ: Mapping[str, str], sha: str | None = No
     for ref in refs.split(", "):
         if ref.startswith("HEAD -> refs/heads/"):
             facts["branch"] = ref.removeprefix("HEAD -> refs/heads/")
-    url = browsable(_output(git, "config", "--get", "remote.origin.url").strip())
-    if url:
-        facts["repository_url"] = url
-        facts["repository"] = url.split("/", 3)[3]
+    if url := browsable(_output(git, "config", "--get", "remote.origin.url").strip()):
+        facts |= {"repository_url": url, "repository": url.split("/", 3)[3]}
     return {name: value for name, value in facts.items() if value}
 
 
@@ -66,12 +64,11 @@ def _output(git: Git, *arguments: str) -> str:
     try:
         return git.output(*arguments)
     except GitError as error:
-        problem = error.problem
         match error.failure:
             case GitFailure.NOT_INSTALLED:
                 log.debug("there is no git here; nothing is taken from the checkout")
             case GitFailure.NOT_STARTED | GitFailure.TIMED_OUT:
-                log.warning("git could not be asked about the checkout: %s", problem.why)
+                log.warning("git could not be asked about the checkout: %s", error.problem.why)
             case GitFailure.NOT_TRUSTED:
-                log.warning("%s; nothing is taken from it; %s", problem.why, problem.remedy)
+                log.warning("%s; nothing is taken from it; %s", error.problem.why, error.problem.remedy)
         return ""

@@ -25,14 +25,12 @@ class Address(NamedTuple):
         return bulk.removesuffix("/bulk") + self.path
 
 
-def build_address(pipeline: str, number: int) -> Address:
-    """Where one build is. `pipeline` is its id."""
-    return Address(Kind.BUILD, f"/pipelines/{_in_path(pipeline)}/builds/{number}")
+def build_address(pipeline_id: str, number: int) -> Address:
+    return Address(Kind.BUILD, f"/pipelines/{_in_path(pipeline_id)}/builds/{number}")
 
 
-def deployment_address(pipeline: str, environment: str, number: int) -> Address:
-    """Where one deployment is. `pipeline` and `environment` are their ids."""
-    path = f"/pipelines/{_in_path(pipeline)}/environments/{_in_path(environment)}/deployments/{number}"
+def deployment_address(pipeline_id: str, environment_id: str, number: int) -> Address:
+    path = f"/pipelines/{_in_path(pipeline_id)}/environments/{_in_path(environment_id)}/deployments/{number}"
     return Address(Kind.DEPLOYMENT, path)
 
 
@@ -42,22 +40,17 @@ def properties_address(kind: Kind, properties: Mapping[str, str]) -> Address:
 
 
 def address_of(entity: Build | Deployment) -> Address:
-    """Where an entity is."""
     if isinstance(entity, Build):
         return build_address(entity.pipeline.id, entity.number)
     return deployment_address(entity.pipeline.id, entity.environment.id, entity.number)
 
 
 def gate_address(deployment: Deployment) -> Address:
-    """Where the verdict on a deployment is."""
     return Address(Kind.DEPLOYMENT, address_of(deployment).path + "/gating-status")
 
 
 def _in_path(id: str) -> str:
     if id in (".", ".."):
-        raise SettingsError(
-            Problem(
-                f"what has the id {id!r} cannot be addressed", "in an address it means a folder", "give it another id"
-            )
-        )
+        what = f"what has the id {id!r} cannot be addressed"
+        raise SettingsError(Problem(what, "in an address it means a folder", "give it another id"))
     return quote(id, safe="")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -15,8 +16,8 @@ from jira_ci_core.problem import Problem
 
 def asking_problem(site: str, status: int, headers: Mapping[str, str], body: str) -> Problem | None:
     """What is wrong with the answer to a question or a deletion; None where Jira does it, or says "there is none"."""
-    is_page = is_html(headers, body)
     if status in (200, 202, 204):
+        is_page = is_html(headers, body)
         return unusable(site, "Jira answers with JSON", "it is an HTML page") if is_page else None
     if status == 404 and body.strip()[:1] in ("{", "["):
         return None
@@ -27,19 +28,14 @@ def read_entity(site: str, status: int, headers: Mapping[str, str], body: str) -
     """The build or deployment in an answer; None where there is none. Raises DeliveryError where it is no answer."""
     if status == 404:
         return None
-    try:
+    with contextlib.suppress(ValueError, RecursionError):
         entity = json.loads(body)
         if isinstance(entity, dict):
             return entity
-    except (ValueError, RecursionError):
-        pass
-    problem = unusable(site, "Jira answers with a build or a deployment", not_json(headers, body))
-    raise DeliveryError(problem)
+    raise DeliveryError(unusable(site, "Jira answers with a build or a deployment", not_json(headers, body)))
 
 
 class Gate(NamedTuple):
-    """What Jira says of the gate of a deployment."""
-
     status: str
     """allowed, prevented, expired or invalid; until then awaiting."""
     changes: Mapping[str, str]
@@ -53,8 +49,7 @@ def read_gate(site: str, status: int, headers: Mapping[str, str], body: str) -> 
         return None
     word = answer.get("gatingStatus")
     if not isinstance(word, str):
-        problem = unusable(site, "Jira answers with the status of the gate", "it lacks gatingStatus")
-        raise DeliveryError(problem)
+        raise DeliveryError(unusable(site, "Jira answers with the status of the gate", "it lacks gatingStatus"))
     details = answer.get("details")
     issues = [one for one in details if isinstance(one, dict)] if isinstance(details, list) else []
     return Gate(word, {str(one["issueKey"]): str(one.get("issueLink", "")) for one in issues if one.get("issueKey")})

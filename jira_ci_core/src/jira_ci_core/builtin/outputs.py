@@ -49,8 +49,6 @@ class Plugin:
 
 
 def output_lines(summary: Summary, separator: str) -> str:
-    """Return the outputs, one a line."""
-
     def joined(words: Iterable[str]) -> str:
         return separator.join(word for word in words if WORD.fullmatch(word))
 

@@ -37,8 +37,9 @@ def choose_sign_in(
             raise SettingsError(_not_usable(kind, plugins, offers))
         return complete[kind]
     if not complete:
-        usable = [kind for kind in without_package if credentials.issuperset(CREDENTIALS[kind]) or not offers]
-        raise SettingsError(_no_package(usable[0], plugins) if usable else _none_complete(plugins, offers))
+        meant = [kind for kind in without_package if credentials.issuperset(CREDENTIALS[kind]) or not offers]
+        meant += [offer.kind for offer in offers]
+        raise SettingsError(_not_usable(meant[0], plugins, offers) if meant else _none_given(plugins))
     kind = next(iter(complete)) if len(complete) == 1 else _preferred(list(complete))
     for offer in offers:
         if offer.missing:
@@ -60,10 +61,11 @@ def _preferred(kinds: list[str]) -> str:
 
 
 def _not_usable(kind: str, plugins: Plugins, offers: Sequence[SignIn]) -> Problem:
-    """What is wrong with the kind that AUTH names."""
+    """What is wrong with a kind that is meant."""
     for offer in offers:
         if offer.kind == kind:
-            return _half_given(offer)
+            missing, why = " and ".join(offer.missing), f"{kind} sign-in needs it beside what is set"
+            return Problem(f"{missing} is not set", why, f"set {missing} as well")
     if kind in CREDENTIALS and not plugins.is_on(kind):
         return _no_package(kind, plugins)
     if kind in CREDENTIALS:
@@ -74,19 +76,11 @@ def _not_usable(kind: str, plugins: Plugins, offers: Sequence[SignIn]) -> Proble
     return Problem(f"AUTH cannot be {kind!r}", "no plugin offers that kind, or its settings are not there", remedy)
 
 
-def _none_complete(plugins: Plugins, offers: Sequence[SignIn]) -> Problem:
-    if offers:
-        return _half_given(offers[0])
+def _none_given(plugins: Plugins) -> Problem:
     install = f" (and install a package for it: {install_command('oauth')} or 'jira-ci-core[connect]')"
     remedy = f"set {BOTH_KINDS}{'' if any(map(plugins.is_on, CREDENTIALS)) else install}"
     why = f"Jira takes reports only from those who sign in, with {BOTH_KINDS}"
     return Problem("there are no credentials", why, remedy)
-
-
-def _half_given(offer: SignIn) -> Problem:
-    missing = " and ".join(offer.missing)
-    why = f"{offer.kind} sign-in needs it beside what is set"
-    return Problem(f"{missing} is not set", why, f"set {missing} as well")
 
 
 def _no_package(kind: str, plugins: Plugins) -> Problem:

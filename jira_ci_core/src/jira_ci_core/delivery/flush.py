@@ -65,28 +65,24 @@ def flush(runtime: Runtime, outbox: Outbox, progress: Callable[[FlushResult, int
             result.elsewhere += 1
     # By what is in them, since others who share the folder may rename the files.
     entries.sort(key=lambda entry: entry.report.entity.sequence)
+    total = len(entries)
     with plan_delivery(runtime, site).open() as session:
-        for start in range(0, len(entries), BATCH):
-            batch = entries[start : start + BATCH]
+        while entries:
+            batch, entries = entries[:BATCH], entries[BATCH:]
             locked_entries = list(filter(None, map(outbox.lock, batch)))
             result.elsewhere += len(batch) - len(locked_entries)
             outcomes = _deliver(locked_entries, session) if locked_entries else []
             for outcome in outcomes:
                 result.count(outcome)
-            stops = bool(outcomes) and all(outcome.result is Result.NOT_DELIVERED for outcome in outcomes)
-            if stops:
-                result.left += len(entries[start + BATCH :])
-            progress(result, len(entries))
-            if stops:
-                break
+            if outcomes and all(outcome.result is Result.NOT_DELIVERED for outcome in outcomes):
+                result.left += len(entries)
+                entries = []
+            progress(result, total)
     return result
 
 
 def _deliver(locked_entries: Sequence[LockedEntry], session: Session) -> list[Outcome]:
-    """Send the latest update of each build and deployment, which replaces the earlier ones.
-
-    Where the latest is refused, the one before it is sent.
-    """
+    """Send the latest update of each build and deployment; where it is refused, the one before it."""
     latest = {locked.entry.report.identity: locked for locked in locked_entries}
     session.http.restart()
     try:

@@ -46,8 +46,6 @@ class OutboxError(JiraCiError):
 
 
 class Entry(NamedTuple):
-    """A report in the outbox."""
-
     path: Path
     report: Report
     kept_at: float
@@ -59,7 +57,6 @@ class ForeignFile(NamedTuple):
 
     path: Path
     reason: str
-    """Why it is left alone."""
 
 
 class LockedEntry:
@@ -237,10 +234,7 @@ def _sync(folder: Path) -> None:
 
 
 def _lock(descriptor: int) -> bool:
-    """Lock a file while it is open; False where another process has locked it.
-
-    True on a file system without locks: then a report may be sent twice.
-    """
+    """Lock an open file; False where another process has. True without locks: a report may then be sent twice."""
     if sys.platform != "win32":
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

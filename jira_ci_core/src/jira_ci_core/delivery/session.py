@@ -1,8 +1,4 @@
-"""How reports get to one site: a plan, made without touching the network, and the sessions that carry it out.
-
-A session calls the `deliver` hook: it says what a delivery is given, and what its answer must hold. It also reads back
-and deletes, which takes the same credentials.
-"""
+"""How reports get to one site: a plan, made without touching the network, and the sessions that carry it out."""
 
 from __future__ import annotations
 
@@ -15,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from jira_ci_core.delivery.credentials import choose_sign_in
 from jira_ci_core.errors import DeliveryError, SettingsError, SignInError
-from jira_ci_core.jira_api.addresses import Address, address_of
-from jira_ci_core.jira_api.stored import asking_problem, is_newer, read_entity, storage_problem
+from jira_ci_core.jira_api.stored import Address, address_of, asking_problem, is_newer, read_entity, storage_problem
 from jira_ci_core.models import Outcome, Receipt, Report, Result, Site
 from jira_ci_core.net.connection import Connection, SignIn
 from jira_ci_core.net.preconnect import Preconnections
@@ -174,20 +169,14 @@ class Session:
 
     @functools.cached_property
     def connection(self) -> Connection:
-        """The connection to the site, signed in on first use.
-
-        Raises SettingsError, SignInError, DeliveryError or PluginError where that fails.
-        """
+        """The connection, signed in on first use. Raises SettingsError, SignInError, DeliveryError or PluginError."""
         if self.plan.sign_in is None:
             assert self.plan.sign_in_error is not None, "a dry run sends nothing"
             raise self.plan.sign_in_error
         return self.plan.runtime.plugins.connect(self.plan.sign_in, self.http)
 
     def deliver(self, reports: Sequence[Report]) -> Receipt:
-        """Deliver reports; the receipt holds an outcome for each, and no secret.
-
-        Raises PluginError, and SettingsError where no plugin delivers them.
-        """
+        """Call the hook; the receipt holds an outcome for each report, no secret. Raises PluginError, SettingsError."""
         plugins, settings, left_out = self.plan.runtime.plugins, self.plan.runtime.settings, self.plan.left_out
         try:
             receipt = plugins.deliver(tuple(reports), lambda: self.connection, self.http, settings, left_out)
@@ -203,10 +192,7 @@ class Session:
         return receipt.redacted(self.plan.runtime.secrets.redact)
 
     def request(self, method: str, address: Address) -> requests.Response:
-        """Get or delete what is at an address of the site; returns an answer of Jira's, which may be 404.
-
-        Raises what `connection` raises, and DeliveryError for any other answer.
-        """
+        """Get or delete what is at an address; the answer may be Jira's 404. Raises DeliveryError for any other."""
         response = self.ask(method, address)
         problem = asking_problem(self.site.name, response.status_code, response.headers, response.text)
         if problem:
@@ -218,10 +204,7 @@ class Session:
         return send_signed(self.http, self.connection, method, address.at(self.connection))
 
     def read_back(self, address: Address) -> dict[str, Any] | None:
-        """The build or deployment as Jira holds it; None where Jira holds none, or does not show it yet.
-
-        Raises what `request` raises.
-        """
+        """The build or deployment there; None where Jira holds none, or does not show it yet. Raises as `request`."""
         response = self.request("GET", address)
         return read_entity(self.site.name, response.status_code, response.headers, response.text)
 

@@ -128,28 +128,23 @@ def _read_accepted(reports: Sequence[Report], answer: object) -> Receipt:
 def _rejected(report: Report, entry: dict[str, Any], unknown: Sequence[str]) -> Outcome:
     keys = report.entity.issue_keys
     if set(keys) <= set(unknown):
-        problem = Problem(
-            f"Jira knows none of the issue keys of {report.title}",
-            f"not known at {report.site.name}: {', '.join(keys)}",
-            "check the keys and PROJECT, that INSTANCE is the site the issues are at, and that they still exist",
-        )
+        what = f"Jira knows none of the issue keys of {report.title}"
+        why = f"not known at {report.site.name}: {', '.join(keys)}"
+        remedy = "check the keys and PROJECT, that INSTANCE is the site the issues are at, and that they still exist"
     else:
+        what = f"Jira refused {report.title}"
         errors = _optional_list(entry, "errors")
         messages = [str((isinstance(error, dict) and error.get("message")) or error) for error in errors]
         why = "; ".join(messages) or "it gave no reason"
         remedy = "correct what it names; `--dry-run` shows what is sent"
-        problem = Problem(f"Jira refused {report.title}", why, remedy)
-    return Outcome(result=Result.REJECTED, problems=(problem,))
+    return Outcome(result=Result.REJECTED, problems=(Problem(what, why, remedy),))
 
 
 def _key(entity: Build | Deployment) -> dict[str, Any]:
+    key = {"pipelineId": entity.pipeline.id}
     if isinstance(entity, Build):
-        return {"pipelineId": entity.pipeline.id, "buildNumber": entity.number}
-    return {
-        "pipelineId": entity.pipeline.id,
-        "environmentId": entity.environment.id,
-        "deploymentSequenceNumber": entity.number,
-    }
+        return {**key, "buildNumber": entity.number}
+    return {**key, "environmentId": entity.environment.id, "deploymentSequenceNumber": entity.number}
 
 
 def _identity(key: object) -> tuple[tuple[str, str], ...]:

@@ -1,4 +1,4 @@
-"""What Jira says of builds and deployments that it holds: reading back, deleting, gates."""
+"""Builds and deployments that Jira holds: their addresses, and its answers when they are read, deleted or gated."""
 
 from __future__ import annotations
 
@@ -6,12 +6,58 @@ import contextlib
 import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode
 
-from jira_ci_core.errors import DeliveryError
+from jira_ci_core.errors import DeliveryError, SettingsError
 from jira_ci_core.jira_api.problems import not_json, refused, unusable
-from jira_ci_core.models import Report
+from jira_ci_core.models import Build, Deployment, Kind, Report
 from jira_ci_core.net.answers import is_html
+from jira_ci_core.net.connection import Connection
 from jira_ci_core.problem import Problem
+
+
+class Address(NamedTuple):
+    """What can be asked for, or deleted: one build, one deployment, or all with the same properties."""
+
+    kind: Kind
+    path: str
+    """What comes after `…/builds/0.1` or `…/deployments/0.1`."""
+
+    def at(self, connection: Connection) -> str:
+        """The whole address at a site."""
+        bulk = connection.builds_url if self.kind is Kind.BUILD else connection.deployments_url
+        return bulk.removesuffix("/bulk") + self.path
+
+
+def build_address(pipeline_id: str, number: int) -> Address:
+    return Address(Kind.BUILD, f"/pipelines/{_in_path(pipeline_id)}/builds/{number}")
+
+
+def deployment_address(pipeline_id: str, environment_id: str, number: int) -> Address:
+    path = f"/pipelines/{_in_path(pipeline_id)}/environments/{_in_path(environment_id)}/deployments/{number}"
+    return Address(Kind.DEPLOYMENT, path)
+
+
+def properties_address(kind: Kind, properties: Mapping[str, str]) -> Address:
+    """Where all builds, or all deployments, with these properties are; for deleting them."""
+    return Address(kind, f"/bulkByProperties?{urlencode(properties)}")
+
+
+def address_of(entity: Build | Deployment) -> Address:
+    if isinstance(entity, Build):
+        return build_address(entity.pipeline.id, entity.number)
+    return deployment_address(entity.pipeline.id, entity.environment.id, entity.number)
+
+
+def gate_address(deployment: Deployment) -> Address:
+    return Address(Kind.DEPLOYMENT, address_of(deployment).path + "/gating-status")
+
+
+def _in_path(id: str) -> str:
+    if id in (".", ".."):
+        what = f"what has the id {id!r} cannot be addressed"
+        raise SettingsError(Problem(what, "in an address it means a folder", "give it another id"))
+    return quote(id, safe="")
 
 
 def asking_problem(site: str, status: int, headers: Mapping[str, str], body: str) -> Problem | None:
@@ -65,15 +111,11 @@ def storage_problem(report: Report, stored: Mapping[str, Any] | None) -> Problem
     """What is wrong with what Jira holds after it accepted a report; None where it holds just that."""
     if stored is not None and stored.get("updateSequenceNumber") == report.entity.sequence:
         return None
-    site = report.site.name
+    accepted = f"{report.site.name} accepted {report.title}"
     if stored is not None and is_newer(report, stored):
-        return Problem(
-            f"{site} accepted {report.title} and ignores it",
-            "it holds an update of a later time: another step was faster, or the clock of a machine is wrong",
-            "compare the clocks of the machines; `jira-ci show` shows what Jira holds",
-        )
-    return Problem(
-        f"{site} accepted {report.title} and does not show it yet",
-        "Jira stores asynchronously, and within DEADLINE it did not come to be readable",
-        "ask again later with `jira-ci show`; status.atlassian.com tells of delays",
-    )
+        why = "it holds an update of a later time: another step was faster, or the clock of a machine is wrong"
+        remedy = "compare the clocks of the machines; `jira-ci show` shows what Jira holds"
+        return Problem(f"{accepted} and ignores it", why, remedy)
+    why = "Jira stores asynchronously, and within DEADLINE it did not come to be readable"
+    remedy = "ask again later with `jira-ci show`; status.atlassian.com tells of delays"
+    return Problem(f"{accepted} and does not show it yet", why, remedy)

@@ -47,7 +47,6 @@ class Console(logging.Handler):
         self._out: TextIO | None = out or sys.stdout
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print a log record as one line."""
         try:
             message = record.getMessage()
         except Exception:
@@ -55,7 +54,6 @@ class Console(logging.Handler):
         self.line(f"{_LEVELS.get(record.levelno, '')}{message}")
 
     def line(self, text: str) -> None:
-        """Print one line for people."""
         write_line(self._err, escape_untrusted(self._secrets.redact(text)))
 
     def text(self, text: str) -> None:

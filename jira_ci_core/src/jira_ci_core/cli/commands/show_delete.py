@@ -13,7 +13,7 @@ from jira_ci_core.models import Kind
 from jira_ci_core.problem import Problem
 
 if TYPE_CHECKING:
-    from jira_ci_core.jira_api.addresses import Address
+    from jira_ci_core.jira_api.stored import Address
     from jira_ci_core.plugins.loader import Runtime
 
 
@@ -54,7 +54,7 @@ def delete(ctx: click.Context, /, selected: tuple[str, ...]) -> None:
     The run is the one that CI describes, or that PIPELINE and RUN_NUMBER name. Issues are not touched.
     """
     from jira_ci_core.delivery.session import make_site, plan_delivery
-    from jira_ci_core.jira_api.addresses import properties_address
+    from jira_ci_core.jira_api.stored import properties_address
 
     pairs = dict(_pair(text) for text in selected)
     runtime = runtime_of(ctx, needs_project=False)
@@ -71,7 +71,7 @@ def delete(ctx: click.Context, /, selected: tuple[str, ...]) -> None:
 
 def addresses(runtime: Runtime) -> dict[str, Address]:
     """The address of each entity that this run reports, by its title."""
-    from jira_ci_core.jira_api.addresses import build_address, deployment_address
+    from jira_ci_core.jira_api.stored import build_address, deployment_address
     from jira_ci_core.reporting.builder import kind_of, make_environments
     from jira_ci_core.reporting.identity import pipeline_id, run_number
     from jira_ci_core.reporting.run import read_pipeline

@@ -14,16 +14,13 @@ from jira_ci_core.problem import Problem
 
 log = logging.getLogger(__name__)
 
-BOTH_KINDS = "CONNECT_KEY, or CLIENT_ID and CLIENT_SECRET"
-
 
 def choose_sign_in(
     plugins: Plugins, offers: Sequence[SignIn], credentials: frozenset[str], settings: Settings
 ) -> SignIn:
-    """The one sign-in to use.
+    """The one sign-in to use. Raises SettingsError where none is complete, or which of several is meant is not known.
 
-    `credentials` are the names of those given for the kinds that ship, their packages installed or not. Raises
-    SettingsError where none is complete, or where core cannot know which of several is meant.
+    `credentials` are the names of those given for the kinds that ship, their packages installed or not.
     """
     complete: dict[str, SignIn] = {}
     for offer in offers:
@@ -77,9 +74,10 @@ def _not_usable(kind: str, plugins: Plugins, offers: Sequence[SignIn]) -> Proble
 
 
 def _none_given(plugins: Plugins) -> Problem:
+    both = "CONNECT_KEY, or CLIENT_ID and CLIENT_SECRET"
     install = f" (and install a package for it: {install_command('oauth')} or 'jira-ci-core[connect]')"
-    remedy = f"set {BOTH_KINDS}{'' if any(map(plugins.is_on, CREDENTIALS)) else install}"
-    why = f"Jira takes reports only from those who sign in, with {BOTH_KINDS}"
+    remedy = f"set {both}{'' if any(map(plugins.is_on, CREDENTIALS)) else install}"
+    why = f"Jira takes reports only from those who sign in, with {both}"
     return Problem("there are no credentials", why, remedy)
 
 

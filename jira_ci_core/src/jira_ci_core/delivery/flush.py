@@ -20,8 +20,6 @@ BATCH = 100
 
 @dataclass
 class FlushResult:
-    """How many entries of an outbox were delivered, and how many were not."""
-
     delivered: int = 0
     """Jira, or a queue, has accepted them; they are removed."""
     refused: int = 0

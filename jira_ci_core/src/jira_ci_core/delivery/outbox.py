@@ -201,14 +201,12 @@ def _read(path: Path) -> Entry | ForeignFile | None:
         return ForeignFile(path, "it is a link" if path.is_symlink() else f"it cannot be read: {error.strerror}")
     if len(data) > LARGEST_FILE:
         return ForeignFile(path, "it is larger than any report")
-    try:
+    with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):  # a ValidationError is a ValueError
         content = json.loads(data)
         if content["format"] > FORMAT:
             return ForeignFile(path, "a newer version of jira-ci wrote it")
         if content["format"] == FORMAT and 0 <= content["kept_at"] < LATEST:
             return Entry(path, Report.model_validate(content["report"]), float(content["kept_at"]))
-    except (ValueError, KeyError, TypeError, RecursionError):  # a ValidationError is a ValueError
-        pass
     return ForeignFile(path, "it is no report, or a damaged one")
 
 

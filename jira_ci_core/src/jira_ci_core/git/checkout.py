@@ -27,7 +27,6 @@ def work_tree(pipeline: Pipeline) -> Path:
 
 
 def filled_from_checkout(pipeline: Pipeline, environ: Mapping[str, str]) -> Pipeline:
-    """Return the pipeline with its empty facts taken from the checkout."""
     if all(getattr(pipeline, name) for name in FACTS):
         return pipeline
     facts = read_checkout(work_tree(pipeline), environ, pipeline.sha)
@@ -38,10 +37,9 @@ def filled_from_checkout(pipeline: Pipeline, environ: Mapping[str, str]) -> Pipe
 
 
 def read_checkout(folder: Path, environ: Mapping[str, str], sha: str | None = None) -> dict[str, str]:
-    """Return facts about the commit `sha`, or the one that is checked out, by the names of Pipeline's fields.
+    """Return facts about the commit `sha`, or HEAD, by the names of Pipeline's fields; none if there is no such commit.
 
-    The result is empty where there is no repository or no such commit. It has a branch only if the commit is the one
-    that is checked out.
+    They include a branch only if the commit is the one that is checked out.
     """
     if sha and sha.startswith("-"):
         return {}  # git would take it for an option

@@ -52,8 +52,6 @@ _MAX_STDERR = 4096
 
 
 class GitFailure(Enum):
-    """Why a git command has no result."""
-
     NOT_INSTALLED = "not installed"
     NOT_STARTED = "not started"
     TIMED_OUT = "timed out"
@@ -74,10 +72,7 @@ class GitError(Exception):
 
 
 class Git:
-    """Runs git in one folder, for `seconds` in all. Every method raises GitError when there is no result.
-
-    `environ` is what git is given, without the settings of this step.
-    """
+    """Runs git in a folder, for `seconds` in all, with `environ` less this step's settings. Methods raise GitError."""
 
     def __init__(self, folder: Path, environ: Mapping[str, str], seconds: float) -> None:
         self.folder = folder
@@ -185,5 +180,4 @@ def _failed(folder: Path, stderr: bytes) -> GitError:
         return GitError(GitFailure.NO_REPOSITORY, why, "run this step in the checkout")
     # A remote's address may hold a password.
     last = re.sub(r"://[^/\s@]*@", "://", message.splitlines()[-1][:500]) if message else "it says nothing"
-    remedy = "run the step with a complete checkout of the repository"
-    return GitError(GitFailure.FAILED, f"git failed: {last}", remedy)
+    return GitError(GitFailure.FAILED, f"git failed: {last}", "run the step with a complete checkout of the repository")

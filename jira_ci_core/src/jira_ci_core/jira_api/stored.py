@@ -24,7 +24,6 @@ class Address(NamedTuple):
     """What comes after `…/builds/0.1` or `…/deployments/0.1`."""
 
     def at(self, connection: Connection) -> str:
-        """The whole address at a site."""
         bulk = connection.builds_url if self.kind is Kind.BUILD else connection.deployments_url
         return bulk.removesuffix("/bulk") + self.path
 

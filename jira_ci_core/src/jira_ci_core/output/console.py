@@ -69,8 +69,7 @@ class Console(logging.Handler):
 
     def output(self, text: str) -> None:
         """Print JSON for a program; warn people if it cannot be written."""
-        why = write_line(self._out, escape_untrusted_json(self._secrets.redact(text)))
-        if why:
+        if why := write_line(self._out, escape_untrusted_json(self._secrets.redact(text))):
             self.line(f"warning: standard output cannot be written: {why}")
 
 

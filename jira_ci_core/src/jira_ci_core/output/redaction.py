@@ -32,13 +32,10 @@ class Secrets:
                 parts = urlsplit(value)
                 values |= {parts.password or "", parts._replace(scheme="", netloc="", fragment="").geturl()}
         with self._lock:
-            for plain in values:
-                if len(plain) >= SHORTEST:
-                    self._forms.update(_encodings(plain))
+            self._forms.update(*(_encodings(plain) for plain in values if len(plain) >= SHORTEST))
             self._pattern = None
 
     def redact(self, text: str) -> str:
-        """Return the text with every secret in it masked."""
         with self._lock:
             if not self._forms:
                 return text

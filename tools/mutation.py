@@ -18,7 +18,6 @@ PACKAGES = "jira_ci_core", "jira_ci_auth_oauth", "jira_ci_auth_connect"
 MUTATED = (
     "jira_ci_core/issue_keys.py",
     "jira_ci_core/reporting/state.py",
-    "jira_ci_core/jira_api/addresses.py",
     "jira_ci_core/jira_api/bulk.py",
     "jira_ci_core/jira_api/problems.py",
     "jira_ci_core/jira_api/stored.py",

@@ -8,11 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from jira_ci_core.clock import PROCESS_CLOCK
-from jira_ci_core.delivery.session import Session, plan_delivery
-from jira_ci_core.delivery.site import make_site
+from jira_ci_core.delivery.session import Session, make_site, plan_delivery
 from jira_ci_core.errors import DeliveryError, ExitCode, SettingsError
-from jira_ci_core.jira_api.addresses import gate_address
-from jira_ci_core.jira_api.stored import Gate, asking_problem, read_gate
+from jira_ci_core.jira_api.stored import Gate, asking_problem, gate_address, read_gate
 from jira_ci_core.models import Deployment, Report, Result, State
 from jira_ci_core.net.client import RETRY, retry_after
 from jira_ci_core.plugins.loader import Runtime

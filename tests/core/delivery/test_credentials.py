@@ -195,7 +195,7 @@ class TestADeliveryThatNeedsNoCredential:
     def test_where_nobody_delivers_it_is_an_error(self, loaded, least, install):
         install("queue", self.QUEUE.format(body="return None"))
         session = plan_delivery(loaded(least | {"PLUGIN_DISABLE_PLUGINS": "http"}), SITE).open()
-        with pytest.raises(SettingsError, match="no plugin delivers"):
+        with pytest.raises(SettingsError, match="no plugin delivered"):
             session.deliver(())
 
     @pytest.mark.parametrize("error", ["DeliveryError", "SignInError"])

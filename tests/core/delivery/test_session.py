@@ -1,4 +1,4 @@
-"""A plan for delivering to a site, and the sessions that are made of it."""
+"""The site that the settings name, a plan for delivering to it, and the sessions that are made of it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from jira_ci_core import SettingsError, Site
-from jira_ci_core.delivery.session import plan_delivery
+from jira_ci_core.delivery.session import make_site, plan_delivery
 
 OAUTH = {"PLUGIN_CLIENT_ID": "an-id-0001", "PLUGIN_CLIENT_SECRET": "hunter2222"}
 SITE = Site(url="https://acme.atlassian.net")
@@ -16,6 +16,18 @@ SITE = Site(url="https://acme.atlassian.net")
 @pytest.fixture
 def runtime(loaded, least):
     return loaded(least | OAUTH | {"PLUGIN_DEADLINE": "30"})
+
+
+class TestTheSite:
+    def test_is_instance_or_the_cloud_id(self, settings_of):
+        assert make_site(settings_of()).url == "https://acme.atlassian.net"
+        cloud_id = "a436116f-02ce-4520-8fbb-7301462a1674"
+        site = make_site(settings_of(cloud_id=cloud_id).model_copy(update={"instance": None}))
+        assert (site.url, site.cloud_id) == (None, cloud_id)
+
+    def test_without_either_it_is_an_error_that_names_instance(self, settings_of):
+        with pytest.raises(SettingsError, match="INSTANCE is not set"):
+            make_site(settings_of().model_copy(update={"instance": None}))
 
 
 class TestPlan:

@@ -11,16 +11,21 @@ from hypothesis import given, strategies as st
 
 from jira_ci_core import Connection, DeliveryError, Kind, Problem, Report, Result, SettingsError
 from jira_ci_core.gate import _waits
-from jira_ci_core.jira_api.addresses import (
+from jira_ci_core.jira_api.bulk import entity_payload, read_answer
+from jira_ci_core.jira_api.stored import (
     Address,
+    Gate,
     address_of,
+    asking_problem,
     build_address,
     deployment_address,
     gate_address,
+    is_newer,
     properties_address,
+    read_entity,
+    read_gate,
+    storage_problem,
 )
-from jira_ci_core.jira_api.bulk import entity_payload, read_answer
-from jira_ci_core.jira_api.stored import Gate, asking_problem, is_newer, read_entity, read_gate, storage_problem
 from jira_ci_core.net.answers import moved
 
 JSON = {"Content-Type": "application/json"}

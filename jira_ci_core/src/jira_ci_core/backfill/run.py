@@ -17,8 +17,7 @@ from jira_ci_core.backfill.lines import BadLineError, Line, LineParser, Position
 from jira_ci_core.backfill.ordered_executor import OrderedExecutor
 from jira_ci_core.backfill.rate_limit import RateLimit
 from jira_ci_core.clock import PROCESS_CLOCK
-from jira_ci_core.delivery.session import Session, plan_delivery
-from jira_ci_core.delivery.site import make_site
+from jira_ci_core.delivery.session import Session, make_site, plan_delivery
 from jira_ci_core.models import Kind, Outcome, Report, Result
 from jira_ci_core.plugins.loader import Runtime
 from jira_ci_core.problem import Problem
@@ -97,7 +96,7 @@ def backfill(
     site = make_site(runtime.settings)
     plan = plan_delivery(runtime, site, on_rate_limit=rate_limit.hit)
     plan.check()
-    senders = SENDERS if plan.policy.may_use_threads else 1
+    senders = SENDERS if plan.may_use_threads else 1
     with contextlib.ExitStack() as stack:
         sessions = [stack.enter_context(plan.open()) for _ in range(senders)]
         executor: OrderedExecutor[Session, Batch] = OrderedExecutor(sessions)

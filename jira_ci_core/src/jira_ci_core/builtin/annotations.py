@@ -33,8 +33,6 @@ LONGEST_LABEL = 255
 
 
 class Plugin:
-    """Writes a warning for each problem; for GitLab, links to the issues as well."""
-
     CONTRACT = 1
 
     class Settings(PluginSettings):
@@ -49,13 +47,9 @@ class Plugin:
     def jira_ci_reported(
         self, pipeline: Pipeline, reports: Sequence[Report], receipt: Receipt, settings: CoreSettings
     ) -> None:
-        """Print the problems as commands of this CI, and write the file for GitLab."""
-        command = COMMANDS.get(pipeline.ci)
-        if command is None and not self._file:
-            return
         summary = Summary.of(reports, receipt)
-        if command is not None and summary.problems:
-            lines = [command(problem) for problem in summary.problems]
+        if summary.problems and pipeline.ci in COMMANDS:
+            lines = map(COMMANDS[pipeline.ci], summary.problems)
             write_output("\n".join(lines), STANDARD_OUTPUT, "the annotations")
         if self._file:
             write_output(gitlab_annotations(summary, settings.instance), self._file, "GITLAB_ANNOTATIONS")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,6 @@ class Plugin:
 
     @hookimpl(trylast=True)
     def jira_ci_reported(self, reports: Sequence[Report], receipt: Receipt) -> None:
-        """Write the card."""
         if not self._path:
             return
         card = json.dumps({"schema": self._schema or template_data_url(), "data": card_data(reports, receipt)})
@@ -81,12 +81,7 @@ def card_data(reports: Sequence[Report], receipt: Receipt) -> dict[str, Any]:
         "issues": ", ".join(summary.issue_keys),
         "skipped": escape_untrusted(receipt.skipped or ""),
         "problems": [
-            {
-                "what": escape_untrusted(problem.what),
-                "why": escape_untrusted(problem.why),
-                "remedy": escape_untrusted(problem.remedy),
-            }
-            for problem in summary.problems
+            {part: escape_untrusted(text) for part, text in asdict(problem).items()} for problem in summary.problems
         ],
         "links": [{"key": key, "url": url} for key, url in summary.links.items()][:MOST_LINKS],
     }

@@ -22,10 +22,7 @@ _NEGATIONS = {"non", "not", "no"}
 @hookimpl(trylast=True)
 def jira_ci_map_environment(name: str) -> MappedEnvironment | None:
     """Return the type of `prod`, `pre-prod`, `eu-production` or `qa_2`; None if the name has no type in it, or two."""
-    words = [word for word in re.split(r"[^a-z]+", name.lower()) if word]
-    if "pre" in words:
-        at = words.index("pre")
-        words[at : at + 2] = ["".join(words[at : at + 2])]
+    words = re.findall("[a-z]+", re.sub("(?<![a-z])pre[^a-z]+", "pre", name.lower(), count=1))
     types = {TYPE_OF[word] for word in words if word in TYPE_OF}
     if len(types) != 1 or _NEGATIONS.intersection(words):
         return None

@@ -49,15 +49,11 @@ class Plugin:
 
 
 def output_lines(summary: Summary, separator: str) -> str:
-    """Return the outputs, one a line."""
-
-    def joined(words: Iterable[str]) -> str:
-        return separator.join(word for word in words if WORD.fullmatch(word))
-
-    values = {
-        "JIRA_ISSUE_KEYS": joined(summary.issue_keys),
-        "JIRA_STATE": summary.state or "",
-        "JIRA_ACCEPTED": "true" if summary.accepted else "false",
-        "JIRA_URLS": joined(summary.links.values()),
+    values: dict[str, Iterable[str]] = {
+        "JIRA_ISSUE_KEYS": summary.issue_keys,
+        "JIRA_STATE": [summary.state or ""],
+        "JIRA_ACCEPTED": ["true" if summary.accepted else "false"],
+        "JIRA_URLS": summary.links.values(),
     }
-    return "".join(f"{name}={value}\n" for name, value in values.items())
+    lines = (f"{name}={separator.join(filter(WORD.fullmatch, words))}\n" for name, words in values.items())
+    return "".join(lines)

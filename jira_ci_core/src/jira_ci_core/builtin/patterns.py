@@ -11,8 +11,6 @@ from jira_ci_core import FoundKey, Pipeline, PluginSettings, Problem, SettingsEr
 
 log = logging.getLogger(__name__)
 
-GROUP = "key"
-
 
 def _split_lines(value: object) -> object:
     return [line.strip() for line in value.splitlines() if line.strip()] if isinstance(value, str) else value
@@ -46,7 +44,7 @@ class Plugin:
         for pattern in self._patterns:
             for source, text in texts:
                 for match in pattern.finditer(text or ""):
-                    key = match.group(GROUP)
+                    key = match["key"]
                     if key and is_issue_key(key):
                         found.append(FoundKey(key=key, source=f"pattern in {source}"))
                     elif key:
@@ -58,13 +56,8 @@ def _compile(pattern: str) -> Any:
     try:
         import re2
     except ImportError:
-        raise SettingsError(
-            Problem(
-                "KEY_PATTERNS cannot be used",
-                "the package of the RE2 engine is not installed",
-                "pip install 'jira-ci-core[patterns]'",
-            )
-        ) from None
+        why, remedy = "the package of the RE2 engine is not installed", "pip install 'jira-ci-core[patterns]'"
+        raise SettingsError(Problem("KEY_PATTERNS cannot be used", why, remedy)) from None
     options = re2.Options()
     options.log_errors = False
     try:
@@ -73,12 +66,7 @@ def _compile(pattern: str) -> Any:
         reason = error.args[0] if error.args else error
         why = f"it is not a regular expression of RE2: {reason.decode() if isinstance(reason, bytes) else reason}"
         raise SettingsError(Problem(f"KEY_PATTERNS cannot be {pattern!r}", why, "see the RE2 syntax")) from None
-    if GROUP not in compiled.groupindex:
-        raise SettingsError(
-            Problem(
-                f"KEY_PATTERNS cannot be {pattern!r}",
-                "it has no group named key",
-                "put what is the issue key into (?P<key>…)",
-            )
-        )
+    if "key" not in compiled.groupindex:
+        remedy = "put what is the issue key into (?P<key>…)"
+        raise SettingsError(Problem(f"KEY_PATTERNS cannot be {pattern!r}", "it has no group named key", remedy))
     return compiled

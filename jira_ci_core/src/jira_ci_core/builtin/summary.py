@@ -30,15 +30,11 @@ RESULT_WORDS = {
 
 
 class Plugin:
-    """Appends a section to the file that GitHub shows as the job's summary."""
-
     CONTRACT = 1
 
     class Settings(PluginSettings):
         github_step_summary: str | None = setting(
-            None,
-            help="the file for the job summary in GitHub Actions; set by GitHub",
-            reads=("GITHUB_STEP_SUMMARY",),
+            None, help="the file for the job summary in GitHub Actions; set by GitHub", reads=("GITHUB_STEP_SUMMARY",)
         )
 
     def __init__(self, settings: Settings) -> None:
@@ -46,7 +42,6 @@ class Plugin:
 
     @hookimpl(trylast=True)
     def jira_ci_reported(self, reports: Sequence[Report], receipt: Receipt) -> None:
-        """Append the section."""
         if self._file:
             write_output(markdown(reports, receipt), self._file, "GITHUB_STEP_SUMMARY", append=True)
 

@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from jira_ci_core.config.sources import Sources
-from jira_ci_core.delivery.session import Session, plan_delivery
-from jira_ci_core.delivery.site import make_site
+from jira_ci_core.delivery.session import Session, make_site, plan_delivery
 from jira_ci_core.errors import ExitCode, JiraCiError
-from jira_ci_core.jira_api.addresses import build_address, deployment_address
+from jira_ci_core.jira_api.stored import build_address, deployment_address
 from jira_ci_core.models import FoundKey, Kind, Pipeline, Site
 from jira_ci_core.output.console import Console, set_level
 from jira_ci_core.plugins.loader import Runtime, load

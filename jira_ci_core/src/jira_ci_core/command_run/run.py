@@ -24,8 +24,7 @@ from typing import ClassVar
 from jira_ci_core.clock import PROCESS_CLOCK
 from jira_ci_core.command_run.process import Child, handle_signals
 from jira_ci_core.command_run.reports import MARGIN, Reporter, ReportThread
-from jira_ci_core.delivery.session import plan_delivery
-from jira_ci_core.delivery.site import make_site
+from jira_ci_core.delivery.session import make_site, plan_delivery
 from jira_ci_core.errors import SettingsError
 from jira_ci_core.models import Kind, Report, State
 from jira_ci_core.plugins.loader import Runtime

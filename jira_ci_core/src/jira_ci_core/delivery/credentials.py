@@ -14,111 +14,79 @@ from jira_ci_core.problem import Problem
 
 log = logging.getLogger(__name__)
 
-BOTH_KINDS = "CONNECT_KEY, or CLIENT_ID and CLIENT_SECRET"
-
 
 def choose_sign_in(
     plugins: Plugins, offers: Sequence[SignIn], credentials: frozenset[str], settings: Settings
 ) -> SignIn:
-    """The one sign-in to use.
+    """The one sign-in to use. Raises SettingsError where none is complete, or which of several is meant is not known.
 
-    `credentials` are the names of those given for the kinds that ship, their packages installed or not. Raises
-    SettingsError where none is complete, or where core cannot know which of several is meant.
+    `credentials` are the names of those given for the kinds that ship, their packages installed or not.
     """
-    complete = [offer for offer in offers if not offer.missing]
+    complete: dict[str, SignIn] = {}
+    for offer in offers:
+        if not offer.missing:
+            complete.setdefault(offer.kind, offer)
+    given = [kind for kind, names in CREDENTIALS.items() if credentials.intersection(names)]
+    without_package = [kind for kind in given if not plugins.is_on(kind)]
     if settings.auth:
         kind = settings.auth.strip().lower()
-        chosen = next((offer for offer in complete if offer.kind == kind), None)
-        if chosen is None:
-            raise SettingsError(_not_usable(kind, plugins, offers, credentials))
-        return chosen
+        if kind not in complete:
+            raise SettingsError(_not_usable(kind, plugins, offers))
+        return complete[kind]
     if not complete:
-        raise SettingsError(_none_complete(plugins, offers, credentials))
-    chosen = complete[0]
-    if len(complete) > 1:
-        kinds = [offer.kind for offer in complete]
-        if not set(kinds) <= CREDENTIALS.keys():
-            raise SettingsError(
-                Problem(
-                    f"credentials of several kinds are set: {', '.join(kinds)}",
-                    "which of them is meant cannot be known",
-                    f"set AUTH to one of them ({', '.join(kinds)})",
-                )
-            )
-        chosen = next(offer for offer in complete if offer.kind == PREFERRED_KIND)
-        others = [kind for kind in kinds if kind != chosen.kind]
-        log.warning(
-            "credentials of several kinds are set; %s is used and %s is ignored (AUTH=%s turns that round)",
-            chosen.kind,
-            ", ".join(others),
-            others[0],
-        )
+        meant = [kind for kind in without_package if credentials.issuperset(CREDENTIALS[kind]) or not offers]
+        meant += [offer.kind for offer in offers]
+        raise SettingsError(_not_usable(meant[0], plugins, offers) if meant else _none_given(plugins))
+    kind = next(iter(complete)) if len(complete) == 1 else _preferred(list(complete))
     for offer in offers:
         if offer.missing:
             log.warning("%s is ignored: %s is not set", offer.kind, ", ".join(offer.missing))
-    for kind in _kinds_without_package(plugins, credentials):
-        log.warning("%s is ignored: %s", kind, _why_no_package(kind, plugins))
-    return chosen
+    for other in without_package:
+        log.warning("%s is ignored: %s", other, _no_package(other, plugins).why)
+    return complete[kind]
 
 
-def _not_usable(kind: str, plugins: Plugins, offers: Sequence[SignIn], credentials: frozenset[str]) -> Problem:
-    """What is wrong with the kind that AUTH names."""
+def _preferred(kinds: list[str]) -> str:
+    if not set(kinds) <= CREDENTIALS.keys():
+        what = f"credentials of several kinds are set: {', '.join(kinds)}"
+        remedy = f"set AUTH to one of them ({', '.join(kinds)})"
+        raise SettingsError(Problem(what, "which of them is meant cannot be known", remedy))
+    others = [kind for kind in kinds if kind != PREFERRED_KIND]
+    how = f"{PREFERRED_KIND} is used and {', '.join(others)} is ignored (AUTH={others[0]} turns that round)"
+    log.warning("credentials of several kinds are set; %s", how)
+    return PREFERRED_KIND
+
+
+def _not_usable(kind: str, plugins: Plugins, offers: Sequence[SignIn]) -> Problem:
+    """What is wrong with a kind that is meant."""
     for offer in offers:
         if offer.kind == kind:
-            return _half_given(offer)
+            missing, why = " and ".join(offer.missing), f"{kind} sign-in needs it beside what is set"
+            return Problem(f"{missing} is not set", why, f"set {missing} as well")
     if kind in CREDENTIALS and not plugins.is_on(kind):
         return _no_package(kind, plugins)
     if kind in CREDENTIALS:
         names = _variables(kind)
         return Problem(f"AUTH is {kind}, but {names} is not set", "that kind needs them", f"set {names}")
-    kinds = sorted({*CREDENTIALS, *(offer.kind for offer in offers)})
-    return Problem(
-        f"AUTH cannot be {kind!r}",
-        "no plugin offers that kind, or its settings are not there",
-        f"use one of: {', '.join(kinds)}; `jira-ci plugins` shows what is installed",
-    )
+    kinds = ", ".join(sorted({*CREDENTIALS, *(offer.kind for offer in offers)}))
+    remedy = f"use one of: {kinds}; `jira-ci plugins` shows what is installed"
+    return Problem(f"AUTH cannot be {kind!r}", "no plugin offers that kind, or its settings are not there", remedy)
 
 
-def _none_complete(plugins: Plugins, offers: Sequence[SignIn], credentials: frozenset[str]) -> Problem:
-    """What is wrong where no kind has all its credentials."""
-    for kind in _kinds_without_package(plugins, credentials):
-        if credentials.issuperset(CREDENTIALS[kind]) or not offers:
-            return _no_package(kind, plugins)
-    if offers:
-        return _half_given(offers[0])
-    install = " or ".join([install_command("oauth"), "'jira-ci-core[connect]'"])
-    hint = "" if any(map(plugins.is_on, CREDENTIALS)) else f" (and install a package for it: {install})"
-    return Problem(
-        "there are no credentials",
-        f"Jira takes reports only from those who sign in, with {BOTH_KINDS}",
-        f"set {BOTH_KINDS}{hint}",
-    )
-
-
-def _half_given(offer: SignIn) -> Problem:
-    missing = " and ".join(offer.missing)
-    return Problem(
-        f"{missing} is not set", f"{offer.kind} sign-in needs it beside what is set", f"set {missing} as well"
-    )
-
-
-def _kinds_without_package(plugins: Plugins, credentials: frozenset[str]) -> list[str]:
-    return [kind for kind, names in CREDENTIALS.items() if credentials.intersection(names) and not plugins.is_on(kind)]
+def _none_given(plugins: Plugins) -> Problem:
+    both = "CONNECT_KEY, or CLIENT_ID and CLIENT_SECRET"
+    install = f" (and install a package for it: {install_command('oauth')} or 'jira-ci-core[connect]')"
+    remedy = f"set {both}{'' if any(map(plugins.is_on, CREDENTIALS)) else install}"
+    why = f"Jira takes reports only from those who sign in, with {both}"
+    return Problem("there are no credentials", why, remedy)
 
 
 def _no_package(kind: str, plugins: Plugins) -> Problem:
-    remedy = (
-        f"leave {kind} out of DISABLE_PLUGINS, or add it to PLUGINS"
-        if plugins.is_installed(kind)
-        else install_command(kind)
-    )
-    return Problem(f"{_variables(kind)} cannot be used", _why_no_package(kind, plugins), remedy)
-
-
-def _why_no_package(kind: str, plugins: Plugins) -> str:
+    what = f"{_variables(kind)} cannot be used"
     if plugins.is_installed(kind):
-        return f"the plugin {kind} is installed but off"
-    return f"the package for {kind} sign-in is not installed"
+        why = f"the plugin {kind} is installed but off"
+        return Problem(what, why, f"leave {kind} out of DISABLE_PLUGINS, or add it to PLUGINS")
+    return Problem(what, f"the package for {kind} sign-in is not installed", install_command(kind))
 
 
 def _variables(kind: str) -> str:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
 from jira_ci_core.delivery.outbox import Entry, ForeignFile, LockedEntry, Outbox, settle
-from jira_ci_core.delivery.session import Session, plan_delivery
-from jira_ci_core.delivery.site import make_site
+from jira_ci_core.delivery.session import Session, make_site, plan_delivery
 from jira_ci_core.models import Outcome, Result
 from jira_ci_core.plugins.loader import Runtime
 from jira_ci_core.problem import Problem
@@ -22,8 +20,6 @@ BATCH = 100
 
 @dataclass
 class FlushResult:
-    """How many entries of an outbox were delivered, and how many were not."""
-
     delivered: int = 0
     """Jira, or a queue, has accepted them; they are removed."""
     refused: int = 0
@@ -33,6 +29,15 @@ class FlushResult:
     elsewhere: int = 0
     """They are for another site, or locked by another process; they were not touched."""
     problems: dict[Problem, None] = field(default_factory=dict)
+
+    def count(self, outcome: Outcome) -> None:
+        if outcome.result is Result.NOT_DELIVERED:
+            self.left += 1
+        elif outcome.result is Result.REJECTED:
+            self.refused += 1
+        else:
+            self.delivered += 1
+        self.problems.update(dict.fromkeys(outcome.problems))
 
     @property
     def is_done(self) -> bool:
@@ -58,29 +63,24 @@ def flush(runtime: Runtime, outbox: Outbox, progress: Callable[[FlushResult, int
             result.elsewhere += 1
     # By what is in them, since others who share the folder may rename the files.
     entries.sort(key=lambda entry: entry.report.entity.sequence)
+    total = len(entries)
     with plan_delivery(runtime, site).open() as session:
-        remaining = iter(entries)
-        seen = 0
-        while batch := list(islice(remaining, BATCH)):
-            seen += len(batch)
-            locked_entries = [locked for locked in map(outbox.lock, batch) if locked is not None]
+        while entries:
+            batch, entries = entries[:BATCH], entries[BATCH:]
+            locked_entries = list(filter(None, map(outbox.lock, batch)))
             result.elsewhere += len(batch) - len(locked_entries)
-            if locked_entries:
-                outcomes = _deliver(locked_entries, session)
-                _count(result, outcomes)
-                if all(outcome.result is Result.NOT_DELIVERED for outcome in outcomes):
-                    result.left += len(entries) - seen
-                    progress(result, len(entries))
-                    break
-            progress(result, len(entries))
+            outcomes = _deliver(locked_entries, session) if locked_entries else []
+            for outcome in outcomes:
+                result.count(outcome)
+            if outcomes and all(outcome.result is Result.NOT_DELIVERED for outcome in outcomes):
+                result.left += len(entries)
+                entries = []
+            progress(result, total)
     return result
 
 
 def _deliver(locked_entries: Sequence[LockedEntry], session: Session) -> list[Outcome]:
-    """Send the latest update of each build and deployment, which replaces the earlier ones.
-
-    Where the latest is refused, the one before it is sent.
-    """
+    """Send the latest update of each build and deployment; where it is refused, the one before it."""
     latest = {locked.entry.report.identity: locked for locked in locked_entries}
     session.http.restart()
     try:
@@ -99,14 +99,3 @@ def _deliver(locked_entries: Sequence[LockedEntry], session: Session) -> list[Ou
         else:
             outcomes.append(settle(locked, outcome))
     return outcomes + (_deliver(earlier, session) if earlier else [])
-
-
-def _count(result: FlushResult, outcomes: Sequence[Outcome]) -> None:
-    for outcome in outcomes:
-        if outcome.result is Result.NOT_DELIVERED:
-            result.left += 1
-        elif outcome.result is Result.REJECTED:
-            result.refused += 1
-        else:
-            result.delivered += 1
-        result.problems.update(dict.fromkeys(outcome.problems))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING
 
-from jira_ci_core import Connection, DeliveryError, Kind, Outcome, Receipt, Report, Result, SignInError, hookimpl
+from jira_ci_core import Connection, DeliveryError, Kind, Receipt, Report, Result, SignInError, hookimpl
 from jira_ci_core.jira_api.bulk import bulk_request, read_answer
 from jira_ci_core.net.answers import beginning
 from jira_ci_core.net.signed import send_signed
@@ -28,13 +29,9 @@ def jira_ci_deliver(reports: Sequence[Report], connect: Callable[[], Connection]
     together: dict[object, list[int]] = {}
     for place, report in enumerate(reports):
         together.setdefault((report.entity.kind, *sorted(report.properties.items())), []).append(place)
-    outcomes: dict[int, Outcome] = {}
-    receipts = []
-    for places in together.values():
-        receipt = _deliver([reports[place] for place in places], connect, http)
-        outcomes.update(zip(places, receipt.outcomes, strict=True))
-        receipts.append(receipt)
-    return _joined(receipts).model_copy(update={"outcomes": tuple(outcomes[place] for place in range(len(reports)))})
+    receipt = _joined([_deliver([reports[place] for place in places], connect, http) for places in together.values()])
+    outcomes = dict(zip(chain(*together.values()), receipt.outcomes, strict=True))
+    return receipt.model_copy(update={"outcomes": tuple(outcomes[place] for place in range(len(reports)))})
 
 
 def _deliver(reports: Sequence[Report], connect: Callable[[], Connection], http: Http) -> Receipt:

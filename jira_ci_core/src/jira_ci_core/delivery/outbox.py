@@ -46,8 +46,6 @@ class OutboxError(JiraCiError):
 
 
 class Entry(NamedTuple):
-    """A report in the outbox."""
-
     path: Path
     report: Report
     kept_at: float
@@ -59,7 +57,6 @@ class ForeignFile(NamedTuple):
 
     path: Path
     reason: str
-    """Why it is left alone."""
 
 
 class LockedEntry:
@@ -82,8 +79,6 @@ class LockedEntry:
 
 
 class Outbox:
-    """A folder of reports."""
-
     def __init__(self, folder: Path, redact: Callable[[str], str] = str) -> None:
         """`redact` removes secrets from the texts that are written, such as the title of a pull request."""
         self.folder = folder
@@ -105,7 +100,9 @@ class Outbox:
             descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
             try:
                 _lock(descriptor)
-                _write(descriptor, data)
+                while data:
+                    data = data[os.write(descriptor, data) :]
+                os.fsync(descriptor)
                 unfinished.rename(path)
                 _sync(self.folder)
             except BaseException:
@@ -133,9 +130,8 @@ class Outbox:
         for name in names:
             path = self.folder / name
             if name.endswith(UNFINISHED):
-                yield ForeignFile(
-                    path, "a step was killed, or is at work, before it was written whole; it was not sent"
-                )
+                reason = "a step was killed, or is at work, before it was written whole; it was not sent"
+                yield ForeignFile(path, reason)
             elif not name.endswith(SUFFIX):
                 yield ForeignFile(path, "it is no report: its name does not end in .json")
             elif (found := _read(path)) is not None:
@@ -159,18 +155,23 @@ def deliver_kept(outbox: Outbox, reports: Sequence[Report], deliver: Callable[[S
     Those that were accepted or refused are removed; the outcome of any other says where it is kept. A report that
     cannot be written is delivered all the same, with a warning. Raises what `deliver` raises.
     """
-    locked_entries = [_keep(outbox, report) for report in reports]
+    kept: dict[int, LockedEntry] = {}
+    for place, report in enumerate(reports):
+        try:
+            kept[place] = outbox.keep(report)
+        except OutboxError as error:
+            problem = error.problems[0]
+            log.warning("%s: %s; %s", problem.what, problem.why, problem.remedy)
     try:
         receipt = deliver(reports)
     except BaseException:
-        for locked in filter(None, locked_entries):
+        for locked in kept.values():
             log.warning("%s is kept in %s", locked.entry.report.title, locked.entry.path)
             locked.release()
         raise
-    outcomes = (
-        outcome if locked is None else settle(locked, outcome)
-        for locked, outcome in zip(locked_entries, receipt.outcomes, strict=True)
-    )
+    outcomes = [
+        settle(kept[place], outcome) if place in kept else outcome for place, outcome in enumerate(receipt.outcomes)
+    ]
     return receipt.model_copy(update={"outcomes": tuple(outcomes)})
 
 
@@ -187,15 +188,6 @@ def settle(locked: LockedEntry, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _keep(outbox: Outbox, report: Report) -> LockedEntry | None:
-    try:
-        return outbox.keep(report)
-    except OutboxError as error:
-        problem = error.problems[0]
-        log.warning("%s: %s; %s", problem.what, problem.why, problem.remedy)
-        return None
-
-
 def _read(path: Path) -> Entry | ForeignFile | None:
     """The content of a file; None where the file is gone."""
     try:
@@ -209,14 +201,12 @@ def _read(path: Path) -> Entry | ForeignFile | None:
         return ForeignFile(path, "it is a link" if path.is_symlink() else f"it cannot be read: {error.strerror}")
     if len(data) > LARGEST_FILE:
         return ForeignFile(path, "it is larger than any report")
-    try:
+    with contextlib.suppress(ValueError, KeyError, TypeError, RecursionError):  # a ValidationError is a ValueError
         content = json.loads(data)
         if content["format"] > FORMAT:
             return ForeignFile(path, "a newer version of jira-ci wrote it")
         if content["format"] == FORMAT and 0 <= content["kept_at"] < LATEST:
             return Entry(path, Report.model_validate(content["report"]), float(content["kept_at"]))
-    except (ValueError, KeyError, TypeError, RecursionError):  # a ValidationError is a ValueError
-        pass
     return ForeignFile(path, "it is no report, or a damaged one")
 
 
@@ -224,24 +214,11 @@ def _without_secrets(report: Report, redact: Callable[[str], str]) -> Report:
     """The report with all secrets masked. Raises OutboxError where one is in the site, an id or an issue key."""
     with contextlib.suppress(ValidationError):
         masked = Report.model_validate(report.redacted(redact).model_dump())
-        if (masked.site, masked.identity, masked.entity.issue_keys) == (
-            report.site,
-            report.identity,
-            report.entity.issue_keys,
-        ):
+        same = masked.identity == report.identity and masked.entity.issue_keys == report.entity.issue_keys
+        if same and masked.site == report.site:
             return masked
-    raise _not_kept(
-        report,
-        "the site, the pipeline, the environment or a key has a credential in its name, and none is ever stored",
-        "name it without, or change the credential",
-    )
-
-
-def _write(descriptor: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
-    os.fsync(descriptor)
+    why = "the site, the pipeline, the environment or a key has a credential in its name, and none is ever stored"
+    raise _not_kept(report, why, "name it without, or change the credential")
 
 
 def _sync(folder: Path) -> None:
@@ -255,17 +232,12 @@ def _sync(folder: Path) -> None:
 
 
 def _lock(descriptor: int) -> bool:
-    """Lock a file while it is open; False where another process has locked it.
-
-    True on a file system without locks: then a report may be sent twice.
-    """
+    """Lock an open file; False where another process has. True without locks: a report may then be sent twice."""
     if sys.platform != "win32":
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        except OSError:
-            return True
+        except OSError as error:
+            return not isinstance(error, BlockingIOError)
     return True
 
 
@@ -274,10 +246,6 @@ def _not_kept(report: Report, why: str, remedy: str) -> OutboxError:
 
 
 def _unusable(folder: Path, error: OSError | ValueError) -> OutboxError:
-    return OutboxError(
-        Problem(
-            f"the outbox {folder} cannot be used",
-            getattr(error, "strerror", None) or str(error),
-            "make OUTBOX a folder that this step may write to, with room in it",
-        )
-    )
+    why = getattr(error, "strerror", None) or str(error)
+    remedy = "make OUTBOX a folder that this step may write to, with room in it"
+    return OutboxError(Problem(f"the outbox {folder} cannot be used", why, remedy))

@@ -9,8 +9,7 @@ from typing import Self, TypeVar
 from jira_ci_core.config.resolve import resolve
 from jira_ci_core.config.settings import PluginSettings
 from jira_ci_core.config.specs import setting_specs
-from jira_ci_core.delivery.session import plan_delivery
-from jira_ci_core.delivery.site import make_site
+from jira_ci_core.delivery.session import make_site, plan_delivery
 from jira_ci_core.errors import SettingsError
 from jira_ci_core.issue_keys import ANY_PROJECT
 from jira_ci_core.models import Receipt, Report
@@ -27,14 +26,10 @@ class Sender:
     """
 
     def __init__(self, environ: Mapping[str, str], settings: Mapping[str, str] | None = None) -> None:
-        """`settings` go before those in `environ`; their names are in lower case. Sends no request yet.
-
-        Raises SettingsError, also where no credentials can be used, and PluginError.
-        """
+        """`settings`, named in lower case, go before `environ`. Sends nothing. Raises SettingsError and PluginError."""
         # A worker that takes reports from a queue must not put them into one.
         flags = {**(settings or {}), "delivery": "http"}
-        sources = replace(open_sources(environ, flags, Secrets()), defaults={"project": ANY_PROJECT})
-        runtime = load(sources)
+        runtime = load(replace(open_sources(environ, flags, Secrets()), defaults={"project": ANY_PROJECT}))
         self.site = make_site(runtime.settings)
         plan = plan_delivery(runtime, self.site, retries=False)
         plan.check()
@@ -57,10 +52,7 @@ class Sender:
 
 
 def read_settings(model: type[M], owner: str, environ: Mapping[str, str]) -> M:
-    """A plugin's own settings, for a program that `jira-ci` does not start; `owner` is the plugin's name.
-
-    Raises SettingsError with all that is wrong.
-    """
+    """The settings of the plugin `owner`, for a program that `jira-ci` does not start. Raises SettingsError."""
     settings, problems = resolve(model, setting_specs(model, owner), open_sources(environ, {}, Secrets()))
     if settings is None:
         raise SettingsError(*problems)

@@ -1,8 +1,4 @@
-"""How reports get to one site: a plan, made without touching the network, and the sessions that carry it out.
-
-A session calls the `deliver` hook: it says what a delivery is given, and what its answer must hold. It also reads back
-and deletes, which takes the same credentials.
-"""
+"""How reports get to one site: a plan, made without touching the network, and the sessions that carry it out."""
 
 from __future__ import annotations
 
@@ -14,23 +10,32 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from jira_ci_core.delivery.credentials import choose_sign_in
-from jira_ci_core.delivery.policy import DeliveryPolicy, delivery_policy
 from jira_ci_core.errors import DeliveryError, SettingsError, SignInError
-from jira_ci_core.jira_api.addresses import Address, address_of
-from jira_ci_core.jira_api.stored import asking_problem, is_newer, read_entity, storage_problem
+from jira_ci_core.jira_api.stored import Address, address_of, asking_problem, is_newer, read_entity, storage_problem
 from jira_ci_core.models import Outcome, Receipt, Report, Result, Site
 from jira_ci_core.net.connection import Connection, SignIn
 from jira_ci_core.net.preconnect import Preconnections
 from jira_ci_core.net.signed import send_signed
+from jira_ci_core.plugins.catalog import DELIVERIES, install_command
 from jira_ci_core.problem import Problem
 
 if TYPE_CHECKING:
     import requests
 
+    from jira_ci_core.config.settings import Settings
     from jira_ci_core.net.client import Http
     from jira_ci_core.plugins.loader import Runtime
 
 log = logging.getLogger(__name__)
+
+
+def make_site(settings: Settings) -> Site:
+    """The site of all reports of this step. Raises SettingsError where nothing says which it is."""
+    if settings.instance is None and settings.cloud_id is None:
+        spelt = "PLUGIN_INSTANCE, JIRA_CI_INSTANCE or --instance"
+        remedy = f"set INSTANCE to myorg for myorg.atlassian.net ({spelt}); with OAuth, CLOUD_ID alone will do"
+        raise SettingsError(Problem("INSTANCE is not set", "it says which Jira site to update", remedy))
+    return Site(url=settings.instance, cloud_id=settings.cloud_id)
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,12 @@ class DeliveryPlan:
 
     runtime: Runtime
     site: Site
-    policy: DeliveryPolicy
+    left_out: tuple[str, ...]
+    """The plugins that deliver and are not asked."""
+    needs_sign_in: bool
+    """Whether every plugin that may be asked wants to be signed in."""
+    may_use_threads: bool
+    """Whether every plugin that may be asked can be called in several threads at once."""
     sign_in: SignIn | None = None
     """The credentials to use; None where none can be used, and in a dry run."""
     sign_in_error: SettingsError | None = None
@@ -61,7 +71,7 @@ class DeliveryPlan:
 
     def check(self) -> None:
         """Raise SettingsError where credentials are needed and none can be used."""
-        if self.sign_in_error and self.policy.needs_sign_in:
+        if self.sign_in_error and self.needs_sign_in:
             raise self.sign_in_error
 
     def within(self, seconds: float) -> DeliveryPlan:
@@ -79,7 +89,7 @@ class DeliveryPlan:
             preconnections.close()
             preconnections = None
         connections = preconnections or Preconnections(network.ca_bundle)
-        connections.open(self.hosts if self.policy.needs_sign_in and not network.proxies else ())
+        connections.open(self.hosts if self.needs_sign_in and not network.proxies else ())
         return Session(self, connections)
 
 
@@ -91,14 +101,32 @@ def plan_delivery(
     retries: bool = True,
     on_rate_limit: Callable[[float], None] | None = None,
 ) -> DeliveryPlan:
-    """Choose how to deliver to a site and, except in a dry run, the credentials.
+    """Choose who delivers to a site and, except in a dry run, the credentials.
 
-    Raises SettingsError where DELIVERY cannot be used, and PluginError. That no credentials can be used is raised by
+    The plugin that DELIVERY names delivers alone; without it, all may be asked but those that want to be named. Raises
+    SettingsError where no plugin of that name delivers, and PluginError. That no credentials can be used is raised by
     `DeliveryPlan.check`.
     """
     plugins, settings = runtime.plugins, runtime.settings
-    policy = delivery_policy(plugins, settings.delivery)
-    plan = DeliveryPlan(runtime, site, policy, retries=retries, on_rate_limit=on_rate_limit)
+    deliverers, name = plugins.implementers("deliver"), settings.delivery
+    if name is None:
+        asked = [plugin for plugin in deliverers if not plugins.delivery_constant(plugin, "ONLY_WHEN_NAMED")]
+    elif name in deliverers:
+        asked = [name]
+    else:
+        what = f"DELIVERY names {name}, and no plugin of that name delivers reports"
+        install = f"{install_command(name)}; " if name in DELIVERIES else ""
+        remedy = f"{install}`jira-ci plugins` shows what is installed; those that deliver here: {', '.join(deliverers)}"
+        raise SettingsError(Problem(what, "it is not installed, is off, or does something else", remedy))
+    plan = DeliveryPlan(
+        runtime,
+        site,
+        left_out=tuple(plugin for plugin in deliverers if plugin not in asked),
+        needs_sign_in=all(plugins.delivery_constant(plugin, "NEEDS_SIGN_IN") for plugin in asked),
+        may_use_threads=all(plugins.delivery_constant(plugin, "THREAD_SAFE") for plugin in asked),
+        retries=retries,
+        on_rate_limit=on_rate_limit,
+    )
     if dry_run:
         return plan
     offers = plugins.authenticate(site, settings)
@@ -136,55 +164,35 @@ class Session:
         plan, runtime = self.plan, self.plan.runtime
         runtime.plugins.extend_timeout(runtime.network.deadline)
         return Http(
-            runtime.network,
-            runtime.secrets,
-            plan.hosts,
-            self._connections,
-            plan.on_rate_limit,
-            retries=plan.retries,
+            runtime.network, runtime.secrets, plan.hosts, self._connections, plan.on_rate_limit, retries=plan.retries
         )
 
     @functools.cached_property
     def connection(self) -> Connection:
-        """The connection to the site, signed in on first use.
-
-        Raises SettingsError, SignInError, DeliveryError or PluginError where that fails.
-        """
+        """The connection, signed in on first use. Raises SettingsError, SignInError, DeliveryError or PluginError."""
         if self.plan.sign_in is None:
             assert self.plan.sign_in_error is not None, "a dry run sends nothing"
             raise self.plan.sign_in_error
         return self.plan.runtime.plugins.connect(self.plan.sign_in, self.http)
 
     def deliver(self, reports: Sequence[Report]) -> Receipt:
-        """Deliver reports; the receipt holds an outcome for each, and no secret.
-
-        Raises PluginError, and SettingsError where no plugin delivers them.
-        """
-        plugins, settings = self.plan.runtime.plugins, self.plan.runtime.settings
+        """Call the hook; the receipt holds an outcome for each report, no secret. Raises PluginError, SettingsError."""
+        plugins, settings, left_out = self.plan.runtime.plugins, self.plan.runtime.settings, self.plan.left_out
         try:
-            receipt = plugins.deliver(
-                tuple(reports), lambda: self.connection, self.http, settings, self.plan.policy.left_out
-            )
+            receipt = plugins.deliver(tuple(reports), lambda: self.connection, self.http, settings, left_out)
         except (SignInError, DeliveryError) as error:
             receipt = Receipt.for_all(reports, Result.NOT_DELIVERED, *error.problems)
         if receipt is None:
-            raise SettingsError(
-                Problem(
-                    "no plugin delivers the report",
-                    "no plugin that is on implements the delivery of reports, or each left it to another",
-                    "do not disable the plugin http; `jira-ci plugins` shows which are on",
-                )
-            )
+            why = "no active plugin delivers reports, or all of them declined this one"
+            remedy = "do not disable the plugin http; `jira-ci plugins` shows which are on"
+            raise SettingsError(Problem("no plugin delivered the report", why, remedy))
         if len(receipt.outcomes) != len(reports):
             reason = f"answered {len(receipt.outcomes)} outcomes for {len(reports)} reports"
             raise plugins.failure(plugins.answered["deliver"], "deliver", reason)
         return receipt.redacted(self.plan.runtime.secrets.redact)
 
     def request(self, method: str, address: Address) -> requests.Response:
-        """Get or delete what is at an address of the site; returns an answer of Jira's, which may be 404.
-
-        Raises what `connection` raises, and DeliveryError for any other answer.
-        """
+        """Get or delete what is at an address; the answer may be Jira's 404. Raises DeliveryError for any other."""
         response = self.ask(method, address)
         problem = asking_problem(self.site.name, response.status_code, response.headers, response.text)
         if problem:
@@ -196,10 +204,7 @@ class Session:
         return send_signed(self.http, self.connection, method, address.at(self.connection))
 
     def read_back(self, address: Address) -> dict[str, Any] | None:
-        """The build or deployment as Jira holds it; None where Jira holds none, or does not show it yet.
-
-        Raises what `request` raises.
-        """
+        """The build or deployment there; None where Jira holds none, or does not show it yet. Raises as `request`."""
         response = self.request("GET", address)
         return read_entity(self.site.name, response.status_code, response.headers, response.text)
 

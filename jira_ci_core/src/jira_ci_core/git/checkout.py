@@ -27,7 +27,6 @@ def work_tree(pipeline: Pipeline) -> Path:
 
 
 def filled_from_checkout(pipeline: Pipeline, environ: Mapping[str, str]) -> Pipeline:
-    """Return the pipeline with its empty facts taken from the checkout."""
     if all(getattr(pipeline, name) for name in FACTS):
         return pipeline
     facts = read_checkout(work_tree(pipeline), environ, pipeline.sha)
@@ -38,10 +37,9 @@ def filled_from_checkout(pipeline: Pipeline, environ: Mapping[str, str]) -> Pipe
 
 
 def read_checkout(folder: Path, environ: Mapping[str, str], sha: str | None = None) -> dict[str, str]:
-    """Return facts about the commit `sha`, or the one that is checked out, by the names of Pipeline's fields.
+    """Return facts about the commit `sha`, or HEAD, by the names of Pipeline's fields; none if there is no such commit.
 
-    The result is empty where there is no repository or no such commit. It has a branch only if the commit is the one
-    that is checked out.
+    They include a branch only if the commit is the one that is checked out.
     """
     if sha and sha.startswith("-"):
         return {}  # git would take it for an option
@@ -54,10 +52,8 @@ def read_checkout(folder: Path, environ: Mapping[str, str], sha: str | None = No
     for ref in refs.split(", "):
         if ref.startswith("HEAD -> refs/heads/"):
             facts["branch"] = ref.removeprefix("HEAD -> refs/heads/")
-    url = browsable(_output(git, "config", "--get", "remote.origin.url").strip())
-    if url:
-        facts["repository_url"] = url
-        facts["repository"] = url.split("/", 3)[3]
+    if url := browsable(_output(git, "config", "--get", "remote.origin.url").strip()):
+        facts |= {"repository_url": url, "repository": url.split("/", 3)[3]}
     return {name: value for name, value in facts.items() if value}
 
 
@@ -66,12 +62,11 @@ def _output(git: Git, *arguments: str) -> str:
     try:
         return git.output(*arguments)
     except GitError as error:
-        problem = error.problem
         match error.failure:
             case GitFailure.NOT_INSTALLED:
                 log.debug("there is no git here; nothing is taken from the checkout")
             case GitFailure.NOT_STARTED | GitFailure.TIMED_OUT:
-                log.warning("git could not be asked about the checkout: %s", problem.why)
+                log.warning("git could not be asked about the checkout: %s", error.problem.why)
             case GitFailure.NOT_TRUSTED:
-                log.warning("%s; nothing is taken from it; %s", problem.why, problem.remedy)
+                log.warning("%s; nothing is taken from it; %s", error.problem.why, error.problem.remedy)
         return ""

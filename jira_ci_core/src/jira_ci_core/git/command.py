@@ -25,6 +25,8 @@ _OPTIONS = (
     *("-c", "log.showSignature=false"),
     *("-c", "safe.bareRepository=explicit"),
     *("-c", "color.ui=false"),
+    # A command that contacts a remote may sign in with what the environment offers, but not with a configured helper.
+    *("-c", "credential.helper="),
 )
 _VARIABLES = {
     "GIT_TERMINAL_PROMPT": "0",
@@ -37,8 +39,6 @@ _VARIABLES = {
     "LANGUAGE": "",
 }
 
-# A command that contacts a remote may sign in with what the environment offers, but not with a configured helper.
-_REMOTE_OPTIONS = "-c", "credential.helper="
 _REMOTE_VARIABLES = {"GIT_ALLOW_PROTOCOL": "https:http:ssh:file"}
 # Set unless the environment has a value of its own. As GIT_ASKPASS, `true` answers with an empty password.
 _REMOTE_DEFAULTS = {"GIT_SSH_COMMAND": "ssh -oBatchMode=yes", "GIT_ASKPASS": "true"}
@@ -52,8 +52,6 @@ _MAX_STDERR = 4096
 
 
 class GitFailure(Enum):
-    """Why a git command has no result."""
-
     NOT_INSTALLED = "not installed"
     NOT_STARTED = "not started"
     TIMED_OUT = "timed out"
@@ -67,20 +65,14 @@ class GitFailure(Enum):
 class GitError(Exception):
     """A git command has no result. `problem` explains it to the user."""
 
-    def __init__(self, failure: GitFailure, problem: Problem) -> None:
-        super().__init__(failure, problem)
+    def __init__(self, failure: GitFailure, why: str, remedy: str) -> None:
+        super().__init__(f"git could not be asked: {why}")
         self.failure = failure
-        self.problem = problem
-
-    def __str__(self) -> str:
-        return f"{self.problem.what}: {self.problem.why}"
+        self.problem = Problem("git could not be asked", why, remedy)
 
 
 class Git:
-    """Runs git in one folder, for `seconds` in all. Every method raises GitError when there is no result.
-
-    `environ` is what git is given, without the settings of this step.
-    """
+    """Runs git in a folder, for `seconds` in all, with `environ` less this step's settings. Methods raise GitError."""
 
     def __init__(self, folder: Path, environ: Mapping[str, str], seconds: float) -> None:
         self.folder = folder
@@ -89,14 +81,14 @@ class Git:
 
     def output(self, *arguments: str) -> str:
         """Return what a local command prints; `stream` is for more than a few lines."""
-        return self._run((), arguments, {})
+        return self._run(arguments, {})
 
     @contextlib.contextmanager
     def stream(self, *arguments: str) -> Iterator[IO[bytes]]:
         """Give access to what a local command prints, as it arrives. Leaving the block early ends the command."""
         import tempfile
 
-        with tempfile.TemporaryFile() as errors, self._start((), arguments, {}, errors) as process:
+        with tempfile.TemporaryFile() as errors, self._start(arguments, {}, errors) as process:
             timer = threading.Timer(self._remaining, process.kill)
             timer.daemon = True
             timer.start()
@@ -129,12 +121,12 @@ class Git:
 
     def _run_remote(self, *arguments: str) -> str:
         defaults = {name: value for name, value in _REMOTE_DEFAULTS.items() if not self._environ.get(name)}
-        return self._run(_REMOTE_OPTIONS, arguments, {**_REMOTE_VARIABLES, **defaults})
+        return self._run(arguments, {**_REMOTE_VARIABLES, **defaults})
 
-    def _run(self, options: tuple[str, ...], arguments: tuple[str, ...], variables: Mapping[str, str]) -> str:
+    def _run(self, arguments: tuple[str, ...], variables: Mapping[str, str]) -> str:
         import subprocess
 
-        with self._start(options, arguments, variables, subprocess.PIPE) as process:
+        with self._start(arguments, variables, subprocess.PIPE) as process:
             try:
                 output, errors = process.communicate(timeout=self._remaining)
             except subprocess.TimeoutExpired:
@@ -146,17 +138,13 @@ class Git:
         return output.decode(errors="replace")
 
     def _start(
-        self,
-        options: tuple[str, ...],
-        arguments: tuple[str, ...],
-        variables: Mapping[str, str],
-        errors: IO[bytes] | int,
+        self, arguments: tuple[str, ...], variables: Mapping[str, str], errors: IO[bytes] | int
     ) -> subprocess.Popen[bytes]:
         import subprocess
 
         try:
             return subprocess.Popen(
-                ["git", *_OPTIONS, *options, *arguments],
+                ["git", *_OPTIONS, *arguments],
                 cwd=self.folder,
                 env={**self._environ, **_VARIABLES, **variables},
                 stdin=subprocess.DEVNULL,
@@ -166,42 +154,30 @@ class Git:
                 start_new_session=True,
             )
         except FileNotFoundError:
-            raise _error(
-                GitFailure.NOT_INSTALLED, "there is no git on the PATH", "install git in this step's image"
-            ) from None
+            why, remedy = "there is no git on the PATH", "install git in this step's image"
+            raise GitError(GitFailure.NOT_INSTALLED, why, remedy) from None
         except (OSError, ValueError) as error:
-            raise _error(
-                GitFailure.NOT_STARTED, f"git cannot be run: {error}", "check the git of this step's image"
-            ) from None
+            remedy = "check the git of this step's image"
+            raise GitError(GitFailure.NOT_STARTED, f"git cannot be run: {error}", remedy) from None
 
     @property
     def _remaining(self) -> float:
         return max(self._deadline - time.monotonic(), 0.01)
 
 
-def _error(failure: GitFailure, why: str, remedy: str) -> GitError:
-    return GitError(failure, Problem("git could not be asked", why, remedy))
-
-
 def _timed_out(command: str) -> GitError:
-    return _error(GitFailure.TIMED_OUT, f"git did not come back in time ({command})", "allow it more time")
+    return GitError(GitFailure.TIMED_OUT, f"git did not come back in time ({command})", "allow it more time")
 
 
 def _failed(folder: Path, stderr: bytes) -> GitError:
     message = stderr.decode(errors="replace").strip()
+    where = folder.absolute()
     if "dubious ownership" in message:
-        where = folder.absolute()
-        return _error(
-            GitFailure.NOT_TRUSTED,
-            f"git does not trust the checkout in {where} (dubious ownership): it belongs to another user",
-            f"run: git config --global --add safe.directory {where}",
-        )
+        why = f"git does not trust the checkout in {where} (dubious ownership): it belongs to another user"
+        return GitError(GitFailure.NOT_TRUSTED, why, f"run: git config --global --add safe.directory {where}")
     if "not a git repository" in message:
-        return _error(
-            GitFailure.NO_REPOSITORY,
-            f"there is no git repository in {folder.absolute()}",
-            "run this step in the checkout",
-        )
+        why = f"there is no git repository in {where}"
+        return GitError(GitFailure.NO_REPOSITORY, why, "run this step in the checkout")
     # A remote's address may hold a password.
     last = re.sub(r"://[^/\s@]*@", "://", message.splitlines()[-1][:500]) if message else "it says nothing"
-    return _error(GitFailure.FAILED, f"git failed: {last}", "run the step with a complete checkout of the repository")
+    return GitError(GitFailure.FAILED, f"git failed: {last}", "run the step with a complete checkout of the repository")

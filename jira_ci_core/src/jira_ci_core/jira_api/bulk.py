@@ -8,20 +8,8 @@ from typing import Any
 
 from jira_ci_core.jira_api.problems import not_json, refused, unusable
 from jira_ci_core.jira_api.text import cut
-from jira_ci_core.models import (
-    Build,
-    CountedTests,
-    Deployment,
-    Kind,
-    Outcome,
-    Receipt,
-    Reference,
-    Report,
-    Result,
-)
+from jira_ci_core.models import Build, Deployment, Kind, Outcome, Receipt, Reference, Report, Result
 from jira_ci_core.problem import Problem
-
-PRODUCT = "jira-ci"
 
 _COLLECTION = {Kind.BUILD: "builds", Kind.DEPLOYMENT: "deployments"}
 
@@ -31,7 +19,7 @@ def bulk_request(reports: Sequence[Report]) -> dict[str, Any]:
     kind, properties = reports[0].entity.kind, reports[0].properties
     return {
         **({"properties": properties} if properties else {}),
-        "providerMetadata": {"product": PRODUCT},
+        "providerMetadata": {"product": "jira-ci"},
         _COLLECTION[kind]: [entity_payload(report.entity) for report in reports],
     }
 
@@ -48,15 +36,21 @@ def entity_payload(entity: Build | Deployment) -> dict[str, Any]:
         **({"label": cut(entity.label)} if entity.label else {}),
     }
     if isinstance(entity, Build):
+        tests = entity.tests and {
+            "totalNumber": entity.tests.total,
+            "numberPassed": entity.tests.passed,
+            "numberFailed": entity.tests.failed,
+            "numberSkipped": entity.tests.skipped,
+        }
         return {
-            "pipelineId": entity.pipeline.id,
-            "buildNumber": entity.number,
+            **_key(entity),
             **common,
             **({"description": cut(entity.description)} if entity.description else {}),
             "issueKeys": list(entity.issue_keys),
-            **({"testInfo": _test_info(entity.tests)} if entity.tests else {}),
+            **({"testInfo": tests} if tests else {}),
             **({"references": [_reference(one) for one in entity.references]} if entity.references else {}),
         }
+    pipeline, environment = entity.pipeline, entity.environment
     return {
         "deploymentSequenceNumber": entity.number,
         **common,
@@ -67,44 +61,31 @@ def entity_payload(entity: Build | Deployment) -> dict[str, Any]:
             if values
         ],
         **({"duration": entity.duration} if entity.duration is not None else {}),
-        "pipeline": {
-            "id": entity.pipeline.id,
-            "displayName": cut(entity.pipeline.name),
-            "url": entity.pipeline.url,
-        },
-        "environment": {
-            "id": entity.environment.id,
-            "displayName": cut(entity.environment.name),
-            "type": entity.environment.type.value,
-        },
+        "pipeline": {"id": pipeline.id, "displayName": cut(pipeline.name), "url": pipeline.url},
+        "environment": {"id": environment.id, "displayName": cut(environment.name), "type": environment.type.value},
         **({"commands": [{"command": "initiate_deployment_gating"}]} if entity.asks_for_gate else {}),
     }
 
 
 def read_answer(reports: Sequence[Report], status: int, headers: Mapping[str, str], body: str) -> Receipt:
     """What Jira's answer to one bulk call says of each report in it."""
+    first = reports[0]
     if status != 202:
-        problem = _refusal(reports[0], status, headers, body)
+        problem = refused(first.title, first.site.name, status, headers, body)
         result = Result.REJECTED if status == 400 or (status == 413 and len(reports) == 1) else Result.NOT_DELIVERED
         return Receipt.for_all(reports, result, problem)
     try:
         return _read_accepted(reports, json.loads(body))
-    except (ValueError, RecursionError, _NoAnswerError) as error:
-        why = str(error) if isinstance(error, _NoAnswerError) else not_json(headers, body)
-        return Receipt.for_all(reports, Result.NOT_DELIVERED, _no_answer(reports[0], why))
+    except _NoAnswerError as error:
+        why = str(error)
+    except (ValueError, RecursionError):
+        why = not_json(headers, body)
+    problem = unusable(first.site.name, "Jira answers a report with what it accepted and rejected", why)
+    return Receipt.for_all(reports, Result.NOT_DELIVERED, problem)
 
 
 class _NoAnswerError(Exception):
-    """An answer to a bulk call that lacks what such answers hold."""
-
-
-def _test_info(tests: CountedTests) -> dict[str, int]:
-    return {
-        "totalNumber": tests.total,
-        "numberPassed": tests.passed,
-        "numberFailed": tests.failed,
-        "numberSkipped": tests.skipped,
-    }
+    """An answer to a bulk call lacks what such answers hold."""
 
 
 def _reference(reference: Reference) -> dict[str, Any]:
@@ -122,20 +103,12 @@ def _read_accepted(reports: Sequence[Report], answer: object) -> Receipt:
     name = _COLLECTION[reports[0].entity.kind].capitalize()
     accepted = {_identity(key) for key in _list(answer, f"accepted{name}")}
     rejected = {_identity(_field(one, "key")): one for one in _list(answer, f"rejected{name}")}
-    unknown = tuple(map(str, _list(answer, "unknownIssueKeys", optional=True)))
-    associations = tuple(
-        str(value)
-        for one in _list(answer, "unknownAssociations", optional=True)
-        if _field(one, "associationType") not in ("issueKeys", "issueIdOrKeys")
-        for value in _list(one, "values")
-    )
-    # Keys that Jira does not know are listed as associations too where they were sent as such.
-    unknown += tuple(
-        str(value)
-        for one in _list(answer, "unknownAssociations", optional=True)
-        if _field(one, "associationType") in ("issueKeys", "issueIdOrKeys")
-        for value in _list(one, "values")
-    )
+    unknown = [str(key) for key in _optional_list(answer, "unknownIssueKeys")]
+    associations: list[str] = []
+    for one in _optional_list(answer, "unknownAssociations"):
+        # Keys that Jira does not know are listed as associations too where they were sent as such.
+        is_of_keys = _field(one, "associationType") in ("issueKeys", "issueIdOrKeys")
+        (unknown if is_of_keys else associations).extend(map(str, _list(one, "values")))
     outcomes = []
     for report in reports:
         identity = _identity(_key(report.entity))
@@ -152,35 +125,26 @@ def _read_accepted(reports: Sequence[Report], answer: object) -> Receipt:
     )
 
 
-def _rejected(report: Report, entry: object, unknown: Sequence[str]) -> Outcome:
+def _rejected(report: Report, entry: dict[str, Any], unknown: Sequence[str]) -> Outcome:
     keys = report.entity.issue_keys
     if set(keys) <= set(unknown):
-        problem = Problem(
-            f"Jira knows none of the issue keys of {report.title}",
-            f"not known at {report.site.name}: {', '.join(keys)}",
-            "check the keys and PROJECT, that INSTANCE is the site the issues are at, and that they still exist",
-        )
+        what = f"Jira knows none of the issue keys of {report.title}"
+        why = f"not known at {report.site.name}: {', '.join(keys)}"
+        remedy = "check the keys and PROJECT, that INSTANCE is the site the issues are at, and that they still exist"
     else:
-        messages = [
-            str(_field(error, "message", optional=True) or error)
-            for error in _list(entry if isinstance(entry, dict) else {}, "errors", optional=True)
-        ]
-        problem = Problem(
-            f"Jira refused {report.title}",
-            "; ".join(messages) or "it gave no reason",
-            "correct what it names; `--dry-run` shows what is sent",
-        )
-    return Outcome(result=Result.REJECTED, problems=(problem,))
+        what = f"Jira refused {report.title}"
+        errors = _optional_list(entry, "errors")
+        messages = [str((isinstance(error, dict) and error.get("message")) or error) for error in errors]
+        why = "; ".join(messages) or "it gave no reason"
+        remedy = "correct what it names; `--dry-run` shows what is sent"
+    return Outcome(result=Result.REJECTED, problems=(Problem(what, why, remedy),))
 
 
 def _key(entity: Build | Deployment) -> dict[str, Any]:
+    key = {"pipelineId": entity.pipeline.id}
     if isinstance(entity, Build):
-        return {"pipelineId": entity.pipeline.id, "buildNumber": entity.number}
-    return {
-        "pipelineId": entity.pipeline.id,
-        "environmentId": entity.environment.id,
-        "deploymentSequenceNumber": entity.number,
-    }
+        return {**key, "buildNumber": entity.number}
+    return {**key, "environmentId": entity.environment.id, "deploymentSequenceNumber": entity.number}
 
 
 def _identity(key: object) -> tuple[tuple[str, str], ...]:
@@ -189,30 +153,18 @@ def _identity(key: object) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((str(name), str(value)) for name, value in key.items()))
 
 
-def _list(answer: object, name: str, *, optional: bool = False) -> list[Any]:
-    value = _field(answer, name, optional=optional)
-    if value is None and optional:
-        return []
+def _optional_list(answer: dict[str, Any], name: str) -> list[Any]:
+    return [] if answer.get(name) is None else _list(answer, name)
+
+
+def _list(answer: object, name: str) -> list[Any]:
+    value = _field(answer, name)
     if not isinstance(value, list):
         raise _NoAnswerError(f"its {name} is not a list")
     return value
 
 
-def _field(answer: object, name: str, *, optional: bool = False) -> Any:
-    if not isinstance(answer, dict):
-        return None if optional else _raise(f"it lacks {name}")
-    if name not in answer and not optional:
+def _field(answer: object, name: str) -> Any:
+    if not isinstance(answer, dict) or name not in answer:
         raise _NoAnswerError(f"it lacks {name}")
-    return answer.get(name)
-
-
-def _raise(why: str) -> Any:
-    raise _NoAnswerError(why)
-
-
-def _no_answer(report: Report, why: str) -> Problem:
-    return unusable(report.site.name, "Jira answers a report with what it accepted and rejected", why)
-
-
-def _refusal(report: Report, status: int, headers: Mapping[str, str], body: str) -> Problem:
-    return refused(report.title, report.site.name, status, headers, body)
+    return answer[name]

@@ -22,28 +22,21 @@ _REMEDIES = {
     413: ("the report is too large", "name fewer issue keys"),
     429: ("Jira's rate limit is used up", "try again later, and report less often where this happens a lot"),
 }
+_SERVER_ERROR = "Jira has a problem of its own", "try again later; see status.atlassian.com"
+_OTHER_ERROR = "Jira did not take the report", "`jira-ci doctor` checks the settings one by one"
 
 
 def refused(subject: str, site: str, status: int, headers: Mapping[str, str], body: str) -> Problem:
     if 300 <= status < 400:
         return moved(site, headers.get("Location", ""))
-    title, remedy = _REMEDIES.get(
-        status,
-        ("Jira has a problem of its own", "try again later; see status.atlassian.com")
-        if status >= 500
-        else ("Jira did not take the report", "`jira-ci doctor` checks the settings one by one"),
-    )
+    title, remedy = _REMEDIES.get(status, _SERVER_ERROR if status >= 500 else _OTHER_ERROR)
     wait = f" (Retry-After: {headers['Retry-After']})" if "Retry-After" in headers else ""
-    message = error_message(headers, body)
-    return Problem(f"{title}: {subject}", f"{site} answered {status}{wait}{message}", remedy)
+    return Problem(f"{title}: {subject}", f"{site} answered {status}{wait}{error_message(headers, body)}", remedy)
 
 
 def unusable(site: str, expected: str, why: str) -> Problem:
-    return Problem(
-        f"{site} gave no usable answer",
-        f"{expected}, and here {why}",
-        "look for a proxy or gateway between this machine and Jira that answers in its place; check INSTANCE",
-    )
+    remedy = "look for a proxy or gateway between this machine and Jira that answers in its place; check INSTANCE"
+    return Problem(f"{site} gave no usable answer", f"{expected}, and here {why}", remedy)
 
 
 def not_json(headers: Mapping[str, str], body: str) -> str:

@@ -1,22 +1,68 @@
-"""What Jira says of builds and deployments that it holds: reading back, deleting, gates."""
+"""Builds and deployments that Jira holds: their addresses, and its answers when they are read, deleted or gated."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode
 
-from jira_ci_core.errors import DeliveryError
+from jira_ci_core.errors import DeliveryError, SettingsError
 from jira_ci_core.jira_api.problems import not_json, refused, unusable
-from jira_ci_core.models import Report
+from jira_ci_core.models import Build, Deployment, Kind, Report
 from jira_ci_core.net.answers import is_html
+from jira_ci_core.net.connection import Connection
 from jira_ci_core.problem import Problem
+
+
+class Address(NamedTuple):
+    """What can be asked for, or deleted: one build, one deployment, or all with the same properties."""
+
+    kind: Kind
+    path: str
+    """What comes after `…/builds/0.1` or `…/deployments/0.1`."""
+
+    def at(self, connection: Connection) -> str:
+        bulk = connection.builds_url if self.kind is Kind.BUILD else connection.deployments_url
+        return bulk.removesuffix("/bulk") + self.path
+
+
+def build_address(pipeline_id: str, number: int) -> Address:
+    return Address(Kind.BUILD, f"/pipelines/{_in_path(pipeline_id)}/builds/{number}")
+
+
+def deployment_address(pipeline_id: str, environment_id: str, number: int) -> Address:
+    path = f"/pipelines/{_in_path(pipeline_id)}/environments/{_in_path(environment_id)}/deployments/{number}"
+    return Address(Kind.DEPLOYMENT, path)
+
+
+def properties_address(kind: Kind, properties: Mapping[str, str]) -> Address:
+    """Where all builds, or all deployments, with these properties are; for deleting them."""
+    return Address(kind, f"/bulkByProperties?{urlencode(properties)}")
+
+
+def address_of(entity: Build | Deployment) -> Address:
+    if isinstance(entity, Build):
+        return build_address(entity.pipeline.id, entity.number)
+    return deployment_address(entity.pipeline.id, entity.environment.id, entity.number)
+
+
+def gate_address(deployment: Deployment) -> Address:
+    return Address(Kind.DEPLOYMENT, address_of(deployment).path + "/gating-status")
+
+
+def _in_path(id: str) -> str:
+    if id in (".", ".."):
+        what = f"what has the id {id!r} cannot be addressed"
+        raise SettingsError(Problem(what, "in an address it means a folder", "give it another id"))
+    return quote(id, safe="")
 
 
 def asking_problem(site: str, status: int, headers: Mapping[str, str], body: str) -> Problem | None:
     """What is wrong with the answer to a question or a deletion; None where Jira does it, or says "there is none"."""
-    is_page = is_html(headers, body)
     if status in (200, 202, 204):
+        is_page = is_html(headers, body)
         return unusable(site, "Jira answers with JSON", "it is an HTML page") if is_page else None
     if status == 404 and body.strip()[:1] in ("{", "["):
         return None
@@ -27,19 +73,14 @@ def read_entity(site: str, status: int, headers: Mapping[str, str], body: str) -
     """The build or deployment in an answer; None where there is none. Raises DeliveryError where it is no answer."""
     if status == 404:
         return None
-    try:
+    with contextlib.suppress(ValueError, RecursionError):
         entity = json.loads(body)
         if isinstance(entity, dict):
             return entity
-    except (ValueError, RecursionError):
-        pass
-    problem = unusable(site, "Jira answers with a build or a deployment", not_json(headers, body))
-    raise DeliveryError(problem)
+    raise DeliveryError(unusable(site, "Jira answers with a build or a deployment", not_json(headers, body)))
 
 
 class Gate(NamedTuple):
-    """What Jira says of the gate of a deployment."""
-
     status: str
     """allowed, prevented, expired or invalid; until then awaiting."""
     changes: Mapping[str, str]
@@ -53,8 +94,7 @@ def read_gate(site: str, status: int, headers: Mapping[str, str], body: str) -> 
         return None
     word = answer.get("gatingStatus")
     if not isinstance(word, str):
-        problem = unusable(site, "Jira answers with the status of the gate", "it lacks gatingStatus")
-        raise DeliveryError(problem)
+        raise DeliveryError(unusable(site, "Jira answers with the status of the gate", "it lacks gatingStatus"))
     details = answer.get("details")
     issues = [one for one in details if isinstance(one, dict)] if isinstance(details, list) else []
     return Gate(word, {str(one["issueKey"]): str(one.get("issueLink", "")) for one in issues if one.get("issueKey")})
@@ -70,15 +110,11 @@ def storage_problem(report: Report, stored: Mapping[str, Any] | None) -> Problem
     """What is wrong with what Jira holds after it accepted a report; None where it holds just that."""
     if stored is not None and stored.get("updateSequenceNumber") == report.entity.sequence:
         return None
-    site = report.site.name
+    accepted = f"{report.site.name} accepted {report.title}"
     if stored is not None and is_newer(report, stored):
-        return Problem(
-            f"{site} accepted {report.title} and ignores it",
-            "it holds an update of a later time: another step was faster, or the clock of a machine is wrong",
-            "compare the clocks of the machines; `jira-ci show` shows what Jira holds",
-        )
-    return Problem(
-        f"{site} accepted {report.title} and does not show it yet",
-        "Jira stores asynchronously, and within DEADLINE it did not come to be readable",
-        "ask again later with `jira-ci show`; status.atlassian.com tells of delays",
-    )
+        why = "it holds an update of a later time: another step was faster, or the clock of a machine is wrong"
+        remedy = "compare the clocks of the machines; `jira-ci show` shows what Jira holds"
+        return Problem(f"{accepted} and ignores it", why, remedy)
+    why = "Jira stores asynchronously, and within DEADLINE it did not come to be readable"
+    remedy = "ask again later with `jira-ci show`; status.atlassian.com tells of delays"
+    return Problem(f"{accepted} and does not show it yet", why, remedy)

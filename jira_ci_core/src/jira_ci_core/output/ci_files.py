@@ -23,17 +23,11 @@ def write_output(text: str, path: str, name: str, *, append: bool = False) -> No
     """
     why = write_line(sys.stdout, text.removesuffix("\n")) if path == STANDARD_OUTPUT else _write(text, path, append)
     if why:
-        log.warning(
-            "%s could not be written: %s: %s; check that the folder exists, that this step may write there, "
-            "and that there is room",
-            name,
-            path,
-            why,
-        )
+        remedy = "check that the folder exists, that this step may write there, and that there is room"
+        log.warning("%s could not be written: %s: %s; %s", name, path, why, remedy)
 
 
 def _write(text: str, path: str, append: bool) -> str:
-    """Write to a file; return why that failed, or an empty text."""
     try:
         with Path(path).open("a+b" if append else "wb") as file:
             if append and file.seekable() and file.tell():

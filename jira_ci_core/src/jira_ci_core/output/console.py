@@ -47,7 +47,6 @@ class Console(logging.Handler):
         self._out: TextIO | None = out or sys.stdout
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print a log record as one line."""
         try:
             message = record.getMessage()
         except Exception:
@@ -55,7 +54,6 @@ class Console(logging.Handler):
         self.line(f"{_LEVELS.get(record.levelno, '')}{message}")
 
     def line(self, text: str) -> None:
-        """Print one line for people."""
         write_line(self._err, escape_untrusted(self._secrets.redact(text)))
 
     def text(self, text: str) -> None:
@@ -71,8 +69,7 @@ class Console(logging.Handler):
 
     def output(self, text: str) -> None:
         """Print JSON for a program; warn people if it cannot be written."""
-        why = write_line(self._out, escape_untrusted_json(self._secrets.redact(text)))
-        if why:
+        if why := write_line(self._out, escape_untrusted_json(self._secrets.redact(text))):
             self.line(f"warning: standard output cannot be written: {why}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import threading
@@ -26,15 +27,15 @@ class Secrets:
         """Mask a value and its usual encodings in everything that is printed from now on."""
         values = {value, value.strip()}
         if "://" in value:
-            values.update(_secret_parts(value))
+            # The password of an address, and its path and query: a webhook's secret, which may be logged alone.
+            with contextlib.suppress(ValueError):
+                parts = urlsplit(value)
+                values |= {parts.password or "", parts._replace(scheme="", netloc="", fragment="").geturl()}
         with self._lock:
-            for plain in values:
-                if len(plain) >= SHORTEST:
-                    self._forms.update(_encodings(plain))
+            self._forms.update(*(_encodings(plain) for plain in values if len(plain) >= SHORTEST))
             self._pattern = None
 
     def redact(self, text: str) -> str:
-        """Return the text with every secret in it masked."""
         with self._lock:
             if not self._forms:
                 return text
@@ -49,15 +50,6 @@ class Secrets:
 def _form_pattern(form: str) -> str:
     """Return a pattern for an encoded value that also matches in nested JSON, where each level doubles backslashes."""
     return re.escape(form).replace(r"\\", r"\\{1,8}")
-
-
-def _secret_parts(url: str) -> tuple[str, ...]:
-    """Return the password of an address, and its path and query: a webhook's secret, which may be logged alone."""
-    try:
-        parts = urlsplit(url)
-        return parts.password or "", parts._replace(scheme="", netloc="", fragment="").geturl()
-    except ValueError:
-        return ()
 
 
 def _encodings(value: str) -> set[str]:

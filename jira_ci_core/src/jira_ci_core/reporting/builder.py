@@ -10,7 +10,7 @@ from pathlib import Path
 
 from jira_ci_core.clock import Clock, moment_of
 from jira_ci_core.config.settings import Settings
-from jira_ci_core.delivery.site import make_site
+from jira_ci_core.delivery.session import make_site
 from jira_ci_core.errors import SettingsError
 from jira_ci_core.models import (
     MOST_ASSOCIATIONS,

@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 from jira_ci_core.clock import PROCESS_CLOCK, Clock
 from jira_ci_core.config.settings import Settings
-from jira_ci_core.delivery.session import Session, plan_delivery
-from jira_ci_core.delivery.site import make_site
+from jira_ci_core.delivery.session import Session, make_site, plan_delivery
 from jira_ci_core.errors import ExitCode, JiraCiError
 from jira_ci_core.git.checkout import filled_from_checkout
 from jira_ci_core.models import NO_CI, FoundKey, Pipeline, Receipt, Report, Result, SkipReason

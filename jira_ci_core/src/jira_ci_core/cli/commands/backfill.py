@@ -15,7 +15,7 @@ import click
 from jira_ci_core.backfill.checkpoint import Checkpoint, RejectedLines
 from jira_ci_core.backfill.run import BackfillResult, backfill as deliver_all
 from jira_ci_core.cli.options import SettingsCommand, runtime_of
-from jira_ci_core.delivery.site import make_site
+from jira_ci_core.delivery.session import make_site
 from jira_ci_core.errors import ExitCode, SettingsError
 from jira_ci_core.output.console import Console
 from jira_ci_core.problem import Problem

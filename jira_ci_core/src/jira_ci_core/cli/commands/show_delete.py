@@ -7,10 +7,9 @@ import json
 import click
 
 from jira_ci_core.cli.options import SettingsCommand, runtime_of
-from jira_ci_core.delivery.session import plan_delivery
-from jira_ci_core.delivery.site import make_site
+from jira_ci_core.delivery.session import make_site, plan_delivery
 from jira_ci_core.errors import ExitCode, SettingsError
-from jira_ci_core.jira_api.addresses import Address, build_address, deployment_address, properties_address
+from jira_ci_core.jira_api.stored import Address, build_address, deployment_address, properties_address
 from jira_ci_core.models import Kind, is_property
 from jira_ci_core.plugins.loader import Runtime
 from jira_ci_core.problem import Problem

@@ -532,7 +532,10 @@ class TestDelivering:
         locked = outbox.keep(make_report())
         monkeypatch.setattr(Path, "unlink", refuse)
         assert settle(locked, Outcome(result=Result.ACCEPTED)) == Outcome(result=Result.ACCEPTED)
-        assert f"{locked.entry.path} was answered for and cannot be removed: Read-only file system" in caplog.text
+        assert (
+            f"Jira has answered for the report in {locked.entry.path}, but the file cannot be removed: Read-only file system"
+            in caplog.text
+        )
         assert outbox.lock(locked.entry) is not None
 
 

@@ -82,8 +82,8 @@ class TestAddresses:
     @pytest.mark.parametrize("id", [".", ".."])
     def test_an_id_that_means_a_folder_cannot_be_addressed(self, id):
         problem = Problem(
-            f"what has the id {id!r} cannot be addressed",
-            "in an address it means a folder",
+            f"the id {id!r} cannot be used in an address",
+            "in the path of an address it means a folder",
             "give it another id",
         )
         for address in (lambda: build_address(id, 1), lambda: deployment_address("a", id, 1)):
@@ -230,7 +230,7 @@ class TestStored:
         assert is_newer(self.REPORT, {"updateSequenceNumber": 1001})
         assert storage_problem(self.REPORT, {"updateSequenceNumber": 1001}) == Problem(
             "acme.atlassian.net accepted build 42 of shop and ignores it",
-            "it holds an update of a later time: another step was faster, or the clock of a machine is wrong",
+            "it already holds a later update: another step reported later, or the clock of a machine is wrong",
             "compare the clocks of the machines; `jira-ci show` shows what Jira holds",
         )
 
@@ -239,7 +239,7 @@ class TestStored:
         assert stored is None or not is_newer(self.REPORT, stored)
         assert storage_problem(self.REPORT, stored) == Problem(
             "acme.atlassian.net accepted build 42 of shop and does not show it yet",
-            "Jira stores asynchronously, and within DEADLINE it did not come to be readable",
+            "Jira stores asynchronously, and it was not readable within DEADLINE",
             "ask again later with `jira-ci show`; status.atlassian.com tells of delays",
         )
 

@@ -50,9 +50,9 @@ def _preferred(kinds: list[str]) -> str:
     if not set(kinds) <= CREDENTIALS.keys():
         what = f"credentials of several kinds are set: {', '.join(kinds)}"
         remedy = f"set AUTH to one of them ({', '.join(kinds)})"
-        raise SettingsError(Problem(what, "which of them is meant cannot be known", remedy))
+        raise SettingsError(Problem(what, "jira-ci cannot tell which one to use", remedy))
     others = [kind for kind in kinds if kind != PREFERRED_KIND]
-    how = f"{PREFERRED_KIND} is used and {', '.join(others)} is ignored (AUTH={others[0]} turns that round)"
+    how = f"{PREFERRED_KIND} is used and {', '.join(others)} is ignored (to use {others[0]}, set AUTH={others[0]})"
     log.warning("credentials of several kinds are set; %s", how)
     return PREFERRED_KIND
 
@@ -61,7 +61,7 @@ def _not_usable(kind: str, plugins: Plugins, offers: Sequence[SignIn]) -> Proble
     """What is wrong with a kind that is meant."""
     for offer in offers:
         if offer.kind == kind:
-            missing, why = " and ".join(offer.missing), f"{kind} sign-in needs it beside what is set"
+            missing, why = " and ".join(offer.missing), f"{kind} sign-in needs it together with what is set"
             return Problem(f"{missing} is not set", why, f"set {missing} as well")
     if kind in CREDENTIALS and not plugins.is_on(kind):
         return _no_package(kind, plugins)
@@ -77,7 +77,7 @@ def _none_given(plugins: Plugins) -> Problem:
     both = "CONNECT_KEY, or CLIENT_ID and CLIENT_SECRET"
     install = f" (and install a package for it: {install_command('oauth')} or 'jira-ci-core[connect]')"
     remedy = f"set {both}{'' if any(map(plugins.is_on, CREDENTIALS)) else install}"
-    why = f"Jira takes reports only from those who sign in, with {both}"
+    why = f"Jira accepts reports only with credentials: {both}"
     return Problem("there are no credentials", why, remedy)
 
 

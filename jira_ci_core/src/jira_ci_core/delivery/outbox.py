@@ -184,7 +184,11 @@ def settle(locked: LockedEntry, outcome: Outcome) -> Outcome:
         locked.remove()
     except OSError as error:
         # It will be sent once more, which changes nothing.
-        log.warning("%s was answered for and cannot be removed: %s", locked.entry.path, error.strerror)
+        log.warning(
+            "Jira has answered for the report in %s, but the file cannot be removed: %s",
+            locked.entry.path,
+            error.strerror,
+        )
     return outcome
 
 

@@ -54,8 +54,8 @@ def gate_address(deployment: Deployment) -> Address:
 
 def _in_path(id: str) -> str:
     if id in (".", ".."):
-        what = f"what has the id {id!r} cannot be addressed"
-        raise SettingsError(Problem(what, "in an address it means a folder", "give it another id"))
+        what = f"the id {id!r} cannot be used in an address"
+        raise SettingsError(Problem(what, "in the path of an address it means a folder", "give it another id"))
     return quote(id, safe="")
 
 
@@ -112,9 +112,9 @@ def storage_problem(report: Report, stored: Mapping[str, Any] | None) -> Problem
         return None
     accepted = f"{report.site.name} accepted {report.title}"
     if stored is not None and is_newer(report, stored):
-        why = "it holds an update of a later time: another step was faster, or the clock of a machine is wrong"
+        why = "it already holds a later update: another step reported later, or the clock of a machine is wrong"
         remedy = "compare the clocks of the machines; `jira-ci show` shows what Jira holds"
         return Problem(f"{accepted} and ignores it", why, remedy)
-    why = "Jira stores asynchronously, and within DEADLINE it did not come to be readable"
+    why = "Jira stores asynchronously, and it was not readable within DEADLINE"
     remedy = "ask again later with `jira-ci show`; status.atlassian.com tells of delays"
     return Problem(f"{accepted} and does not show it yet", why, remedy)

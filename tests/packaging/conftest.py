@@ -1,4 +1,4 @@
-"""What a stranger has: built wheels of these packages, and a fresh environment for each thing that is tried."""
+"""Built wheels of the packages, and fresh environments to install them into, as their users have."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGES = "jira_ci_core", "jira_ci_auth_oauth", "jira_ci_auth_connect", "jira_ci_sandbox"
 UV = shutil.which("uv")
-# Without what this environment's own tests brought along.
+# The environment without the variables that these tests set.
 ENVIRON = {
     name: value
     for name, value in os.environ.items()
@@ -24,7 +24,7 @@ ENVIRON = {
 
 
 def run(*command: object, folder: Path = ROOT, environ: dict[str, str] | None = None, code: int = 0) -> str:
-    """Run a command that has to end with this exit code; answers what it printed."""
+    """Run a command that has to end with this exit code, and return its output."""
     words = [str(word) for word in command]
     done = subprocess.run(
         words, cwd=folder, env={**ENVIRON, **(environ or {})}, capture_output=True, text=True, timeout=600
@@ -34,7 +34,7 @@ def run(*command: object, folder: Path = ROOT, environ: dict[str, str] | None = 
 
 
 def build(source: Path, into: Path) -> Path:
-    """The wheel of a package, built as its author would build it."""
+    """Build the wheel of a package, and return its path."""
     into.mkdir(exist_ok=True)
     before = set(into.glob("*.whl"))
     if UV:
@@ -45,8 +45,8 @@ def build(source: Path, into: Path) -> Path:
     return wheel
 
 
-class Fresh:
-    """A new virtual environment, with `programs` first on the path."""
+class FreshEnvironment:
+    """A new virtual environment. Its `programs` are first on the path of its commands."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -59,32 +59,32 @@ class Fresh:
 
     @property
     def environ(self) -> dict[str, str]:
-        """The variables of a shell in which it is activated."""
+        """The variables that activating the environment sets."""
         return {"PATH": f"{self.programs}{os.pathsep}{ENVIRON['PATH']}", "VIRTUAL_ENV": str(self.folder)}
 
     def install(self, *what: object) -> None:
-        """Install packages, those that others made in the versions that the tests are known to pass with."""
+        """Install packages, with dependencies in the versions of constraints.txt."""
         installer = [UV, "pip", "install", "--python", self.python] if UV else [self.python, "-m", "pip", "install"]
         run(*installer, "--quiet", "-c", ROOT / "constraints.txt", *what)
 
     def run(self, *command: object, folder: Path, code: int = 0) -> str:
-        """Run a program of this environment."""
+        """Run a command in this environment, and return its output."""
         return run(*command, folder=folder, environ=self.environ, code=code)
 
 
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """The wheels of all packages of this project."""
+    """The wheels of the project's packages."""
     into = tmp_path_factory.mktemp("wheels")
     return [build(ROOT / package, into) for package in PACKAGES]
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Callable[..., Fresh]:
-    """Makes a fresh environment with some packages in it."""
+def fresh_environment(tmp_path: Path) -> Callable[..., FreshEnvironment]:
+    """Creates a fresh environment with some packages."""
 
-    def make(*what: object) -> Fresh:
-        environment = Fresh(tmp_path / "environment")
+    def make(*what: object) -> FreshEnvironment:
+        environment = FreshEnvironment(tmp_path / "environment")
         environment.install(*what)
         return environment
 

@@ -1,4 +1,4 @@
-"""What `jira-ci plugins new` writes installs, and passes its tests, types and lint, with nothing filled in."""
+"""The package that `jira-ci plugins new` writes can be installed, and passes its tests, types and lint unchanged."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ pytestmark = pytest.mark.stranger
 
 
 @pytest.mark.parametrize("hook", [hook.removeprefix("jira_ci_") for hook in HOOKS])
-def test_a_new_plugin_is_complete(hook, wheels, fresh, tmp_path):
-    environment = fresh(*wheels)
-    # Of the longest names for some, as style is also a matter of the length of lines.
+def test_new_plugin_is_complete(hook, wheels, fresh_environment, tmp_path):
+    environment = fresh_environment(*wheels)
+    # Two hooks get names of the greatest length, since the lint also limits the length of lines.
     name = f"acme-{hook.replace('_', '-')}".ljust(40 if hook in ("extract_issue_keys", "reported") else 0, "x")
     environment.run("jira-ci", "plugins", "new", name, "--hook", hook, folder=tmp_path)
     package = tmp_path / name

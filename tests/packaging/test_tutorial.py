@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT, Fresh, run
+from .conftest import ROOT, FreshEnvironment, run
 
 pytestmark = pytest.mark.stranger
 
@@ -20,11 +20,11 @@ BLOCK = re.compile(
 )
 
 
-def test_the_tutorial_is_true(wheels, tmp_path):
-    """Files are written and commands run where the text says so; what it shows as output is printed."""
+def test_commands_of_the_tutorial_work_as_written(wheels, tmp_path):
+    """Writes the files and runs the commands in the order of the text, and checks the output that it shows."""
     blocks = list(BLOCK.finditer((ROOT / "docs/writing-plugins.md").read_text(encoding="utf-8")))
     assert [block["kind"] for block in blocks].count("sh") >= 6
-    # The packages of this project are not on any index yet: where the tutorial installs core, it is these.
+    # The packages are not published yet, so the tutorial's `pip install` takes these wheels.
     index = {"PIP_FIND_LINKS": str(wheels[0].parent), "PIP_CONSTRAINT": str(ROOT / "constraints.txt"), "PIP_QUIET": "1"}
     place, printed = tmp_path, ""
     for block in blocks:
@@ -32,9 +32,11 @@ def test_the_tutorial_is_true(wheels, tmp_path):
             assert (place / block["file"]).exists(), "the tutorial replaces what `plugins new` wrote"
             (place / block["file"]).write_text(block["text"], encoding="utf-8")
         elif block["kind"] == "sh":
-            # Each block goes on where the one before stopped, and in its environment.
-            again = f". {shlex.quote(str(tmp_path / '.venv/bin/activate'))}" if (tmp_path / ".venv").exists() else ":"
-            script = f"set -eu\n{again}\n{block['text']}\npwd > {shlex.quote(str(tmp_path / 'place'))}\n"
+            # Each block continues in the folder and the environment of the one before.
+            activate = (
+                f". {shlex.quote(str(tmp_path / '.venv/bin/activate'))}" if (tmp_path / ".venv").exists() else ":"
+            )
+            script = f"set -eu\n{activate}\n{block['text']}\npwd > {shlex.quote(str(tmp_path / 'place'))}\n"
             path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
             printed = run("bash", "-c", script, folder=place, environ={**index, "PATH": path})
             place = Path((tmp_path / "place").read_text().strip())
@@ -42,6 +44,6 @@ def test_the_tutorial_is_true(wheels, tmp_path):
             assert [line for line in block["text"].splitlines() if line not in printed.splitlines()] == []
     [wheel] = (place / "dist").glob("*.whl")
     assert "acme_changelog/py.typed" in zipfile.ZipFile(wheel).namelist()
-    other = Fresh(tmp_path / "other")
+    other = FreshEnvironment(tmp_path / "other")
     other.install(*wheels, wheel)
     assert "acme-changelog  on" in other.run("jira-ci", "plugins", folder=tmp_path)

@@ -43,7 +43,7 @@ def report_lines(count: int) -> Iterator[str]:
 
 def measure(file: Path, environ: dict[str, str]) -> tuple[float, float]:
     """Run a backfill, and return its seconds and its peak memory in megabytes."""
-    begun = time.perf_counter()
+    started = time.perf_counter()
     with subprocess.Popen([*BACKFILL, str(file)], env=environ, cwd=file.parent, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         errors = process.stderr.read().decode()
@@ -51,7 +51,7 @@ def measure(file: Path, environ: dict[str, str]) -> tuple[float, float]:
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         sys.exit(errors)
-    return time.perf_counter() - begun, usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    return time.perf_counter() - started, usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def main() -> None:

@@ -51,12 +51,12 @@ def remote_jira(round_trip: float, behind: tuple[str, int] | None = None, author
 def _run_server(serve: object, *arguments: object) -> Iterator[int]:
     """Run a server in a process of its own, and yield its port."""
     context = multiprocessing.get_context("spawn")
-    ours, its = context.Pipe()
-    process = context.Process(target=serve, args=(*arguments, its), daemon=True)
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=serve, args=(*arguments, sender), daemon=True)
     process.start()
-    its.close()  # else `recv` below would not notice that the server could not start
+    sender.close()  # else `recv` below would not notice that the server could not start
     try:
-        yield ours.recv()
+        yield receiver.recv()
     finally:
         process.terminate()
         process.join()

@@ -57,9 +57,9 @@ def step_environ(jira: RemoteJira, kind: str) -> dict[str, str]:
 def time_command(command: list[str], environ: dict[str, str]) -> float:
     """Run a command, and return its seconds from start to end."""
     with tempfile.TemporaryDirectory() as folder:
-        begun = time.perf_counter()
+        started = time.perf_counter()
         subprocess.run(command, env=environ, cwd=folder, check=True, capture_output=True)
-        return time.perf_counter() - begun
+        return time.perf_counter() - started
 
 
 def main() -> None:

@@ -67,12 +67,12 @@ def main() -> int:
     parser.add_argument("--data", type=Path, help="an SQLite file; without it, everything is kept in memory")
     options = parser.parse_args()
     with Sandbox.start("DEMO", data=options.data) as sandbox:
-        begun = time.monotonic()
+        started = time.monotonic()
         answers = [Counter[int]() for _ in range(options.clients)]
         sent: list[set[tuple[str, int]]] = [set() for _ in range(options.clients)]
         threads = [
             threading.Thread(
-                target=report, args=(sandbox, client, begun + options.seconds, answers[client], sent[client])
+                target=report, args=(sandbox, client, started + options.seconds, answers[client], sent[client])
             )
             for client in range(options.clients)
         ]
@@ -80,7 +80,7 @@ def main() -> int:
             thread.start()
         for thread in threads:
             thread.join()
-        took = time.monotonic() - begun
+        took = time.monotonic() - started
         statuses = sum(answers, Counter[int]())
         stored = {(one["pipelineId"], one["buildNumber"]) for one in sandbox.builds()}
     accepted = set().union(*sent)

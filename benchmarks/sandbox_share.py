@@ -34,11 +34,11 @@ def call_once(jira: RemoteJira) -> float:
     """Open a connection, make one call, and return the seconds."""
     place = urlsplit(jira.app)
     context = ssl.create_default_context(cafile=jira.authority)
-    begun = time.perf_counter()
+    started = time.perf_counter()
     with contextlib.closing(HTTPSConnection(place.hostname or "", place.port, context=context)) as connection:
         connection.request("GET", "/token")
         connection.getresponse().read()
-        return time.perf_counter() - begun
+        return time.perf_counter() - started
 
 
 def main() -> None:

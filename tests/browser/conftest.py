@@ -1,4 +1,4 @@
-"""A real Chromium at a local Jira of its own, and what every test of it keeps: a picture of each page."""
+"""Chromium, a local Jira of its own, and pictures of the pages that the tests visit."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ SWITCHES = [
     "--no-first-run",
 ]
 SIZES = {"wide": {"width": 1440, "height": 900}, "narrow": {"width": 360, "height": 740}}
-# Where pictures are kept; `tox -e browser` names a folder that stays.
+# The variable with the folder for pictures, which `tox -e browser` sets.
 ARTEFACTS = "BROWSER_ARTEFACTS"
 
 
 def missing() -> str | None:
-    """What is missing to run a browser, in words."""
+    """Return what is missing to run a browser, or None."""
     try:
         import axe_playwright_python  # noqa: F401
         import playwright.sync_api  # noqa: F401
@@ -40,12 +40,12 @@ def missing() -> str | None:
 
 
 def chromium() -> str | None:
-    """The Chromium of the system's packages."""
+    """Return the path of the system's Chromium, or None."""
     return shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip loudly where there is no browser; never in CI, where that would hide that nothing was tested."""
+    """Skip the tests where there is no browser, but not in CI, where that would go unnoticed."""
     reason = missing()
     if reason is None or os.environ.get("CI", "").lower() in ("true", "1"):
         return
@@ -62,28 +62,28 @@ def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        # playwright makes a new, empty profile for each start, and throws it away.
+        # playwright creates an empty profile for each start, and deletes it.
         browser = playwright.chromium.launch(executable_path=chromium(), args=SWITCHES)
         yield browser
         browser.close()
 
 
 @pytest.fixture(scope="session")
-def one_site() -> Iterator[Sandbox]:
+def session_site() -> Iterator[Sandbox]:
     with Sandbox.start("DEMO,MYT") as sandbox:
         yield sandbox
 
 
 @pytest.fixture
-def site(one_site: Sandbox) -> Sandbox:
-    """A local Jira in which nothing has happened, with credentials of both kinds."""
-    one_site.reset()
-    return one_site
+def site(session_site: Sandbox) -> Sandbox:
+    """An empty local Jira with credentials of both kinds."""
+    session_site.reset()
+    return session_site
 
 
 @pytest.fixture
-def caller(site: Sandbox) -> Any:
-    """A client of Jira, signed in: the one of the sandbox's own tests, which are no package to import from."""
+def client(site: Sandbox) -> Any:
+    """The signed-in client of the sandbox's own tests, whose module is loaded by its path."""
     path = Path(__file__).parents[1] / "sandbox" / "conftest.py"
     spec = importlib.util.spec_from_file_location("sandbox_conftest", path)
     assert spec is not None
@@ -91,31 +91,31 @@ def caller(site: Sandbox) -> Any:
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
-    return module.Caller(site)
+    return module.JiraClient(site)
 
 
 @pytest.fixture(scope="session")
-def artefacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = Path(os.environ.get(ARTEFACTS) or tmp_path_factory.mktemp("pictures"))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 @pytest.fixture
-def keep(artefacts: Path, request: pytest.FixtureRequest) -> Callable[..., None]:
-    """Keeps a picture of a page: `keep(page, "issue")`."""
+def save_picture(pictures: Path, request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Saves a picture of a page: `save_picture(page, "issue")`."""
 
-    def keep_picture(page: Any, name: str) -> None:
+    def save(page: Any, name: str) -> None:
         test = re.sub(r"[^\w-]+", "-", request.node.name)
-        page.screenshot(path=artefacts / f"{test}-{name}.png", full_page=True)
+        page.screenshot(path=pictures / f"{test}-{name}.png", full_page=True)
 
-    return keep_picture
+    return save
 
 
 @pytest.fixture
 def open_page(chrome: Any, site: Sandbox) -> Iterator[Callable[..., Any]]:
-    """Opens a page with a profile of its own, and fails where it logs an error or asks for anything from elsewhere."""
-    contexts, troubles = [], []
+    """Opens a page with a profile of its own. The test fails where a page logs an error or loads from another host."""
+    contexts, errors = [], []
 
     def make(path: str = "/", *, size: str = "wide", scheme: str = "light", at: str = "", **more: Any) -> Any:
         context = chrome.new_context(viewport=SIZES[size], color_scheme=scheme, **more)
@@ -123,12 +123,12 @@ def open_page(chrome: Any, site: Sandbox) -> Iterator[Callable[..., Any]]:
         page = context.new_page()
         page.set_default_timeout(20_000)
         origin = at or site.url
-        page.on("request", lambda request: request.url.startswith(origin) or troubles.append(request.url))
-        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("request", lambda request: request.url.startswith(origin) or errors.append(request.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
         page.on(
             "console",
             lambda message: (
-                message.type == "error" and "status of 40" not in message.text and troubles.append(message.text)
+                message.type == "error" and "status of 40" not in message.text and errors.append(message.text)
             ),
         )
         page.goto(origin + path)
@@ -137,12 +137,12 @@ def open_page(chrome: Any, site: Sandbox) -> Iterator[Callable[..., Any]]:
     yield make
     for context in contexts:
         context.close()
-    assert troubles == []
+    assert errors == []
 
 
 @pytest.fixture
-def settings_in(step: Any) -> Callable[[Any], dict[str, str]]:
-    """Reads the settings from the command that a page shows to be copied."""
+def shown_settings(step: Any) -> Callable[[Any], dict[str, str]]:
+    """Reads the settings from the command that a page shows for copying."""
 
     def read(page: Any) -> dict[str, str]:
         command = page.locator(".made .command code").inner_text()
@@ -153,7 +153,7 @@ def settings_in(step: Any) -> Callable[[Any], dict[str, str]]:
 
 @pytest.fixture
 def report(step: Any, site: Sandbox) -> Callable[..., Any]:
-    """Runs `jira-ci report` as a process: a build of DEMO-1 whose run is the page of its timeline."""
+    """Runs `jira-ci report` for a build of DEMO-1, whose link leads to the timeline."""
 
     def run(credentials: dict[str, str], **plugin: object) -> Any:
         about = {
@@ -170,14 +170,14 @@ def report(step: Any, site: Sandbox) -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="session")
-def violations() -> Callable[[Any], list[str]]:
-    """Tells what axe-core has against a page."""
+def axe_violations() -> Callable[[Any], list[str]]:
+    """Returns the violations that axe-core finds on a page."""
     from importlib import resources
 
     axe = resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 
     def check(page: Any) -> list[str]:
-        page.evaluate(axe)  # through the debugger: the page's own policy lets no script in
+        page.evaluate(axe)  # evaluated by the debugger, since the page's policy forbids foreign scripts
         found = page.evaluate("async () => (await axe.run()).violations")
         return [
             f"{page.url}: {one['id']}: {json.dumps([node['html'] for node in one['nodes']])[:600]}" for one in found

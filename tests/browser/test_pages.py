@@ -1,4 +1,4 @@
-"""Every page, narrow and wide, light and dark: nothing against it from axe-core, nothing that sticks out."""
+"""Every page, narrow and wide, light and dark: it is accessible, and no wider than the screen."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ PAGES = {
     "requests": "/requests",
 }
 WIDTHS = {"wide": 1440, "narrow": 360}
-LONG = "An-environment-whose-name-nobody-would-break-anywhere-" * 3
+LONG_NAME = "An-environment-whose-name-has-no-place-for-a-line-break-" * 3
 
 
 @pytest.fixture
-def full(site: Sandbox, caller: Any) -> Sandbox:
-    """A site with something of everything: every state, every type, long names, stale and rejected updates."""
-    fill(site, caller)
+def filled_site(site: Sandbox, client: Any) -> Sandbox:
+    """A site with every state and environment type, long names, and stale and rejected updates."""
+    fill_site(site, client)
     return site
 
 
-def fill(site: Sandbox, caller: Any) -> None:
+def fill_site(site: Sandbox, client: Any) -> None:
     states = ["pending", "in_progress", "successful", "failed", "cancelled", "unknown", "rolled_back"]
     types = ["production", "staging", "testing", "development", "unmapped"]
     common = {"updateSequenceNumber": 5, "url": "https://ci.example.com/run", "lastUpdated": "2026-01-01T12:00:00Z"}
@@ -44,12 +44,12 @@ def fill(site: Sandbox, caller: Any) -> None:
             "testInfo": counts,
             "issueKeys": ["DEMO-1", "DEMO-2", "NO-1"],
         }
-        assert caller.bulk("builds", common | build).json()["rejectedBuilds"] == []
-        caller.bulk("builds", common | build | {"updateSequenceNumber": 1})
+        assert client.bulk("builds", common | build).json()["rejectedBuilds"] == []
+        client.bulk("builds", common | build | {"updateSequenceNumber": 1})
     pipeline = {"id": "shop", "displayName": "shop", "url": "https://ci.example.com/shop"}
     for number, state in enumerate(states):
         type = types[number % len(types)]
-        environment = {"id": f"{type}", "displayName": LONG if type == "unmapped" else type, "type": type}
+        environment = {"id": f"{type}", "displayName": LONG_NAME if type == "unmapped" else type, "type": type}
         deployment = {
             "deploymentSequenceNumber": number,
             "displayName": f"shop #{number}",
@@ -57,11 +57,11 @@ def fill(site: Sandbox, caller: Any) -> None:
             "label": "1.2",
         }
         deployment |= {"description": "", "pipeline": pipeline, "environment": environment, "issueKeys": ["DEMO-1"]}
-        assert caller.bulk("deployments", common | deployment).json()["rejectedDeployments"] == []
-    caller.bulk("builds", {"state": "done"})
+        assert client.bulk("deployments", common | deployment).json()["rejectedDeployments"] == []
+    client.bulk("builds", {"state": "done"})
     site.fault("answer", match="tenant")
-    caller.call("GET", f"{site.url}/_edge/tenant_info")
-    caller.call("GET", f"{site.url}/token")
+    client.call("GET", f"{site.url}/_edge/tenant_info")
+    client.call("GET", f"{site.url}/token")
     site.fault("answer", status=429, count=3)
     site.configure(rate_limit=100)
     site.mint("connect", "old")
@@ -70,30 +70,30 @@ def fill(site: Sandbox, caller: Any) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", WIDTHS)
-def test_every_page_is_accessible_and_fits(
-    open_page: Any, violations: Any, keep: Any, full: Sandbox, size: str, scheme: str
+def test_every_page_is_accessible_and_fits_the_screen(
+    open_page: Any, axe_violations: Any, save_picture: Any, filled_site: Sandbox, size: str, scheme: str
 ) -> None:
     page = open_page(size=size, scheme=scheme)
     found: list[str] = []
 
     def check(name: str) -> None:
-        keep(page, name)
-        found.extend(violations(page))
+        save_picture(page, name)
+        found.extend(axe_violations(page))
         width = page.evaluate("document.documentElement.scrollWidth")
         if width > WIDTHS[size]:
             found.append(f"{name} is {width} pixels wide")
 
     for name, path in PAGES.items():
-        page.goto(full.url + path)
+        page.goto(filled_site.url + path)
         check(name)
-    page.goto(f"{full.url}/browse/DEMO-1")
+    page.goto(f"{filled_site.url}/browse/DEMO-1")
     page.get_by_role("link", name="Data of build shop #3").click()
     page.locator("#drawer").wait_for()
     check("drawer")
-    page.goto(f"{full.url}/requests")
+    page.goto(f"{filled_site.url}/requests")
     page.locator(".call summary").first.click()
     check("request")
-    page.goto(f"{full.url}/app/configure")
+    page.goto(f"{filled_site.url}/app/configure")
     page.get_by_label("Name of the token").fill("new")
     page.keyboard.press("Enter")
     page.locator("#made").wait_for()
@@ -104,22 +104,24 @@ def test_every_page_is_accessible_and_fits(
     check("problem")
     page.get_by_role("button", name="Team member").click()
     for name in ("app", "configure", "links", "requests"):
-        page.goto(full.url + PAGES[name])
+        page.goto(filled_site.url + PAGES[name])
         check(f"member-{name}")
     assert found == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_empty_pages_are_accessible(open_page: Any, violations: Any, keep: Any, site: Sandbox, scheme: str) -> None:
+def test_empty_pages_are_accessible(
+    open_page: Any, axe_violations: Any, save_picture: Any, site: Sandbox, scheme: str
+) -> None:
     page = open_page(scheme=scheme)
     page.goto(f"{site.url}/app")
     page.get_by_text("Uninstall the app").click()
     page.get_by_role("button", name="Uninstall").click()
-    found = violations(page)
+    found = axe_violations(page)
     for name in ("issues", "timeline", "links", "requests"):
         page.goto(site.url + PAGES[name])
-        keep(page, name)
-        found += violations(page)
+        save_picture(page, name)
+        found += axe_violations(page)
     assert found == []
 
 
@@ -133,7 +135,7 @@ def test_scheme_follows_the_system(open_page: Any) -> None:
     assert brightness("dark") < 3 * 60
 
 
-def test_script_in_a_name_never_runs(open_page: Any, site: Sandbox, caller: Any) -> None:
+def test_script_in_a_name_never_runs(open_page: Any, site: Sandbox, client: Any) -> None:
     hostile = "<img src=/x onerror=document.title='owned'><script>document.title='owned'</script>"
     build = {
         "pipelineId": hostile,
@@ -149,7 +151,7 @@ def test_script_in_a_name_never_runs(open_page: Any, site: Sandbox, caller: Any)
     }
     page = open_page("/requests")
     page.get_by_text("Live.").wait_for()
-    assert caller.bulk("builds", build, {"displayName": hostile}).json()["acceptedBuilds"]
+    assert client.bulk("builds", build, {"displayName": hostile}).json()["acceptedBuilds"]
     page.locator(".call", has_text="rejected 1 build").wait_for()
     for path in ("/requests", "/browse/DEMO-1", "/"):
         assert "owned" not in page.title()

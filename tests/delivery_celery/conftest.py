@@ -1,4 +1,4 @@
-"""Reports to queue, made by hand."""
+"""Reports to publish."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is on the wire: only what was signed with the key gets through, and nothing ends in a traceback."""
+"""The messages of the queue: only those signed with a key are verified, and others are refused with a reason."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ REPORTS = reports(Site(url="https://acme.atlassian.net"))
 
 
 @given(report=REPORTS, published=st.integers(0, 2**40))
-def test_what_was_sealed_is_what_is_unsealed(report, published):
+def test_signed_message_is_verified_with_its_content(report, published):
     read = verify(sign(report, KEY, published).encode(), [OTHER, KEY])
     assert (read.report, read.published) == (report, published)
 
 
 @given(report=REPORTS)
-def test_nobody_without_the_key_can_make_a_message(report):
+def test_message_that_was_signed_with_another_key_is_forged(report):
     with pytest.raises(RefusedMessageError, match="forged"):
         verify(sign(report, OTHER, 0).encode(), [KEY])
 
 
 @given(report=REPORTS, data=st.data())
-def test_nothing_of_a_message_can_be_changed(report, data):
+def test_changed_message_is_forged(report, data):
     content = json.loads(sign(report, KEY, 0))
     entity = content["report"]["entity"]
     field = data.draw(st.sampled_from(sorted(entity)))
@@ -50,18 +50,18 @@ def test_whatever_else_comes_is_refused_with_a_reason(body):
 
 
 @given(version=st.none() | st.booleans() | st.text() | st.floats() | st.integers().filter(lambda number: number != 1))
-def test_an_unknown_version_is_refused_as_such(version):
+def test_unknown_version_is_refused(version):
     with pytest.raises(RefusedMessageError, match="unknown version"):
         verify(json.dumps({"version": version}).encode(), [KEY])
 
 
 @pytest.mark.parametrize("signature", [None, 7, "", "é", "\ud800", ["a"]])
-def test_a_signature_that_is_none_is_refused(signature):
+def test_malformed_signature_is_forged(signature):
     with pytest.raises(RefusedMessageError, match="forged"):
         verify(json.dumps({"version": 1, "signature": signature, "n": "\ud800"}).encode(), [KEY])
 
 
-def test_deep_or_endless_messages_are_refused():
+def test_deeply_nested_or_invalid_json_is_refused():
     for body in (
         b"[" * 200_000,
         b'{"version": 1, "a": ' + b"[" * 100_000,
@@ -71,7 +71,7 @@ def test_deep_or_endless_messages_are_refused():
             verify(body, [KEY])
 
 
-def test_what_is_signed_and_still_no_report_is_refused(make_report):
+def test_signed_message_without_a_valid_report_is_refused(make_report):
     report = make_report()
     content = json.loads(sign(report, KEY, 0))
     for changed in ({"report": {}}, {"report": None}, {"published": "yesterday"}):
@@ -82,15 +82,15 @@ def test_what_is_signed_and_still_no_report_is_refused(make_report):
             verify(json.dumps(signed).encode(), [KEY])
 
 
-def test_sizes_are_limited_on_both_sides(make_report):
+def test_size_is_limited_for_steps_and_for_workers(make_report):
     with pytest.raises(RefusedMessageError, match="bytes"):
         sign(make_report(description="x" * MAX_BYTES), KEY, 0)
     with pytest.raises(RefusedMessageError, match="oversized"):
         verify(b" " * (MAX_BYTES + 1), [KEY])
 
 
-def test_the_schema_in_the_package_is_that_of_the_messages():
-    """`python tools/queue_schema.py` makes it anew."""
+def test_packaged_schema_describes_the_messages():
+    """`python tools/queue_schema.py` prints the schema."""
     schema = json.loads(Path(message.__file__).with_name("message.schema.json").read_text())
     report = Report.model_json_schema(mode="serialization")
     assert schema["$defs"] == report["$defs"]

@@ -1,4 +1,4 @@
-"""What a step does with DELIVERY=celery where no broker is, or a setting is missing; and that it costs others nothing."""
+"""A step with DELIVERY=celery where there is no broker or a setting is missing, and the cost to other steps."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ KEY = "a-key-of-thirty-two-characters-x"
 
 
 @pytest.fixture
-def nobody():
-    """A broker that nobody runs."""
+def unused_address():
+    """An address at which no broker listens."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield f"127.0.0.1:{taken.getsockname()[1]}"
 
 
 @pytest.mark.parametrize("scheme", ["amqp://u:pass-word@{}//", "redis://:pass-word@{}/0"])
-def test_a_broker_that_cannot_be_reached_keeps_the_report_in_the_outbox(harness, nobody, scheme):
+def test_a_broker_that_cannot_be_reached_keeps_the_report_in_the_outbox(harness, unused_address, scheme):
     done = harness(
         DELIVERY="celery",
-        BROKER_URL=scheme.format(nobody),
+        BROKER_URL=scheme.format(unused_address),
         QUEUE_KEY=KEY,
         DEADLINE=1,
         OUTBOX="outbox",
         ON_FAILURE="keep",
     )
     assert done.code == 0, done.text
-    assert f"the broker at {nobody} did not take the report" in done.err
+    assert f"the broker at {unused_address} did not take the report" in done.err
     assert "pass-word" not in done.text
     assert len(list((harness.folder / "outbox").glob("*.json"))) == 1
 
@@ -62,20 +62,20 @@ def test_a_setting_that_is_missing_or_wrong_is_named(harness, settings, what):
         assert what in done.err
 
 
-def test_a_delivery_that_nobody_knows_is_named(harness):
+def test_an_unknown_delivery_is_named(harness):
     done = harness(DELIVERY="pigeon")
     assert done.code == 2
     assert "DELIVERY names pigeon" in done.err
     assert "those that deliver here:" in done.err
 
 
-def test_where_it_is_not_named_it_takes_no_part(harness_oauth, jira):
+def test_reports_go_to_jira_where_delivery_is_not_celery(harness_oauth, jira):
     done = harness_oauth(BROKER_URL="redis://127.0.0.1:1/0", QUEUE_KEY=KEY)
     assert done.code == 0, done.text
     assert len(jira.builds()) == 1
 
 
-def test_where_it_is_not_named_credentials_are_needed_as_ever(harness):
+def test_credentials_are_needed_where_delivery_is_not_celery(harness):
     done = harness(BROKER_URL="redis://127.0.0.1:1/0", QUEUE_KEY=KEY)
     assert done.code == 2
     assert "CLIENT_ID" in done.err

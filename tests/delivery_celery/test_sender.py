@@ -1,4 +1,4 @@
-"""What core offers to whoever delivers reports that others made."""
+"""Core's sender, with which workers deliver reports of other processes."""
 
 from __future__ import annotations
 
@@ -22,47 +22,45 @@ def report(jira, make_report):
     return make_report().model_copy(update={"site": Site(url=jira.url)})
 
 
-def test_it_delivers_one_batch_after_the_other_and_signs_in_once(jira, environ, report):
-    with Sender(environ) as courier:
-        assert courier.takes(report)
+def test_sender_delivers_several_batches_with_one_sign_in(jira, environ, report):
+    with Sender(environ) as sender:
+        assert sender.takes(report)
         for _ in range(2):
-            [outcome] = courier.deliver([report]).outcomes
+            [outcome] = sender.deliver([report]).outcomes
             assert outcome.result is Result.ACCEPTED
     assert len(jira.builds()) == 1
     assert len(jira.requests("/oauth/token")) == 1
 
 
-def test_it_tries_nothing_again_and_says_how_long_jira_asks_to_wait(jira, environ, report):
+def test_sender_does_not_retry_and_says_how_long_jira_asks_to_wait(jira, environ, report):
     jira.fault("answer", status=429, headers={"Retry-After": "7"}, count=2)
-    with Sender(environ) as courier:
-        receipt = courier.deliver([report])
+    with Sender(environ) as sender:
+        receipt = sender.deliver([report])
     assert receipt.outcomes[0].result is Result.NOT_DELIVERED
     assert receipt.retry_after == 7
     assert len(jira.requests("/bulk")) == 1
 
 
-def test_it_never_puts_into_a_queue_what_it_took_from_one(jira, environ, report):
-    with Sender({**environ, "JIRA_CI_DELIVERY": "celery"}) as courier:
-        assert courier.deliver([report]).outcomes[0].result is Result.ACCEPTED
+def test_sender_delivers_to_jira_even_where_delivery_is_a_queue(jira, environ, report):
+    with Sender({**environ, "JIRA_CI_DELIVERY": "celery"}) as sender:
+        assert sender.deliver([report]).outcomes[0].result is Result.ACCEPTED
 
 
-def test_it_takes_no_report_for_another_site(environ, make_report):
-    with Sender(environ) as courier:
-        assert not courier.takes(make_report())
+def test_sender_takes_no_report_for_another_site(environ, make_report):
+    with Sender(environ) as sender:
+        assert not sender.takes(make_report())
 
 
-def test_without_credentials_there_is_none(environ):
+def test_sender_needs_credentials(environ):
     del environ["JIRA_CI_CLIENT_ID"], environ["JIRA_CI_CLIENT_SECRET"]
     with pytest.raises(SettingsError, match="credential"):
         Sender(environ)
 
 
-def test_settings_are_read_as_a_command_would(tmp_path):
-    class Mine(PluginSettings):
-        """Of a plugin."""
-
+def test_settings_of_a_plugin_are_read_from_the_environment(tmp_path):
+    class ColourSettings(PluginSettings):
         colour: int = setting(7, help="a number")
 
-    assert read_settings(Mine, "mine", {"JIRA_CI_COLOUR": "8"}).colour == 8
+    assert read_settings(ColourSettings, "mine", {"JIRA_CI_COLOUR": "8"}).colour == 8
     with pytest.raises(SettingsError, match="COLOUR cannot be 'red'"):
-        read_settings(Mine, "mine", {"PLUGIN_COLOUR": "red"})
+        read_settings(ColourSettings, "mine", {"PLUGIN_COLOUR": "red"})

@@ -45,8 +45,8 @@ def build(source: Path, into: Path) -> Path:
     return wheel
 
 
-class Fresh:
-    """A new virtual environment, with `programs` first on the path."""
+class FreshEnvironment:
+    """A new virtual environment. Its `programs` are first on the path of its commands."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -85,7 +85,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """The wheels of all packages of this project."""
+    """The wheels of the project's packages."""
     into = tmp_path_factory.mktemp("wheels")
     return [build(ROOT / package, into) for package in PACKAGES]
 
@@ -94,8 +94,8 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 def fresh(tmp_path: Path) -> Callable[..., Fresh]:
     """Return a function that makes an environment with some packages in it."""
 
-    def make(*what: object) -> Fresh:
-        environment = Fresh(tmp_path / "environment")
+    def make(*what: object) -> FreshEnvironment:
+        environment = FreshEnvironment(tmp_path / "environment")
         environment.install(*what)
         return environment
 

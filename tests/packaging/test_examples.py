@@ -14,9 +14,9 @@ EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/pypro
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_an_example_passes_its_tests_as_a_stranger_installs_it(example, wheels, fresh, tmp_path):
+def test_example_passes_its_tests_in_a_fresh_environment(example, wheels, fresh_environment, tmp_path):
     wheel = build(ROOT / "examples" / example, tmp_path / "wheels")
-    environment = fresh(*wheels, f"{wheel}[test]")
+    environment = fresh_environment(*wheels, f"{wheel}[test]")
     shutil.copytree(ROOT / "examples" / example / "tests", tmp_path / "tests")
     shown = environment.run(environment.python, "-m", "pytest", "-q", "tests", folder=tmp_path)
     assert " passed" in shown

@@ -6,7 +6,7 @@ import pytest
 
 from jira_ci_core.plugins.validation import HOOKS
 
-from .conftest import Fresh
+from .conftest import FreshEnvironment
 
 pytestmark = pytest.mark.packaging
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.packaging
 @pytest.fixture(scope="module")
 def environment(wheels, tmp_path_factory):
     """An environment for the new plugins, one after the other; all of them need the same packages for development."""
-    made = Fresh(tmp_path_factory.mktemp("new-plugins") / "environment")
+    made = FreshEnvironment(tmp_path_factory.mktemp("new-plugins") / "environment")
     made.install(*wheels)
     return made
 

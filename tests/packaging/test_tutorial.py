@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT, Fresh, run
+from .conftest import ROOT, FreshEnvironment, run
 
 pytestmark = pytest.mark.packaging
 
@@ -42,6 +42,6 @@ def test_the_tutorial_is_true(wheels, tmp_path):
             assert [line for line in block["text"].splitlines() if line not in printed.splitlines()] == []
     [wheel] = (place / "dist").glob("*.whl")
     assert "acme_changelog/py.typed" in zipfile.ZipFile(wheel).namelist()
-    other = Fresh(tmp_path / "other")
+    other = FreshEnvironment(tmp_path / "other")
     other.install(*wheels, wheel)
     assert "acme-changelog  on" in other.run("jira-ci", "plugins", folder=tmp_path)

@@ -1,7 +1,7 @@
-"""What tests of the queue share: real brokers, workers as processes, and reports to publish.
+"""Real brokers, workers as processes, and reports to publish.
 
-The brokers are those of the system (`apt-get install redis-server rabbitmq-server`); without them the tests are
-skipped, and in CI they fail.
+The brokers are the system's (`apt-get install redis-server rabbitmq-server`). Without them, the tests are skipped, but
+fail in CI.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 import brokers
 
 KEY = "a key for the tests of the queue".replace(" ", "-")
-PATIENCE = 60.0
+TIMEOUT = 60.0
 SERVERS = {"redis": brokers.Redis, "rabbitmq": brokers.RabbitMq}
 
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], brokers.Server]]:
-    """Answers a running broker by its name."""
+    """Starts a broker by its name, or returns the one that is running."""
     running: dict[str, brokers.Server] = {}
 
     def start(name: str) -> brokers.Server:
@@ -61,18 +61,18 @@ def server(request: pytest.FixtureRequest, servers: Callable[[str], brokers.Serv
     return servers(request.param)
 
 
-def eventually(check: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
-    """Wait until a check answers something true, and answer that."""
-    end = time.monotonic() + patience
+def eventually(check: Callable[[], Any], what: str, timeout: float = TIMEOUT) -> Any:
+    """Wait until a check returns a true value, and return it."""
+    end = time.monotonic() + timeout
     while time.monotonic() < end:
         if answer := check():
             return answer
         time.sleep(0.05)
-    return pytest.fail(f"not within {patience:g} seconds: {what}")
+    return pytest.fail(f"not within {timeout:g} seconds: {what}")
 
 
 class Http:
-    """The deadline of a step, as the plugin sees it."""
+    """The deadline of a step, as core passes it to plugins."""
 
     def remaining(self) -> float:
         return 20.0
@@ -86,7 +86,7 @@ def _kept() -> dict[str, str]:
 
 
 class Queue:
-    """A queue of its own at a broker, its workers, and what became of what was put into it."""
+    """A queue of its own at a broker, its workers, and its reports."""
 
     def __init__(self, server: brokers.Server, jira: Sandbox, folder: Path, settings: Mapping[str, object]) -> None:
         self.server, self.jira, self.folder = server, jira, folder
@@ -107,7 +107,7 @@ class Queue:
 
     @property
     def site(self) -> dict[str, str]:
-        """The credentials, which only workers have."""
+        """The site and its credentials, which only workers have."""
         jira = self.jira
         return {
             "JIRA_CI_INSTANCE": jira.url,
@@ -116,14 +116,14 @@ class Queue:
             "JIRA_CI_CLIENT_SECRET": jira.client_secret,
         }
 
-    def worker(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start one."""
+    def start_worker(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start a worker."""
         name = f"w{len(self.workers)}-{uuid.uuid4().hex[:6]}@localhost"
         command = [sys.executable, "-m", "jira_ci_core", "worker", "-n", name, "--concurrency", "2"]
         return self.start([*command, "-l", "info", "--without-gossip", "--without-mingle", *arguments], self.site)
 
     def start(self, command: list[str], more: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-        """Start a process of this queue, with credentials only where they are given."""
+        """Start a process with the settings of the queue, and with those in `more`."""
         with (self.folder / "workers.log").open("ab") as log:
             process = subprocess.Popen(
                 command,
@@ -142,7 +142,7 @@ class Queue:
         return (self.folder / "workers.log").read_text()
 
     def kill(self, worker: subprocess.Popen[bytes]) -> None:
-        """Kill it and all its processes, so that none can tidy up."""
+        """Kill a worker and all its processes, so that none can clean up."""
         brokers.end(worker, signal.SIGKILL)
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -153,7 +153,7 @@ class Queue:
             env={**_kept(), "HOME": str(self.folder), **self.environ},
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=TIMEOUT,
             check=False,
         )
 
@@ -179,12 +179,12 @@ class Queue:
         with open_broker(self.options) as broker:
             yield broker
 
-    def put_body(self, body: bytes | str) -> None:
-        """Put something into the queue as anybody could who may write to the broker."""
+    def publish_body(self, body: bytes | str) -> None:
+        """Publish a body to the queue, as any client of the broker could."""
         with self.broker() as broker:
             broker.publish(broker.names.reports, body)
 
-    def dead(self) -> dict[str, str]:
+    def dead_letters(self) -> dict[str, str]:
         """The reasons of the dead letters by their ids."""
         with self.broker() as broker:
             return {message_id(message): message_reason(message) for message in broker.peek(broker.names.dead, 1000)}
@@ -193,8 +193,8 @@ class Queue:
         """The states of the builds that Jira holds, by their numbers."""
         return {build["buildNumber"]: build["state"] for build in self.jira.builds()}
 
-    def left(self) -> int:
-        """How many messages are still to be answered for, dead letters aside, as far as the broker shows it."""
+    def remaining(self) -> int:
+        """The number of messages that the broker counts in all queues, without dead letters."""
         with self.broker() as broker:
             return sum(broker.count(name) for name in broker.names.all if name != broker.names.dead)
 
@@ -208,7 +208,7 @@ class Queue:
 
 @pytest.fixture
 def make_queue(server: brokers.Server, jira: Sandbox, tmp_path: Path) -> Iterator[Callable[..., Queue]]:
-    """Makes a queue with these settings."""
+    """Creates a queue with these settings."""
     queues: list[Queue] = []
 
     def make(**settings: object) -> Queue:
@@ -220,7 +220,7 @@ def make_queue(server: brokers.Server, jira: Sandbox, tmp_path: Path) -> Iterato
     yield make
     running = [worker for one in queues for worker in one.workers if worker.poll() is None]
     for worker in running:
-        worker.terminate()  # it ends its processes; those that are killed leave nothing for what measures them
+        worker.terminate()  # not killed at once, so that its processes can write their coverage data
     for worker in running:
         with contextlib.suppress(subprocess.TimeoutExpired):
             worker.wait(10)

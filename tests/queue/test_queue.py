@@ -1,4 +1,4 @@
-"""Reports through real brokers: each is accepted, or a dead letter with its reason, whatever dies on the way."""
+"""Reports through real brokers: each is accepted or becomes a dead letter with its reason, whichever process dies."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_step_without_credentials_queues_its_report_and_a_worker_delivers_it(q
     assert done.code == 0, done.text
     assert [one["result"] for one in done.json["outcomes"]] == ["queued"]
     assert queue.builds() == {}
-    queue.worker()
+    queue.start_worker()
     assert queue.wait_for_builds(1) == {42: "successful"}
 
 
@@ -32,14 +32,14 @@ def test_many_reports_share_a_call_and_a_superseded_one_is_not_sent(queue):
     reports += [queue.report(number, state=State.SUCCESSFUL, sequence=2) for number in range(40)]
     receipt = queue.publish(*reports)
     assert {outcome.result for outcome in receipt.outcomes} == {Result.QUEUED}
-    queue.worker()
+    queue.start_worker()
     assert set(queue.wait_for_builds(40).values()) == {"successful"}
     assert len(queue.jira.updates()) == 40
     assert len(queue.bulk_calls()) == 1
     assert json.loads(queue.command("status", "--format=json").stdout)["reports"] == 0
 
 
-def test_poisoned_forged_and_oversized_messages_are_dead_letters_and_stop_nobody(queue, queue_key):
+def test_poisoned_forged_and_oversized_messages_are_dead_letters_and_stop_no_worker(queue, queue_key):
     good = queue.report(1)
     forged = sign(queue.report(2), b"not the key of this queue", time.time())
     content = json.loads(sign(queue.report(3), queue_key, time.time()))
@@ -57,7 +57,7 @@ def test_poisoned_forged_and_oversized_messages_are_dead_letters_and_stop_nobody
         "x" * 300_000,
         elsewhere,
     ):
-        queue.put_body(body)
+        queue.publish_body(body)
     with queue.broker() as broker:
         broker.publish(
             broker.names.reports, sign(queue.report(4), queue_key, time.time()), {"attempts": "many", "due": []}
@@ -66,9 +66,9 @@ def test_poisoned_forged_and_oversized_messages_are_dead_letters_and_stop_nobody
             b"x", exchange="", routing_key=broker.names.reports, headers={"compression": "no such"}
         )
     queue.publish(good)
-    queue.worker()
+    queue.start_worker()
     assert queue.wait_for_builds(2) == {1: "successful", 4: "successful"}
-    reasons = sorted(reason.partition(":")[0] for reason in queue.dead().values())
+    reasons = sorted(reason.partition(":")[0] for reason in queue.dead_letters().values())
     assert reasons == [
         *["forged"] * 2, "no worker here is configured for other.example", "oversized", "unknown version", *["unreadable"] * 5
     ]  # fmt: skip
@@ -77,47 +77,47 @@ def test_poisoned_forged_and_oversized_messages_are_dead_letters_and_stop_nobody
 
 def test_a_report_that_jira_refuses_is_a_dead_letter_that_can_be_retried_or_dropped(queue, wait_until):
     queue.publish(queue.report(1), queue.report(2, key="NONE-1"), queue.report(3, key="NONE-2"))
-    queue.worker()
-    wait_until(lambda: len(queue.dead()) == 2, "two dead letters")
+    queue.start_worker()
+    wait_until(lambda: len(queue.dead_letters()) == 2, "two dead letters")
     assert queue.builds() == {1: "successful"}
-    assert all("Jira knows none of the issue keys" in reason for reason in queue.dead().values())
-    first, second = queue.dead()
+    assert all("Jira knows none of the issue keys" in reason for reason in queue.dead_letters().values())
+    first, second = queue.dead_letters()
     assert first in queue.command("status").stdout
     assert queue.command("drop", first).stdout == "dropped 1\n"
     queue.jira.configure(projects=["MYT", "NONE"])
     assert queue.command("retry", second).stdout == "put back 1\n"
     assert len(queue.wait_for_builds(2)) == 2
-    assert queue.dead() == {}
+    assert queue.dead_letters() == {}
 
 
-def test_a_worker_that_is_killed_in_the_middle_of_a_call_loses_nothing(queue, wait_until):
+def test_worker_that_is_killed_during_a_call_loses_nothing(queue, wait_until):
     queue.jira.fault("answer", status=503, seconds=4, count=1)
     queue.publish(*[queue.report(number) for number in range(20)])
-    worker = queue.worker()
+    worker = queue.start_worker()
     wait_until(lambda: queue.jira.faults() == [], "a bulk call")
     queue.kill(worker)
     assert queue.builds() == {}
     queue.publish(*[queue.report(number, state=State.FAILED, sequence=2) for number in range(0, 20, 2)])
-    queue.worker()
+    queue.start_worker()
     wait_until(
         lambda: queue.builds() == {number: "successful" if number % 2 else "failed" for number in range(20)},
         "every report in Jira, the newer ones over the older ones",
     )
-    wait_until(lambda: queue.left() == 0, "an empty queue")
-    assert queue.dead() == {}
+    wait_until(lambda: queue.remaining() == 0, "an empty queue")
+    assert queue.dead_letters() == {}
 
 
-def test_what_a_broker_has_confirmed_is_there_after_a_restart(queue):
+def test_confirmed_messages_survive_a_restart_of_the_broker(queue):
     queue.publish(*[queue.report(number) for number in range(20)])
     queue.server.stop()
     assert queue.server.processes == []
     queue.server.start()
-    queue.worker()
+    queue.start_worker()
     assert len(queue.wait_for_builds(20)) == 20
 
 
-def test_a_worker_outlives_a_restart_of_its_broker(queue):
-    queue.worker()
+def test_worker_reconnects_after_a_restart_of_the_broker(queue):
+    queue.start_worker()
     queue.publish(queue.report(1))
     queue.wait_for_builds(1)
     queue.server.stop()
@@ -126,13 +126,13 @@ def test_a_worker_outlives_a_restart_of_its_broker(queue):
     assert len(queue.wait_for_builds(2)) == 2
 
 
-def test_jira_is_down_for_longer_than_every_try_and_then_up(make_queue, wait_until):
+def test_reports_are_given_up_while_jira_is_down_and_can_be_retried(make_queue, wait_until):
     queue = make_queue(QUEUE_GIVE_UP=3)
     queue.jira.fault("answer", status=503, count=2**30)
     queue.publish(*[queue.report(number) for number in range(5)])
-    queue.worker()
-    wait_until(lambda: len(queue.dead()) == 5, "dead letters")
-    assert all("given up after" in reason and "503" in reason for reason in queue.dead().values())
+    queue.start_worker()
+    wait_until(lambda: len(queue.dead_letters()) == 5, "dead letters")
+    assert all("given up after" in reason and "503" in reason for reason in queue.dead_letters().values())
     queue.publish(queue.report(2, state=State.FAILED, sequence=2))
     queue.jira.clear_faults()
 
@@ -142,15 +142,15 @@ def test_jira_is_down_for_longer_than_every_try_and_then_up(make_queue, wait_unt
         return len(queue.builds()) == 5 and queue.builds()[2] == "failed"
 
     wait_until(put_back, "every report in Jira, the newer one over the older one")
-    wait_until(lambda: queue.left() == 0, "an empty queue")
-    assert queue.dead() == {}
+    wait_until(lambda: queue.remaining() == 0, "an empty queue")
+    assert queue.dead_letters() == {}
 
 
-def test_what_waits_is_listed_with_its_reason_and_can_be_tried_before_its_time(make_queue, wait_until):
-    queue = make_queue(QUEUE_BACKOFF="1,3600")  # the site is paused as long as the first
+def test_waiting_report_is_listed_with_its_reason_and_can_be_retried_early(make_queue, wait_until):
+    queue = make_queue(QUEUE_BACKOFF="1,3600")  # the first wait is also the first pause of the site
     queue.jira.fault("answer", status=503, count=2**30)
     queue.publish(queue.report(1))
-    queue.worker()
+    queue.start_worker()
 
     def waiting():
         found = json.loads(queue.command("status", "--format=json").stdout)["waiting"]
@@ -170,10 +170,10 @@ def test_what_waits_is_listed_with_its_reason_and_can_be_tried_before_its_time(m
     assert wait_until(put_back, "the report in Jira") == {1: "successful"}
 
 
-def test_a_limit_that_jira_sets_slows_everyone(queue, wait_until):
+def test_retry_after_pauses_all_workers(queue, wait_until):
     queue.jira.fault("answer", status=429, headers={"Retry-After": "2"}, count=1)
     queue.publish(queue.report(1))
-    queue.worker()
+    queue.start_worker()
     wait_until(lambda: len(queue.bulk_calls()) == 1, "a call")
     queue.publish(queue.report(2))
     assert len(queue.wait_for_builds(2)) == 2
@@ -182,39 +182,39 @@ def test_a_limit_that_jira_sets_slows_everyone(queue, wait_until):
     assert {call["status"] for call in others} == {202}
 
 
-def test_without_a_worker_health_fails_and_with_one_it_does_not(queue, wait_until):
+def test_health_needs_a_worker(queue, wait_until):
     assert queue.command("health").returncode == 1
-    queue.worker()
+    queue.start_worker()
     wait_until(lambda: queue.command("health").returncode == 0, "a worker that answers")
 
 
-def test_two_workers_keep_to_one_limit(servers, make_queue):
-    # RabbitMQ has no counters to share: there, the limit is Redis's as well.
+def test_workers_share_one_rate_limit(servers, make_queue):
+    # RabbitMQ has no shared counters, so the limit is in Redis in either case.
     queue = make_queue(QUEUE_RATE="3/second", QUEUE_BATCH=2, QUEUE_LIMITER=servers("redis").url)
-    # In 5 seconds there are 18 calls at the most, and each of the four processes signs in with two. Were the limit not
-    # shared, all 30 would come at once.
+    # At most 18 calls fit into 5 seconds, and each of the four processes signs in with two calls. Without a shared
+    # limit, all 30 calls would come at once.
     queue.jira.configure(rate_limit=18 + 8, rate_period=5.0)
     queue.publish(*[queue.report(number) for number in range(60)])
-    queue.worker()
-    queue.worker()
+    queue.start_worker()
+    queue.start_worker()
     assert len(queue.wait_for_builds(60)) == 60
     calls = queue.bulk_calls()
     assert {call["status"] for call in calls} == {202}
-    assert 30 <= len(calls) < 40, "as few as there can be, but for those that a worker found alone"
+    assert 30 <= len(calls) < 40, "full batches, except for a few with a single report"
 
 
-def test_prometheus_is_told_what_became_of_the_reports(make_queue, wait_until, free_port):
+def test_metrics_count_reports_by_result(make_queue, wait_until, free_port):
     queue = make_queue(QUEUE_METRICS=f"127.0.0.1:{free_port}", QUEUE_LOG="json")
-    queue.worker()
+    queue.start_worker()
     queue.publish(queue.report(1), queue.report(2, key="NONE-1"))
     queue.wait_for_builds(1)
 
-    def told():
+    def metrics():
         with urllib.request.urlopen(f"http://127.0.0.1:{free_port}/metrics") as answer:
             text = answer.read().decode()
         return text if 'result="dead"} 1.0' in text else ""
 
-    text = wait_until(told, "the figures")
+    text = wait_until(metrics, "the figures")
     for line in (
         'jira_ci_queue_reports_total{result="accepted"} 1.0',
         'jira_ci_queue_reports_total{result="rejected"} 1.0',
@@ -239,14 +239,14 @@ def test_several_sites_share_a_queue_and_celery_itself_can_run_the_worker(queue)
     assert queue.wait_for_builds(1) == {1: "successful"}
 
 
-def test_a_worker_without_credentials_says_so_before_the_first_message(queue):
+def test_worker_without_credentials_ends_before_the_first_message(queue):
     worker = queue.start([sys.executable, "-m", "jira_ci_core", "worker", "-n", "none@localhost"])
     assert worker.wait(60) != 0
     assert "why:" in queue.log
     assert "Traceback" not in queue.log
 
 
-def test_the_example_runs_as_it_is_written(servers, tmp_path):
+def test_example_script_runs(servers, tmp_path):
     """`examples/queue/plain.sh`: two workers, and a local Jira that they reach over TLS."""
     environ = {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

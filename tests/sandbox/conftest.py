@@ -6,7 +6,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import quote
@@ -22,7 +22,7 @@ NOT_JSON = [b"", b"{", b"\xff", b'{"builds": NaN}', b"[" * 100_000, b"1" * 5000]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def nothing_between() -> Iterator[None]:
+def no_proxies() -> Iterator[None]:
     """Keep the proxies and certificate authorities of the environment out of calls to the loopback."""
     with pytest.MonkeyPatch.context() as environment:
         for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
@@ -33,7 +33,7 @@ def nothing_between() -> Iterator[None]:
 
 @pytest.fixture
 def build() -> Callable[..., Json]:
-    """Make a build that breaks no rule, with some fields changed."""
+    """Makes a valid build with some fields changed."""
 
     def make(**changes: Any) -> Json:
         return {
@@ -62,7 +62,7 @@ def build() -> Callable[..., Json]:
 
 @pytest.fixture
 def deployment() -> Callable[..., Json]:
-    """Make a deployment that breaks no rule, with some fields changed."""
+    """Makes a valid deployment with some fields changed."""
 
     def make(**changes: Any) -> Json:
         return {
@@ -85,51 +85,47 @@ def deployment() -> Callable[..., Json]:
     return make
 
 
-class Running:
-    """Starts servers in threads of this process, and waits until they have ended."""
-
-    def __init__(self) -> None:
-        self.started: queue.Queue[ServerInfo] = queue.Queue()
-
-    @contextmanager
-    def server(self, **options: Any) -> Iterator[Sandbox]:
-        reading, writing = os.pipe()
-        with open(reading, "rb") as until_closed:
-            arguments = {"on_ready": self.started.put, "until_closed": until_closed, "with_credentials": True} | options
-            thread = threading.Thread(target=serve, kwargs=arguments, daemon=True)
-            thread.start()
-            try:
-                ready = self.started.get(timeout=20)
-                credentials = ready.credentials or {}
-                with Sandbox(ready.url, cloud_id=ready.cloud_id, ca_file=ready.ca_file, **credentials) as sandbox:
-                    yield sandbox
-            finally:
-                os.close(writing)
-                thread.join(timeout=20)
-            assert not thread.is_alive()
+@contextmanager
+def server_in_a_thread(**options: Any) -> Iterator[Sandbox]:
+    """Run a server in a thread of this process, and wait until it has ended."""
+    started: queue.Queue[ServerInfo] = queue.Queue()
+    reading, writing = os.pipe()
+    with open(reading, "rb") as until_closed:
+        arguments = {"on_ready": started.put, "until_closed": until_closed, "with_credentials": True} | options
+        thread = threading.Thread(target=serve, kwargs=arguments, daemon=True)
+        thread.start()
+        try:
+            info = started.get(timeout=20)
+            credentials = info.credentials or {}
+            with Sandbox(info.url, cloud_id=info.cloud_id, ca_file=info.ca_file, **credentials) as sandbox:
+                yield sandbox
+        finally:
+            os.close(writing)
+            thread.join(timeout=20)
+        assert not thread.is_alive()
 
 
 @pytest.fixture(scope="session")
-def running() -> Running:
-    """Start servers in this process: `with running.server(...) as sandbox`."""
-    return Running()
+def run_server() -> Callable[..., AbstractContextManager[Sandbox]]:
+    """Runs a server in this process: `with run_server(...) as sandbox`."""
+    return server_in_a_thread
 
 
 @pytest.fixture(scope="session")
-def session_sandbox(running: Running) -> Iterator[Sandbox]:
+def session_sandbox(run_server: Any) -> Iterator[Sandbox]:
     """One server for all tests that do not need their own."""
-    with running.server() as sandbox:
+    with run_server() as sandbox:
         yield sandbox
 
 
 @pytest.fixture
 def sandbox(session_sandbox: Sandbox) -> Sandbox:
-    """A sandbox in which nothing has happened yet."""
+    """An empty sandbox with credentials of both kinds."""
     session_sandbox.reset()
     return session_sandbox
 
 
-class Caller:
+class JiraClient:
     """A client of Jira, signed in with one kind of credential."""
 
     def __init__(self, sandbox: Sandbox, kind: str = "oauth", **credential: str) -> None:
@@ -180,25 +176,25 @@ class Caller:
 
 
 @pytest.fixture
-def sign_in() -> type[Caller]:
-    """Sign in to a sandbox: `sign_in(sandbox, kind)`."""
-    return Caller
+def sign_in() -> type[JiraClient]:
+    """Signs in to a sandbox: `sign_in(sandbox, kind)`."""
+    return JiraClient
 
 
 @pytest.fixture(params=["oauth", "connect"])
-def jira(request: pytest.FixtureRequest, sandbox: Sandbox) -> Caller:
-    """A client signed in with each kind of credential, one after the other."""
-    return Caller(sandbox, request.param)
+def jira(request: pytest.FixtureRequest, sandbox: Sandbox) -> JiraClient:
+    """A client signed in with each kind of credential in turn."""
+    return JiraClient(sandbox, request.param)
 
 
 @pytest.fixture
-def oauth(sandbox: Sandbox) -> Caller:
+def oauth(sandbox: Sandbox) -> JiraClient:
     """A client signed in with OAuth."""
-    return Caller(sandbox)
+    return JiraClient(sandbox)
 
 
 class Page(HTMLParser):
-    """What is on a page: its text, its links, its forms, and every element with its attributes."""
+    """A parsed page: its text, its links, its forms, and every element with its attributes."""
 
     def __init__(self, answer: requests.Response) -> None:
         super().__init__()
@@ -229,7 +225,7 @@ class Page(HTMLParser):
 
 
 class Browser:
-    """Goes to pages and sends the forms that are on them, as a person would; it keeps cookies."""
+    """Opens pages and submits their forms, and keeps cookies."""
 
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
@@ -239,8 +235,8 @@ class Browser:
     def get(self, path: str = "/", **options: Any) -> Page:
         return Page(self.http.get(self.sandbox.url + path, timeout=20, **options))
 
-    def send(self, path: str, action: str, **fields: str) -> Page:
-        """Go to a page, fill in the form with this action, and follow where it leads."""
+    def submit(self, path: str, action: str, **fields: str) -> Page:
+        """Open a page, submit its form with this action, and return the page to which it leads."""
         forms = [values for where, values in self.get(path).forms if where == action]
         assert forms, f"{path} has no form for {action}"
         wanted = [values for values in forms if values.get("name", fields.get("name")) == fields.get("name")] or forms
@@ -249,11 +245,11 @@ class Browser:
     def post(self, action: str, headers: dict[str, str] | None = None, **fields: str) -> Page:
         return Page(self.http.post(self.sandbox.url + action, data=fields, headers=headers, timeout=20))
 
-    def be(self, person: str) -> None:
-        self.send("/", "/person", person=person)
+    def choose_role(self, person: str) -> None:
+        self.submit("/", "/person", person=person)
 
 
 @pytest.fixture
 def browser(sandbox: Sandbox) -> Browser:
-    """A browser with an empty profile, at a sandbox in which nothing has happened yet."""
+    """A browser with an empty profile, for an empty sandbox."""
     return Browser(sandbox)

@@ -21,8 +21,8 @@ MISSING = object()
 PROBLEMS = {"build": build_problems, "deployment": deployment_problems}
 ASSOCIATIONS = [{"associationType": "issueKeys", "values": ["DEMO-1"]}]
 
-# Entity, path of a field, a value that breaks a rule, and words of the rule.
-WRONG: list[tuple[str, str, Any, str]] = [
+# The kind of entity, the path of a field, an invalid value, and words of the rule.
+INVALID: list[tuple[str, str, Any, str]] = [
     ("both", "schemaVersion", "1.1", "one of 1.0"),
     ("both", "schemaVersion", None, "one of 1.0"),
     ("both", "updateSequenceNumber", MISSING, "required"),
@@ -43,7 +43,7 @@ WRONG: list[tuple[str, str, Any, str]] = [
     ("both", "url", "", "at least 1"),
     ("both", "url", "/run/1", "absolute URL"),
     ("both", "url", "ci.example.com/run/1", "absolute URL"),
-    ("both", "url", "mailto:somebody", "absolute URL"),
+    ("both", "url", "mailto:user@example.com", "absolute URL"),
     ("both", "url", "https://", "absolute URL"),
     ("both", "url", "https://ci.example.com/a b", "absolute URL"),
     ("both", "url", "https://ci.example.com/\n", "absolute URL"),
@@ -138,11 +138,11 @@ WRONG: list[tuple[str, str, Any, str]] = [
 
 
 def changed(entity: Any, path: str, value: Any) -> Any:
-    """Return an entity with one value in its depth changed or missing."""
+    """Return an entity with the value at a path changed or missing."""
     entity = copy.deepcopy(entity)
     target = entity
-    *way, last = [int(part) if part.isdecimal() else part for part in path.split(".")]
-    for part in way:
+    *parents, last = [int(part) if part.isdecimal() else part for part in path.split(".")]
+    for part in parents:
         target = target[part]
     if value is MISSING:
         del target[last]
@@ -153,7 +153,7 @@ def changed(entity: Any, path: str, value: Any) -> Any:
 
 CASES = [
     pytest.param(kind, path, value, rule, id=f"{kind}-{path}-{index}")
-    for index, (kinds, path, value, rule) in enumerate(WRONG)
+    for index, (kinds, path, value, rule) in enumerate(INVALID)
     for kind in (PROBLEMS if kinds == "both" else (kinds,))
 ]
 
@@ -197,7 +197,7 @@ def test_optional_field_may_be_absent(kind: str, name: str, entities: dict[str, 
     assert PROBLEMS[kind](changed(entities[kind], name, MISSING)) == []
 
 
-RIGHT: list[tuple[str, str, Any]] = [
+VALID: list[tuple[str, str, Any]] = [
     ("both", "displayName", "𝄞" * 255),
     ("both", "label", ""),
     ("both", "url", "https://ci.example.com/" + "x" * 1977),
@@ -218,9 +218,9 @@ RIGHT: list[tuple[str, str, Any]] = [
 
 @pytest.mark.parametrize(
     ("kind", "path", "value"),
-    [(k, *rest) for kinds, *rest in RIGHT for k in (PROBLEMS if kinds == "both" else [kinds])],
+    [(k, *rest) for kinds, *rest in VALID for k in (PROBLEMS if kinds == "both" else [kinds])],
 )
-def test_value_at_the_edge_of_a_rule_is_right(kind: str, path: str, value: Any, entities: dict[str, Any]) -> None:
+def test_value_at_the_limit_of_a_rule_is_valid(kind: str, path: str, value: Any, entities: dict[str, Any]) -> None:
     assert PROBLEMS[kind](changed(entities[kind], path, value)) == []
 
 
@@ -236,7 +236,7 @@ def test_deployment_may_be_rolled_back(deployment: Any) -> None:
     assert deployment_problems(changed(deployment(state="rolled_back"), "commands", MISSING)) == []
 
 
-def test_every_problem_of_an_entity_is_told_at_once(build: Any) -> None:
+def test_all_problems_of_an_entity_are_reported_at_once(build: Any) -> None:
     assert len(build_problems(build(buildNumber=-1, state="done", url="x"))) == 3
 
 
@@ -274,11 +274,11 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
-FIELD_NAMES = st.sampled_from(sorted({path.partition(".")[0] for _, path, _, _ in WRONG}))
+FIELD_NAMES = st.sampled_from(sorted({path.partition(".")[0] for _, path, _, _ in INVALID}))
 
 
 @given(st.dictionaries(FIELD_NAMES, JSON))
-def test_any_json_is_judged_without_an_error(entity: Any) -> None:
+def test_any_json_is_validated_without_an_exception(entity: Any) -> None:
     for kind in ("builds", "deployments"):
         assert entity_problems(entity, kind)
         assert set(map(type, entity_key(entity, kind).values())) <= {str, int, type(None)}

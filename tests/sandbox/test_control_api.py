@@ -1,4 +1,4 @@
-"""The control API, and who may use it."""
+"""The control API, and the requests that it refuses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def control(sandbox: Sandbox, method: str, path: str, headers: dict[str, str], *
     return requests.request(method, f"{sandbox.url}/_sandbox/{path}", headers=headers, timeout=20, **options)
 
 
-# Who may use it
+# Refused requests
 
 
 @pytest.mark.parametrize("headers", [{}, {"X-Sandbox": "0"}])
@@ -33,7 +33,7 @@ def test_change_needs_a_header_that_a_form_cannot_send(
     "host", ["evil.example", "evil.example:80", "localhost.evil.example", "127.0.0.1.evil", "8.8.8.8"]
 )
 @pytest.mark.parametrize("path", ["/", "/browse/DEMO-1", "/_sandbox/requests", "/_sandbox/entities"])
-def test_name_that_only_points_here_is_refused(sandbox: Sandbox, host: str, path: str) -> None:
+def test_foreign_host_name_is_refused(sandbox: Sandbox, host: str, path: str) -> None:
     answer = requests.get(sandbox.url + path, headers={"Host": host, "X-Sandbox": "1"}, timeout=20)
     assert answer.status_code == 403
 
@@ -44,7 +44,7 @@ def test_loopback_has_several_names(sandbox: Sandbox, host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["", "localhost:80/x", "[::1", "[x]"])
-def test_host_that_is_none_is_refused(sandbox: Sandbox, host: str) -> None:
+def test_malformed_host_is_refused(sandbox: Sandbox, host: str) -> None:
     assert control(sandbox, "GET", "settings", {"Host": host}).status_code == 403
 
 
@@ -80,7 +80,7 @@ def test_minted_credential_is_listed_without_its_secret(sandbox: Sandbox) -> Non
     assert minted["client_secret"] not in json.dumps(sandbox.credentials())
 
 
-def test_credentials_get_names_of_their_own(sandbox: Sandbox) -> None:
+def test_credentials_without_a_name_get_different_ones(sandbox: Sandbox) -> None:
     assert sandbox.mint("connect")["name"] != sandbox.mint("connect")["name"]
 
 
@@ -97,7 +97,7 @@ def test_credentials_get_names_of_their_own(sandbox: Sandbox) -> None:
         (None, "must be a JSON object"),
     ],
 )
-def test_credential_that_makes_no_sense_is_refused(sandbox: Sandbox, body: Any, words: str) -> None:
+def test_invalid_credential_is_refused(sandbox: Sandbox, body: Any, words: str) -> None:
     answer = control(
         sandbox, "POST", "credentials", {"X-Sandbox": "1"}, data=body if body is None else json.dumps(body)
     )
@@ -105,15 +105,15 @@ def test_credential_that_makes_no_sense_is_refused(sandbox: Sandbox, body: Any, 
     assert words in answer.json()["errorMessages"][0]
 
 
-def test_name_of_a_credential_is_given_once(sandbox: Sandbox) -> None:
+def test_name_of_a_credential_is_unique(sandbox: Sandbox) -> None:
     sandbox.mint("connect", "mine")
     with pytest.raises(SandboxError, match="named mine already"):
         sandbox.mint("oauth", "mine")
 
 
 def test_unknown_credential_cannot_be_revoked(sandbox: Sandbox) -> None:
-    with pytest.raises(SandboxError, match="no credential named nobody"):
-        sandbox.revoke("nobody")
+    with pytest.raises(SandboxError, match="no credential named unknown"):
+        sandbox.revoke("unknown")
 
 
 def test_body_that_is_no_json_is_refused(sandbox: Sandbox) -> None:
@@ -135,16 +135,16 @@ def test_unknown_setting_is_refused(sandbox: Sandbox) -> None:
         sandbox.configure(speed=1)
 
 
-def test_changed_projects_count_at_once(oauth: Any, build: Any) -> None:
+def test_changed_projects_apply_at_once(oauth: Any, build: Any) -> None:
     oauth.sandbox.configure(projects=["MY*"])
     assert oauth.bulk("builds", build()).json()["acceptedBuilds"] == []
     assert len(oauth.bulk("builds", build(issueKeys=["MYAPP-1"])).json()["acceptedBuilds"]) == 1
 
 
-# What Jira received
+# The request log
 
 
-def test_log_tells_what_was_called_by_whom_and_how_it_ended(jira: Any, build: Any) -> None:
+def test_log_has_call_credential_and_status(jira: Any, build: Any) -> None:
     jira.call("POST", jira.base("builds") + "/bulk?x=1", json={"builds": [build()]})
     signing_in, call = jira.sandbox.requests()
     assert (call["method"], call["query"], call["status"]) == ("POST", "x=1", 202)
@@ -157,11 +157,11 @@ def test_log_tells_what_was_called_by_whom_and_how_it_ended(jira: Any, build: An
 
 def test_log_holds_no_secrets(sandbox: Sandbox, sign_in: Any) -> None:
     callers = [sign_in(sandbox), sign_in(sandbox, "connect")]
-    for caller in callers:
-        caller.call("GET", caller.build_address(), headers={"Cookie": "session=hidden"})
+    for client in callers:
+        client.call("GET", client.build_address(), headers={"Cookie": "session=hidden"})
     requests.get(f"{sandbox.url}/token", headers={"Authorization": "hidden as well"}, timeout=20)
     text = json.dumps(sandbox.requests())
-    tokens = [str(caller.http.headers["Authorization"]).split()[1] for caller in callers]
+    tokens = [str(client.http.headers["Authorization"]).split()[1] for client in callers]
     secrets = [sandbox.client_secret, sandbox.connect_key, "hidden", *tokens]
     assert [secret for secret in secrets if secret in text] == []
     assert '"Bearer ***"' in text
@@ -182,10 +182,10 @@ def test_log_has_no_pages_and_can_be_emptied(oauth: Any) -> None:
     assert oauth.sandbox.requests() == []
 
 
-# What is stored
+# Stored entities
 
 
-def test_stored_entities_show_known_issue_keys_however_they_were_sent(jira: Any, build: Any, deployment: Any) -> None:
+def test_entities_have_their_known_issue_keys_however_they_were_sent(jira: Any, build: Any, deployment: Any) -> None:
     jira.bulk("builds", build(issueKeys=["DEMO-1", "NO-1"]), properties={"a": "b"}, providerMetadata={"product": "CI"})
     associations = [{"associationType": kind, "values": ["DEMO-2", "NO-1"]} for kind in ("issueKeys", "issueIdOrKeys")]
     jira.bulk("deployments", deployment(associations=associations))
@@ -196,16 +196,16 @@ def test_stored_entities_show_known_issue_keys_however_they_were_sent(jira: Any,
     assert stored["issueKeys"] == ["DEMO-2"]
 
 
-def test_reset_begins_anew_with_the_credentials_of_the_start(sandbox: Sandbox, sign_in: Any, build: Any) -> None:
+def test_reset_deletes_everything_but_the_credentials_of_the_start(sandbox: Sandbox, sign_in: Any, build: Any) -> None:
     sandbox.mint("connect", "mine")
     sandbox.configure(projects=["*"], rate_limit=1)
     sandbox.fault("html")
-    caller = sign_in(sandbox)
-    caller.bulk("builds", build())
+    client = sign_in(sandbox)
+    client.bulk("builds", build())
     sandbox.revoke(sandbox.credentials()[0]["name"])
     sandbox.reset()
     assert (sandbox.builds(), sandbox.updates(), sandbox.requests(), sandbox.faults()) == ([], [], [], [])
     assert sandbox.configure()["projects"] == ["DEMO"]
     assert "mine" not in [credential["name"] for credential in sandbox.credentials()]
-    assert caller.bulk("builds", build()).status_code == 401
+    assert client.bulk("builds", build()).status_code == 401
     assert sign_in(sandbox).bulk("builds", build()).status_code == 202

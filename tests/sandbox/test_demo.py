@@ -1,4 +1,4 @@
-"""The story that `jira-ci demo` tells."""
+"""`jira-ci demo`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jira_ci_sandbox.commands import demo as command
 from jira_ci_sandbox.demo import STEPS, DemoStep
 
 
-def test_story_has_one_step_a_line_with_a_link_to_the_page_that_shows_it() -> None:
+def test_demo_has_a_line_for_each_step_with_a_link_to_the_page_that_shows_it() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "jira_ci_core", "demo"], capture_output=True, text=True, timeout=120, check=True
     )
@@ -43,43 +43,43 @@ def test_story_has_one_step_a_line_with_a_link_to_the_page_that_shows_it() -> No
 
 
 @pytest.fixture
-def short(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """A story without reports."""
+def empty_demo(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """A demo without reports."""
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setattr(demo, "STEPS", ())
     return monkeypatch
 
 
-def told(*arguments: str, **options: Any) -> Any:
+def run(*arguments: str, **options: Any) -> Any:
     return CliRunner().invoke(command, arguments, **options)
 
 
-def test_story_is_in_colour_for_a_terminal_unless_that_is_not_wanted(short: pytest.MonkeyPatch) -> None:
-    assert "\x1b[32mok" in told(color=True).stdout
-    assert "\x1b" not in told().stdout
-    short.setenv("NO_COLOR", "1")
-    assert "\x1b" not in told(color=True).stdout
+def test_demo_is_in_colour_on_a_terminal_unless_no_color_is_set(empty_demo: pytest.MonkeyPatch) -> None:
+    assert "\x1b[32mok" in run(color=True).stdout
+    assert "\x1b" not in run().stdout
+    empty_demo.setenv("NO_COLOR", "1")
+    assert "\x1b" not in run(color=True).stdout
 
 
-def test_secret_is_not_told(short: pytest.MonkeyPatch) -> None:
-    text = told().stdout
+def test_secret_is_shortened(empty_demo: pytest.MonkeyPatch) -> None:
+    text = run().stdout
     assert "demo-token, a token of the app: connec…" in text
     assert "demo-client, an OAuth client: client…" in text
 
 
-def test_browser_is_opened_at_the_issue_while_it_is_served(short: pytest.MonkeyPatch) -> None:
+def test_browser_is_opened_at_the_issue_while_jira_is_running(empty_demo: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
-    short.setattr("click.launch", seen.append)
-    short.setattr(demo, "_wait_for_interrupt", lambda jira: seen.append(str(jira.builds())))
-    assert "Ctrl+C stops it" in told("--open").stdout
+    empty_demo.setattr("click.launch", seen.append)
+    empty_demo.setattr(demo, "_wait_for_interrupt", lambda jira: seen.append(str(jira.builds())))
+    assert "Ctrl+C stops it" in run("--open").stdout
     assert seen[0].endswith("/browse/DEMO-1")
     assert seen[1] == "[]"
 
 
-def test_step_that_fails_ends_the_story_with_what_it_printed(short: pytest.MonkeyPatch) -> None:
+def test_failed_step_ends_the_demo_with_its_output(empty_demo: pytest.MonkeyPatch) -> None:
     broken = DemoStep("broken", 1, settings={"STATE": "splendid"})
-    short.setattr(demo, "STEPS", (broken, DemoStep("never", 2)))
-    result = told()
+    empty_demo.setattr(demo, "STEPS", (broken, DemoStep("never", 2)))
+    result = run()
     assert result.exit_code == 2
     assert "no broken      failed" in result.stdout
     assert "PLUGIN_STATE=splendid" in result.stdout
@@ -87,9 +87,9 @@ def test_step_that_fails_ends_the_story_with_what_it_printed(short: pytest.Monke
     assert "never" not in result.stdout
 
 
-def test_each_step_is_shown_in_full_on_demand(short: pytest.MonkeyPatch) -> None:
-    short.setattr(demo, "STEPS", STEPS[:1])
-    text = told("--verbose").stdout
+def test_verbose_shows_settings_and_output_of_each_step(empty_demo: pytest.MonkeyPatch) -> None:
+    empty_demo.setattr(demo, "STEPS", STEPS[:1])
+    text = run("--verbose").stdout
     assert "PLUGIN_STATE=in_progress" in text
     assert "accepted build 42" in text
     assert "PLUGIN_CLIENT_SECRET=client…" in text

@@ -1,4 +1,4 @@
-"""What goes wrong on demand, as a client meets it."""
+"""Faults on demand, as a client sees them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_answer_of_choice_is_given_as_often_as_planned(jira: Any, build: Any) ->
     assert jira.sandbox.faults() == []
 
 
-def test_answer_of_choice_has_nothing_stored(oauth: Any, build: Any) -> None:
+def test_answer_of_choice_stores_nothing(oauth: Any, build: Any) -> None:
     oauth.sandbox.fault("answer", status=500)
     assert oauth.bulk("builds", build()).headers["content-type"] == "text/plain"
     assert oauth.sandbox.updates() == []
@@ -105,15 +105,15 @@ def test_slow_answer_comes_too_late_for_an_impatient_client(oauth: Any, build: A
     assert statuses(oauth.sandbox) == [202]
 
 
-def test_slow_answer_comes_in_the_end(oauth: Any, build: Any) -> None:
+def test_slow_answer_comes_after_its_delay(oauth: Any, build: Any) -> None:
     oauth.sandbox.fault("slow", seconds=0.05)
     answer = oauth.bulk("builds", build())
     assert answer.status_code == 202
     assert answer.elapsed.total_seconds() >= 0.05
 
 
-def test_slow_answer_does_not_keep_the_server_from_stopping(running: Any, sign_in: Any, build: Any) -> None:
-    with running.server() as sandbox:
+def test_slow_answer_does_not_keep_the_server_from_stopping(run_server: Any, sign_in: Any, build: Any) -> None:
+    with run_server() as sandbox:
         oauth = sign_in(sandbox)
         sandbox.fault("slow", seconds=3600)
         answers: list[int] = []
@@ -126,7 +126,7 @@ def test_slow_answer_does_not_keep_the_server_from_stopping(running: Any, sign_i
 
 
 @pytest.mark.parametrize(
-    ("match", "path", "is_meant"),
+    ("match", "path", "applies"),
     [
         ("any", "/_edge/tenant_info", True),
         ("token", "/oauth/token", True),
@@ -142,11 +142,11 @@ def test_slow_answer_does_not_keep_the_server_from_stopping(running: Any, sign_i
         ("/rest/*", "/jira/builds/0.1/cloud/1/bulk", False),
     ],
 )
-def test_fault_is_meant_for_some_calls(match: str, path: str, is_meant: bool) -> None:
-    assert fault_from_json({"action": "empty", "match": match}).matches(path) is is_meant
+def test_fault_applies_to_matching_calls(match: str, path: str, applies: bool) -> None:
+    assert fault_from_json({"action": "empty", "match": match}).matches(path) is applies
 
 
-def test_one_of_so_many_calls_goes_wrong(oauth: Any, build: Any) -> None:
+def test_every_nth_call_fails(oauth: Any, build: Any) -> None:
     oauth.sandbox.fault("answer", status=503, count=2, every=3)
     oauth.sandbox.fault("answer", status=429, every=2)
     assert [oauth.bulk("builds", build()).status_code for _ in range(4)] == [202, 429, 503, 202]
@@ -183,13 +183,13 @@ def test_faults_leave_pages_and_the_control_api_alone(sandbox: Sandbox) -> None:
         ({"speed": 1}, "speed"),
     ],
 )
-def test_fault_that_makes_no_sense_is_refused(sandbox: Sandbox, details: dict[str, Any], word: str) -> None:
+def test_invalid_fault_is_refused(sandbox: Sandbox, details: dict[str, Any], word: str) -> None:
     with pytest.raises(SandboxError, match=f"{word} (must be|is not a field)"):
         sandbox.fault(**({"action": "empty"} | details))
 
 
 @pytest.mark.parametrize(("value", "words"), [([], "an object"), ({}, "action is missing"), ({"body": 1}, "a string")])
-def test_description_that_is_no_fault_is_refused(value: Any, words: str) -> None:
+def test_json_that_describes_no_fault_is_refused(value: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         fault_from_json(value)
 

@@ -1,4 +1,4 @@
-"""What this Jira knows, and what may be said about it."""
+"""The projects and services that exist, and the validation of settings."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_service_is_known_when_it_is_listed() -> None:
 
 
 @pytest.mark.parametrize("text", ["", " , ", "demo", "DEMO,a-b", "1A", "A B"])
-def test_list_that_names_no_projects_is_refused(text: str) -> None:
+def test_invalid_list_of_projects_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="capital letters"):
         project_patterns(text)
 

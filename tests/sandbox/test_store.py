@@ -1,4 +1,4 @@
-"""What is remembered, and how a file of it is opened."""
+"""The store, and the migration of its files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEY = {"pipelineId": "pipeline", "buildNumber": 1}
 
 
 class Clock:
-    """A clock that moves when it is told to."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -43,7 +43,7 @@ def store(clock: Clock) -> Iterator[Store]:
     opened.close()
 
 
-ENTRY = {
+LOG_ENTRY = {
     "received_at": 0,
     "method": "GET",
     "path": "/",
@@ -60,7 +60,7 @@ def update(sequence: int = 1, **changes: Any) -> Update:
     return Update(**(values | {"sequence": sequence} | changes))
 
 
-def stored(store: Store) -> Any:
+def stored_sequence(store: Store) -> Any:
     found = store.entity("builds", KEY)
     return found and found.entity["n"]
 
@@ -71,7 +71,7 @@ def outcomes(store: Store) -> list[str]:
 
 def test_higher_sequence_replaces_and_lower_or_equal_is_kept_as_stale(store: Store) -> None:
     store.record([update(5), update(5, entity={"n": "again"}), update(4), update(6)])
-    assert stored(store) == 6
+    assert stored_sequence(store) == 6
     assert outcomes(store) == ["applied", "stale", "stale", "applied"]
 
 
@@ -90,7 +90,7 @@ def test_update_keeps_what_was_received_and_through_which_credential(store: Stor
     assert (kept.entity, kept.received, kept.credential) == ({"n": 5}, {"n": 5, "more": True}, "mine")
 
 
-def test_entities_of_different_kinds_and_keys_do_not_meet(store: Store) -> None:
+def test_entities_of_different_kinds_and_keys_do_not_affect_each_other(store: Store) -> None:
     store.record([update(5), update(1, kind="deployments"), update(1, key={**KEY, "buildNumber": 2})])
     assert outcomes(store) == ["applied"] * 3
     assert len(store.entities("builds")) == 2
@@ -99,11 +99,11 @@ def test_entities_of_different_kinds_and_keys_do_not_meet(store: Store) -> None:
 def test_entity_is_readable_after_its_delay_and_the_one_before_until_then(store: Store, clock: Clock) -> None:
     store.record([update(1)])
     store.record([update(2)], delay=5)
-    assert stored(store) == 1
+    assert stored_sequence(store) == 1
     clock.now += 4.9
-    assert stored(store) == 1
+    assert stored_sequence(store) == 1
     clock.now += 0.1
-    assert stored(store) == 2
+    assert stored_sequence(store) == 2
 
 
 def test_sequence_counts_before_it_is_readable(store: Store) -> None:
@@ -122,20 +122,20 @@ def test_entities_are_found_by_issue(store: Store) -> None:
 def test_deleted_entity_is_gone_and_can_come_back_with_any_sequence(store: Store) -> None:
     store.record([update(7), update(8)])
     store.delete("builds", KEY)
-    assert stored(store) is None
+    assert stored_sequence(store) is None
     store.record([update(1)])
-    assert stored(store) == 1
+    assert stored_sequence(store) == 1
     assert outcomes(store) == ["deleted", "deleted", "applied"]
 
 
 @pytest.mark.parametrize(("up_to", "left"), [(7, 8), (8, None), (9, None)])
-def test_delete_spares_what_is_newer(store: Store, up_to: int, left: int | None) -> None:
+def test_delete_spares_newer_updates(store: Store, up_to: int, left: int | None) -> None:
     store.record([update(7), update(8)])
     store.delete("builds", KEY, up_to)
-    assert stored(store) == left
+    assert stored_sequence(store) == left
 
 
-def test_delete_by_properties_asks_for_all_of_them(store: Store) -> None:
+def test_delete_by_properties_needs_all_of_them_to_match(store: Store) -> None:
     both = update(1, properties={"a": "1", "b": "2"})
     one = update(1, key={**KEY, "buildNumber": 2}, properties={"a": "1"})
     store.record([both, one])
@@ -149,7 +149,7 @@ def test_failed_write_leaves_nothing_behind(store: Store) -> None:
     assert store.history() == []
 
 
-def test_token_ends_with_its_time_its_credential_or_on_demand(store: Store, clock: Clock) -> None:
+def test_token_ends_when_it_expires_or_its_credential_is_revoked(store: Store, clock: Clock) -> None:
     store.add_credential(Credential("key", "connect"), "secret")
     for token, expires_at in (("short", 1010), ("long", 1020)):
         store.add_token(token, "key", expires_at)
@@ -170,11 +170,11 @@ def test_expired_tokens_are_forgotten_when_the_next_is_issued(store: Store, cloc
     assert store.credential_by_token("old") is None
 
 
-def test_credential_remembers_its_owner_its_making_and_its_last_use(store: Store, clock: Clock) -> None:
+def test_credential_records_its_owner_its_creation_and_its_last_use(store: Store, clock: Clock) -> None:
     store.add_credential(Credential("key", "connect", owner="member"), "secret")
     [made] = store.credentials()
     assert (made.owner, made.created_at, made.used_at) == ("member", 1000, None)
-    store.log_request({**ENTRY, "received_at": 1005, "credential": "key"})
+    store.log_request({**LOG_ENTRY, "received_at": 1005, "credential": "key"})
     assert store.credentials()[0].used_at == 1005
 
 
@@ -198,13 +198,13 @@ def test_app_is_installed_with_its_first_token_and_loses_all_when_it_is_uninstal
     assert {one.name: one.revoked for one in store.credentials()} == {"link": False, "token": True}
 
 
-def test_name_of_a_credential_is_taken_once(store: Store) -> None:
+def test_name_of_a_credential_is_unique(store: Store) -> None:
     store.add_credential(Credential("key", "connect"), "one")
     with pytest.raises(ValueError, match="named key already"):
         store.add_credential(Credential("key", "connect"), "two")
 
 
-def test_fault_is_taken_as_often_as_planned_and_in_order(store: Store) -> None:
+def test_faults_are_taken_in_order_and_as_often_as_planned(store: Store) -> None:
     store.add_fault(fault_from_json({"action": "html", "match": "token"}))
     store.add_fault(fault_from_json({"action": "empty", "match": "any", "count": 2}))
     taken = [store.take_fault(path) for path in ("/rest/x", "/token", "/token", "/token")]
@@ -215,17 +215,17 @@ def test_fault_is_taken_as_often_as_planned_and_in_order(store: Store) -> None:
 def test_log_keeps_the_last_requests_only(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store_module, "LOG_LENGTH", 2)
     for number in range(4):
-        store.log_request({**ENTRY, "path": str(number)})
+        store.log_request({**LOG_ENTRY, "path": str(number)})
     assert [request["path"] for request in store.requests()] == ["2", "3"]
 
 
-def test_file_keeps_everything(tmp_path: Path) -> None:
+def test_file_keeps_entities_over_a_restart(tmp_path: Path) -> None:
     for sequence in (1, 2):
         opened = Store(tmp_path / "jira.db")
         opened.record([update(sequence)])
         opened.close()
     reopened = Store(tmp_path / "jira.db")
-    assert stored(reopened) == 2
+    assert stored_sequence(reopened) == 2
     reopened.close()
 
 
@@ -249,9 +249,7 @@ def test_new_file_has_the_newest_schema(tmp_path: Path) -> None:
         assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
 
 
-def test_older_file_is_brought_up_to_date_and_keeps_its_content(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_older_file_is_migrated_and_keeps_its_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = Store(tmp_path / "jira.db")
     opened.record([update(1)])
     opened.close()
@@ -259,13 +257,13 @@ def test_older_file_is_brought_up_to_date_and_keeps_its_content(
     monkeypatch.setattr(schema_module, "MIGRATIONS", steps)
     for _ in range(2):
         reopened = Store(tmp_path / "jira.db")
-        assert stored(reopened) == 1
+        assert stored_sequence(reopened) == 1
         reopened.close()
     with closing(sqlite3.connect(tmp_path / "jira.db")) as connection, connection:
         assert connection.execute("SELECT count(*) FROM later").fetchone() == (1,)
 
 
-def test_file_of_version_1_is_brought_up_to_date_with_all_that_is_in_it(tmp_path: Path) -> None:
+def test_file_of_version_1_is_migrated_with_its_content(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "jira.db")) as connection, connection:
         connection.executescript(VERSION_1.read_text(encoding="utf-8"))
     connection.close()

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 BUSY_WINDOW = 10.0
 """Seconds that a report waits for a full batch while the queue is not empty."""
 MAX_HELD_BATCHES = 5
-"""The most messages that are held, in full batches."""
+"""The most messages that a drain holds, counted in full batches."""
 POLL_SECONDS = 0.05
 MAX_RUN_SECONDS = 30.0
 

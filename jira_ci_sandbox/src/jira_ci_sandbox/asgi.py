@@ -69,7 +69,6 @@ class SandboxApp:
         return self.control.settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request."""
         # Routes are matched on the raw path, because an id may hold an encoded slash.
         path = scope["raw_path"].decode("ascii", "replace")
         scope = {**scope, "path": path, "state": scope["state"] | {"credential": None, "verdict": None}}

@@ -1,7 +1,7 @@
 """The contract of Jira's bulk calls: pure functions that say what is wrong with a request or an entity.
 
-Every function answers with sentences, one a problem: the path of the field, what is wrong, and the rule. An empty
-list means that Jira would take it. An entity is a decoded JSON value of any shape.
+Every function returns sentences, one for each problem: the path of the field, what is wrong, and the rule. An empty
+list means that Jira would accept it. An entity is a decoded JSON value of any shape.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ Kind: TypeAlias = Literal["builds", "deployments"]
 Json: TypeAlias = Any
 Check: TypeAlias = Callable[[str, Json], Iterator[str]]
 
-SMALLEST, LARGEST = -(2**63), 2**63 - 1
-MOST_VALUES = 500
+MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
+MAX_VALUES = 500
 
 BUILD_STATES = ("pending", "in_progress", "successful", "failed", "cancelled", "unknown")
 DEPLOYMENT_STATES = (*BUILD_STATES, "rolled_back")
@@ -46,17 +46,15 @@ class Field:
 
 
 def optional(check: Check) -> Field:
-    """Return a field that may be absent."""
     return Field(check, required=False)
 
 
 def required(check: Check) -> Field:
-    """Return a field that must be there."""
     return Field(check)
 
 
 def text(shortest: int = 1, longest: int | None = None) -> Check:
-    """Accept a string of so many characters (code points, not bytes)."""
+    """Accept a string of `shortest` to `longest` characters (code points, not bytes)."""
 
     def check(path: str, value: Json) -> Iterator[str]:
         if not isinstance(value, str):
@@ -72,14 +70,14 @@ def text(shortest: int = 1, longest: int | None = None) -> Check:
     return check
 
 
-def integer(smallest: int = SMALLEST) -> Check:
-    """Accept an integer of at most 64 bits; a boolean and 1.0 are none."""
+def integer(smallest: int = MIN_INTEGER) -> Check:
+    """Accept an integer of at most 64 bits, but no boolean and no 1.0."""
 
     def check(path: str, value: Json) -> Iterator[str]:
         if type(value) is not int:
             yield _wrong_type(path, value, "an integer")
-        elif not smallest <= value <= LARGEST:
-            yield f"{path}: is {_shown(value)}; it must be an integer from {smallest} to {LARGEST}"
+        elif not smallest <= value <= MAX_INTEGER:
+            yield f"{path}: is {_short(value)}; it must be an integer from {smallest} to {MAX_INTEGER}"
 
     return check
 
@@ -89,17 +87,17 @@ def one_of(*values: str) -> Check:
 
     def check(path: str, value: Json) -> Iterator[str]:
         if value not in values:
-            yield f"{path}: is {_shown(value)}; it must be one of {', '.join(values)}"
+            yield f"{path}: is {_short(value)}; it must be one of {', '.join(values)}"
 
     return check
 
 
 def instant(path: str, value: Json) -> Iterator[str]:
-    """Accept a moment as RFC 3339 writes it, with an offset."""
+    """Accept an RFC 3339 timestamp with an offset."""
     if not isinstance(value, str):
         yield _wrong_type(path, value, "a string")
     elif not _is_instant(value):
-        yield f"{path}: is {_shown(value)}; it must be RFC 3339 with an offset, such as 2024-05-01T12:30:00Z"
+        yield f"{path}: is {_short(value)}; it must be RFC 3339 with an offset, such as 2024-05-01T12:30:00Z"
 
 
 def url(path: str, value: Json) -> Iterator[str]:
@@ -107,11 +105,11 @@ def url(path: str, value: Json) -> Iterator[str]:
     problems = list(text(1, 2000)(path, value))
     yield from problems
     if not problems and not _is_absolute(value):
-        yield f"{path}: is {_shown(value)}; it must be an absolute URL, such as https://ci.example.com/run/1"
+        yield f"{path}: is {_short(value)}; it must be an absolute URL, such as https://ci.example.com/run/1"
 
 
 def list_of(item: Check, fewest: int = 0, most: int | None = None) -> Check:
-    """Accept an array of so many items."""
+    """Accept an array of `fewest` to `most` items."""
 
     def check(path: str, value: Json) -> Iterator[str]:
         if not isinstance(value, list):
@@ -128,7 +126,7 @@ def list_of(item: Check, fewest: int = 0, most: int | None = None) -> Check:
 
 
 def record(fields: Mapping[str, Field]) -> Check:
-    """Accept an object with these fields and no others: a misspelt field is a client's mistake."""
+    """Accept an object with these fields and no others, so that misspelt fields are found."""
 
     def check(path: str, value: Json) -> Iterator[str]:
         if not isinstance(value, dict):
@@ -142,7 +140,7 @@ def record(fields: Mapping[str, Field]) -> Check:
                 yield f"{prefix}{name}: is missing; it is required"
         for name in value:
             if name not in fields:
-                yield f"{prefix}{_shown(name)}: is not a field of the contract; known here: {', '.join(fields)}"
+                yield f"{prefix}{_short(name)}: is not a field of the contract; known here: {', '.join(fields)}"
 
     return check
 
@@ -155,15 +153,15 @@ def properties(path: str, value: Json) -> Iterator[str]:
     if len(value) > 5:
         yield f"{path}: has {len(value)} pairs; at most 5 are allowed"
     for name, element in value.items():
-        yield from text()(f"{path} (the name {_shown(name)})", name)
+        yield from text()(f"{path} (the name {_short(name)})", name)
         if ":" in name:
-            yield f"{path}: the name {_shown(name)} holds a colon; names must not"
+            yield f"{path}: the name {_short(name)} holds a colon; names must not"
         if name.startswith("_"):
-            yield f"{path}: the name {_shown(name)} starts with an underscore; names must not"
-        yield from text(0)(f"{path}.{_shown(name)}", element)
+            yield f"{path}: the name {_short(name)} starts with an underscore; names must not"
+        yield from text(0)(f"{path}.{_short(name)}", element)
 
 
-ISSUE_KEYS = list_of(text(), 1, MOST_VALUES)
+ISSUE_KEYS = list_of(text(), 1, MAX_VALUES)
 ASSOCIATION = record(
     {
         "associationType": required(one_of(*ASSOCIATION_TYPES)),
@@ -246,7 +244,7 @@ def deployment_problems(entity: Json) -> list[str]:
 
 
 def request_problems(body: Json, kind: Kind) -> list[str]:
-    """Return what is wrong with a bulk request as a whole; its entities are judged one by one."""
+    """Return what is wrong with a bulk request as a whole. Its entities are checked separately."""
 
     def anything(path: str, value: Json) -> Iterator[str]:
         return iter(())
@@ -267,7 +265,7 @@ def entity_problems(entity: Json, kind: Kind) -> list[str]:
 
 
 def entity_key(entity: Json, kind: Kind) -> dict[str, str | int | None]:
-    """Return the identity of an entity as Jira's answers spell it; what a broken entity lacks is None."""
+    """Return the key of an entity as in Jira's responses. The missing fields of an invalid entity are None."""
     source = _object(entity)
     if kind == "builds":
         return {"pipelineId": _id(source.get("pipelineId")), "buildNumber": _id(source.get("buildNumber"))}
@@ -290,13 +288,13 @@ def _association_problems(entity: Json) -> Iterable[str]:
     if isinstance(associations, list):
         lists = [_object(association).get("values") for association in associations]
         total = sum(len(values) for values in lists if isinstance(values, list))
-        if total > MOST_VALUES:
-            yield f"associations: have {total} values in all; at most {MOST_VALUES} are allowed"
+        if total > MAX_VALUES:
+            yield f"associations: have {total} values in all; at most {MAX_VALUES} are allowed"
 
 
 def _command_problems(entity: Json) -> Iterable[str]:
     if isinstance(entity, dict) and "commands" in entity and entity.get("state") != "pending":
-        yield f"commands: are given with state {_shown(entity.get('state'))}; they are allowed with state pending only"
+        yield f"commands: are given with state {_short(entity.get('state'))}; they are allowed with state pending only"
 
 
 def _is_instant(value: str) -> bool:
@@ -317,7 +315,7 @@ def _is_absolute(value: str) -> bool:
     try:
         parts = urlsplit(value)
         return bool(parts.scheme and parts.hostname) and parts.port != 0
-    except ValueError:  # a broken IPv6 address, or a port that is no number: known only when asked for
+    except ValueError:  # an invalid IPv6 address or port; `urlsplit` checks the port only on access
         return False
 
 
@@ -333,7 +331,7 @@ def _wrong_type(path: str, value: Json, wanted: str) -> str:
     return f"{path}: is {_TYPE_NAMES.get(type(value), 'something else')}; it must be {wanted}"
 
 
-def _shown(value: Json) -> str:
-    """Return a value as JSON writes it, cut short: a problem is a sentence, not a dump."""
+def _short(value: Json) -> str:
+    """Return a value as JSON, shortened so that it fits into a sentence."""
     shown = json.dumps(value, default=repr)
     return shown if len(shown) <= 80 else shown[:77] + "..."

@@ -1,6 +1,6 @@
-"""Credentials and tokens: how they are generated, and the hashes that are stored of them.
+"""Credentials and tokens: how they are generated, and the hashes that are stored in their place.
 
-They are random and long, so a plain SHA-256 is enough: their values cannot be guessed and hashed.
+They are long and random, so a plain SHA-256 protects them: no search through likely values can find one.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The server process: it binds a socket, announces that it listens, and shuts down in order."""
+"""The server process: it binds a socket, announces that it listens, and shuts down cleanly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signing in, and who may call."""
+"""The token endpoints, and the check of tokens before other calls."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from jira_ci_sandbox.client import Sandbox
 
 from ..conftest import NOT_JSON
 
-GOOD_ASK = {"audience": "api.atlassian.com", "grant_type": "client_credentials"}
+VALID_TOKEN_REQUEST = {"audience": "api.atlassian.com", "grant_type": "client_credentials"}
 
 
-def ask_for_token(sandbox: Sandbox, **changes: Any) -> requests.Response:
-    ask = {**GOOD_ASK, "client_id": sandbox.client_id, "client_secret": sandbox.client_secret, **changes}
-    return requests.post(f"{sandbox.url}/oauth/token", json=ask, timeout=20)
+def request_token(sandbox: Sandbox, **changes: Any) -> requests.Response:
+    body = {**VALID_TOKEN_REQUEST, "client_id": sandbox.client_id, "client_secret": sandbox.client_secret, **changes}
+    return requests.post(f"{sandbox.url}/oauth/token", json=body, timeout=20)
 
 
 # Signing in
 
 
 def test_oauth_token_lasts_15_minutes(sandbox: Sandbox) -> None:
-    answer = ask_for_token(sandbox)
+    answer = request_token(sandbox)
     assert answer.status_code == 200
     assert answer.json()["expires_in"] == 900
     assert answer.json()["token_type"] == "Bearer"
@@ -45,36 +45,36 @@ def test_oauth_token_lasts_15_minutes(sandbox: Sandbox) -> None:
         ({"grant_type": "password"}, 400, "unsupported_grant_type"),
     ],
 )
-def test_wrong_ask_for_an_oauth_token_is_refused(
+def test_wrong_request_for_an_oauth_token_is_refused(
     sandbox: Sandbox, changes: dict[str, Any], status: int, error: str
 ) -> None:
-    answer = ask_for_token(sandbox, **changes)
+    answer = request_token(sandbox, **changes)
     assert (answer.status_code, answer.json()["error"]) == (status, error)
 
 
-def test_refused_oauth_client_hears_unauthorized(sandbox: Sandbox) -> None:
-    answer = ask_for_token(sandbox, client_secret="wrong")
+def test_refused_oauth_client_is_told_unauthorized(sandbox: Sandbox) -> None:
+    answer = request_token(sandbox, client_secret="wrong")
     assert answer.json() == {"error": "access_denied", "error_description": "Unauthorized"}
 
 
 def test_connect_key_is_no_client_secret(sandbox: Sandbox) -> None:
-    assert ask_for_token(sandbox, client_secret=sandbox.connect_key).status_code == 401
+    assert request_token(sandbox, client_secret=sandbox.connect_key).status_code == 401
 
 
 @pytest.mark.parametrize("body", [*NOT_JSON, b"[]"])
-def test_ask_for_an_oauth_token_that_is_no_object_is_refused(sandbox: Sandbox, body: bytes) -> None:
+def test_request_for_an_oauth_token_that_is_no_object_is_refused(sandbox: Sandbox, body: bytes) -> None:
     headers = {"Content-Type": "application/json"}
     answer = requests.post(f"{sandbox.url}/oauth/token", data=body, headers=headers, timeout=20)
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
 
 
-def test_ask_for_an_oauth_token_as_a_form_is_refused(sandbox: Sandbox) -> None:
-    assert requests.post(f"{sandbox.url}/oauth/token", data=GOOD_ASK, timeout=20).status_code == 415
+def test_request_for_an_oauth_token_as_a_form_is_refused(sandbox: Sandbox) -> None:
+    assert requests.post(f"{sandbox.url}/oauth/token", data=VALID_TOKEN_REQUEST, timeout=20).status_code == 415
 
 
-def test_too_large_ask_for_an_oauth_token_is_refused(sandbox: Sandbox) -> None:
+def test_too_large_request_for_an_oauth_token_is_refused(sandbox: Sandbox) -> None:
     sandbox.configure(max_bytes=10)
-    assert ask_for_token(sandbox).status_code == 400
+    assert request_token(sandbox).status_code == 400
 
 
 def test_connect_token_is_a_json_web_token_in_plain_text(sandbox: Sandbox) -> None:
@@ -95,15 +95,15 @@ def test_wrong_connect_key_gets_no_token(sandbox: Sandbox, scheme: str | None) -
     assert answer.status_code == 401
 
 
-def test_tenant_info_tells_the_cloud_id_to_anybody(sandbox: Sandbox) -> None:
+def test_tenant_info_has_the_cloud_id_and_needs_no_token(sandbox: Sandbox) -> None:
     answer = requests.get(f"{sandbox.url}/_edge/tenant_info", timeout=20)
     assert answer.json() == {"cloudId": sandbox.cloud_id}
 
 
-# Who may call
+# The check of tokens
 
 
-def test_oauth_token_is_nothing_to_the_site_and_a_connect_token_nothing_to_the_cloud(
+def test_oauth_token_is_refused_by_the_site_and_a_connect_token_by_the_cloud(
     sandbox: Sandbox, sign_in: Any, build: Any
 ) -> None:
     oauth, connect = sign_in(sandbox), sign_in(sandbox, "connect")
@@ -125,18 +125,18 @@ def test_expired_token_is_refused_and_a_new_one_works(jira: Any, build: Any) -> 
 
 def test_revoked_credential_gets_no_token_and_its_tokens_end(sandbox: Sandbox, sign_in: Any, build: Any) -> None:
     minted = sandbox.mint("connect", "mine")
-    caller = sign_in(sandbox, "connect", connect_key=minted["connect_key"])
-    assert caller.bulk("builds", build()).status_code == 202
+    client = sign_in(sandbox, "connect", connect_key=minted["connect_key"])
+    assert client.bulk("builds", build()).status_code == 202
     sandbox.revoke("mine")
-    assert caller.bulk("builds", build()).status_code == 401
+    assert client.bulk("builds", build()).status_code == 401
     with pytest.raises(requests.HTTPError, match="401"):
         sign_in(sandbox, "connect", connect_key=minted["connect_key"])
 
 
 def test_credential_without_permission_signs_in_but_is_forbidden(sandbox: Sandbox, sign_in: Any, build: Any) -> None:
     minted = sandbox.mint("oauth", permission=False)
-    caller = sign_in(sandbox, client_id=minted["client_id"], client_secret=minted["client_secret"])
-    answer = caller.bulk("builds", build())
+    client = sign_in(sandbox, client_id=minted["client_id"], client_secret=minted["client_secret"])
+    answer = client.bulk("builds", build())
     assert (answer.status_code, answer.json()["code"]) == (403, 403)
 
 

@@ -1,4 +1,4 @@
-"""What Jira answers, over a socket."""
+"""Bulk calls and single entities, over a socket."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jira_ci_sandbox.client import Sandbox
 
 from ..conftest import NOT_JSON
 
-# The bulk call
+# Bulk calls
 
 
 def test_build_and_deployment_are_accepted_by_their_keys(jira: Any, build: Any, deployment: Any) -> None:
@@ -33,7 +33,7 @@ def test_build_and_deployment_are_accepted_by_their_keys(jira: Any, build: Any, 
     }
 
 
-def test_each_entity_is_judged_on_its_own(jira: Any, build: Any) -> None:
+def test_each_entity_is_accepted_or_rejected_on_its_own(jira: Any, build: Any) -> None:
     answer = jira.bulk("builds", build(state="rolled_back"), build(buildNumber=2), "nonsense").json()
     assert answer["acceptedBuilds"] == [{"pipelineId": "pipeline", "buildNumber": 2}]
     keys = [rejected["key"] for rejected in answer["rejectedBuilds"]]
@@ -50,14 +50,14 @@ def test_entity_is_stored_for_the_keys_that_are_known(jira: Any, build: Any) -> 
     assert jira.call("GET", jira.build_address()).json()["issueKeys"] == ["DEMO-1"]
 
 
-def test_entity_of_which_jira_knows_no_key_is_rejected(jira: Any, build: Any) -> None:
+def test_entity_without_a_known_key_is_rejected(jira: Any, build: Any) -> None:
     answer = jira.bulk("builds", build(issueKeys=["NO-1"])).json()
     assert (answer["acceptedBuilds"], answer["unknownIssueKeys"]) == ([], ["NO-1"])
     assert "unknown" in answer["rejectedBuilds"][0]["errors"][0]["message"]
     assert jira.sandbox.updates() == []
 
 
-def test_associations_are_told_apart_by_type(jira: Any, deployment: Any) -> None:
+def test_unknown_associations_are_listed_by_type(jira: Any, deployment: Any) -> None:
     jira.sandbox.configure(services=["b:known"])
     associations = [
         {"associationType": "issueIdOrKeys", "values": ["NO-1", "DEMO-1"]},
@@ -128,14 +128,14 @@ def test_content_type_may_have_a_parameter(oauth: Any, build: Any) -> None:
     assert oauth.call("POST", oauth.base("builds") + "/bulk", data=body, headers=headers).status_code == 202
 
 
-def test_too_many_entities_are_too_much(oauth: Any, build: Any) -> None:
+def test_request_with_too_many_entities_is_refused(oauth: Any, build: Any) -> None:
     oauth.sandbox.configure(max_entities=2)
     entities = [build(buildNumber=number) for number in range(3)]
     assert oauth.bulk("builds", *entities).status_code == 413
     assert oauth.bulk("builds", *entities[:2]).status_code == 202
 
 
-def test_too_many_bytes_are_too_much(oauth: Any, build: Any) -> None:
+def test_request_with_too_many_bytes_is_refused(oauth: Any, build: Any) -> None:
     oauth.sandbox.configure(max_bytes=200_000)
     assert oauth.bulk("builds", build(description="x" * 300_000)).status_code == 413
     assert oauth.bulk("builds", build()).status_code == 202
@@ -148,7 +148,7 @@ def test_rate_limit_says_how_long_to_wait(jira: Any, build: Any) -> None:
     assert 3500 < int(answers[2].headers["retry-after"]) <= 3600
 
 
-# One entity at a time
+# Single entities
 
 HOSTILE_IDS = ["a/b", "a%2Fb", "ä ö", "a?b#c", "..", "a+b", "𝄞"]
 
@@ -173,7 +173,7 @@ def test_deployment_with_any_id_can_be_read_and_deleted(jira: Any, deployment: A
 
 
 @pytest.mark.parametrize("number", ["2", "x", "1.0", "1_0", "9" * 19, "9" * 30])
-def test_entity_that_is_not_there_is_not_found_or_nonsense(oauth: Any, number: str) -> None:
+def test_unknown_entity_is_not_found_and_a_malformed_number_is_refused(oauth: Any, number: str) -> None:
     expected = 404 if number == "2" else 400
     assert oauth.call("GET", oauth.build_address(number=number)).status_code == expected
 
@@ -195,14 +195,14 @@ def test_gating_status_of_a_deployment(jira: Any, deployment: Any) -> None:
     assert jira.call("GET", jira.deployment_address(number=2) + "/gating-status").status_code == 404
 
 
-@pytest.mark.parametrize("verdict", ["awaiting", "allowed", "prevented", "expired", "invalid"])
-def test_verdict_on_a_deployment_is_the_one_that_was_set(
-    jira: Any, sandbox: Any, deployment: Any, verdict: str
+@pytest.mark.parametrize("status", ["awaiting", "allowed", "prevented", "expired", "invalid"])
+def test_gating_status_of_a_deployment_is_the_one_that_was_set(
+    jira: Any, sandbox: Any, deployment: Any, status: str
 ) -> None:
     jira.bulk("deployments", deployment())
-    sandbox.gate(verdict, "DEMO-7")
+    sandbox.gate(status, "DEMO-7")
     answer = jira.call("GET", jira.deployment_address() + "/gating-status").json()
-    assert answer["gatingStatus"] == verdict
+    assert answer["gatingStatus"] == status
     assert answer["details"] == [{"type": "issue", "issueKey": "DEMO-7", "issueLink": f"{sandbox.url}/browse/DEMO-7"}]
 
 
@@ -225,13 +225,13 @@ def test_entities_are_deleted_by_property(jira: Any, build: Any, deployment: Any
     assert len(jira.sandbox.deployments()) == 1
 
 
-def test_delete_by_no_property_deletes_nothing(oauth: Any, build: Any) -> None:
+def test_delete_without_a_property_deletes_nothing(oauth: Any, build: Any) -> None:
     oauth.bulk("builds", build())
     assert oauth.call("DELETE", oauth.base("builds") + "/bulkByProperties").status_code == 400
     assert len(oauth.sandbox.builds()) == 1
 
 
-# What Jira has no answer to
+# Other addresses and methods
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
@@ -247,7 +247,7 @@ def test_unknown_address_is_not_found(sandbox: Sandbox, path: str) -> None:
     assert (answer.status_code, answer.json()["code"]) == (404, 404)
 
 
-def test_many_clients_at_once_lose_nothing(oauth: Any, build: Any) -> None:
+def test_concurrent_clients_lose_nothing(oauth: Any, build: Any) -> None:
     def send(number: int) -> int:
         headers = {"Authorization": oauth.http.headers["Authorization"]}
         entities = [build(buildNumber=number * 10 + step) for step in range(10)]

@@ -1,4 +1,4 @@
-"""What all pages share: nothing from elsewhere, nothing from outside becomes markup, forms only from our own pages."""
+"""What all pages share: no resources of other hosts, no markup from reports, and forms of their own pages only."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import requests
-from hypothesis import given, settings as examples, strategies as st
+from hypothesis import given, settings as hypothesis_settings, strategies as st
 
 from jira_ci_sandbox.client import Sandbox
 from jira_ci_sandbox.pages.context import is_web_address, with_query
@@ -16,7 +16,7 @@ PATHS = ["/", "/browse/DEMO-1", "/projects/DEMO/deployments", "/app", "/app/conf
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(1)>{{7*7}}"
 
 
-# Nothing from elsewhere
+# Resources
 
 
 @pytest.mark.parametrize("path", [*PATHS, "/browse/NO-1", "/?search=FOO-1"])
@@ -66,15 +66,15 @@ def test_every_text_can_be_read_on_its_background(browser: Any, scheme: int) -> 
     assert [(one, other) for one, other in pairs if contrast(colors[one], colors[other]) < 4.5] == []
 
 
-# Nothing from outside becomes markup
+# Markup
 
 
-def fill(caller: Any, build: Any, deployment: Any, text: str, url: str) -> None:
-    """Put a text everywhere where the contract takes one."""
+def report_everywhere(client: Any, build: Any, deployment: Any, text: str, url: str) -> None:
+    """Report builds and deployments with a text in every field that takes one."""
     name = text[:255]
     reference = {"commit": {"id": text, "repositoryUri": url}, "ref": {"name": text, "uri": url}}
     texts = {"displayName": name, "label": name, "description": name}
-    answer = caller.bulk(
+    answer = client.bulk(
         "builds",
         build(pipelineId=name, url=url, references=[reference], **texts),
         providerMetadata={"product": text},
@@ -83,14 +83,14 @@ def fill(caller: Any, build: Any, deployment: Any, text: str, url: str) -> None:
     assert answer.json()["rejectedBuilds"] == []
     named = {"id": name, "displayName": name}
     pipeline, environment = named | {"url": url}, named | {"type": "unmapped"}
-    answer = caller.bulk("deployments", deployment(pipeline=pipeline, environment=environment, url=url, **texts))
+    answer = client.bulk("deployments", deployment(pipeline=pipeline, environment=environment, url=url, **texts))
     assert answer.json()["rejectedDeployments"] == []
-    caller.bulk("builds", build(state=text, updateSequenceNumber=9))
-    caller.call("GET", f"{caller.sandbox.url}/rest/{requests.utils.quote(text)}?{requests.utils.quote(text)}")
+    client.bulk("builds", build(state=text, updateSequenceNumber=9))
+    client.call("GET", f"{client.sandbox.url}/rest/{requests.utils.quote(text)}?{requests.utils.quote(text)}")
 
 
-def skeleton(browser: Any) -> dict[str, list[tuple[str, list[str]]]]:
-    """The elements of all pages with the names of their attributes, and with the drawers open."""
+def page_structure(browser: Any) -> dict[str, list[tuple[str, list[str]]]]:
+    """The elements of all pages, with the names of their attributes; once with each drawer open."""
     shown = {path: browser.get(path) for path in PATHS}
     drawers = [link for link in shown["/browse/DEMO-1"].links if link and "show=" in link]
     for index, link in enumerate(drawers):
@@ -126,17 +126,17 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=3
 ).map("".join)
 
 
-@examples(max_examples=40)
+@hypothesis_settings(max_examples=40)
 @given(text=TEXTS)
 def test_hostile_text_stays_text(browser: Any, oauth: Any, build: Any, deployment: Any, text: str) -> None:
     seen = []
     for content in ("harmless", text):
         oauth.sandbox.reset()
-        caller = type(oauth)(oauth.sandbox)
-        fill(caller, build, deployment, content, "https://ci.example.com/run/1")
-        browser.send("/browse/DEMO-1", "/browse/DEMO-1/summary", summary=content)
+        client = type(oauth)(oauth.sandbox)
+        report_everywhere(client, build, deployment, content, "https://ci.example.com/run/1")
+        browser.submit("/browse/DEMO-1", "/browse/DEMO-1/summary", summary=content)
         oauth.sandbox.configure()
-        seen.append(skeleton(browser))
+        seen.append(page_structure(browser))
     assert seen[0].keys() == seen[1].keys()
     for name in seen[0]:
         tags = [{tag for tag, _ in one[name]} for one in seen]
@@ -145,8 +145,8 @@ def test_hostile_text_stays_text(browser: Any, oauth: Any, build: Any, deploymen
         assert attributes[1] <= attributes[0], name
 
 
-def test_hostile_text_is_shown_as_it_is(browser: Any, oauth: Any, build: Any, deployment: Any) -> None:
-    fill(oauth, build, deployment, HOSTILE, "https://ci.example.com/run/1")
+def test_hostile_text_is_shown_escaped(browser: Any, oauth: Any, build: Any, deployment: Any) -> None:
+    report_everywhere(oauth, build, deployment, HOSTILE, "https://ci.example.com/run/1")
     for path in ("/browse/DEMO-1", "/projects/DEMO/deployments", "/requests"):
         shown = browser.get(path)
         assert HOSTILE in shown.text, path
@@ -155,13 +155,13 @@ def test_hostile_text_is_shown_as_it_is(browser: Any, oauth: Any, build: Any, de
 
 
 def test_names_of_credentials_stay_text(browser: Any) -> None:
-    browser.send("/app/links", "/app/links/create", name=HOSTILE)
+    browser.submit("/app/links", "/app/links/create", name=HOSTILE)
     assert HOSTILE in browser.get("/app/links").text
-    browser.send("/app/links", "/app/links/revoke", name=HOSTILE)
+    browser.submit("/app/links", "/app/links/revoke", name=HOSTILE)
     assert [one["revoked"] for one in browser.sandbox.credentials() if one["name"] == HOSTILE] == [True]
 
 
-@examples(max_examples=40)
+@hypothesis_settings(max_examples=40)
 @given(
     scheme=st.sampled_from(["javascript", "JavaScript", "data", "vbscript", "file", "ftp", "blob"]),
     rest=st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=40),
@@ -171,17 +171,17 @@ def test_only_web_addresses_become_links(
 ) -> None:
     url = f"{scheme}://x.example/{rest}"
     oauth.sandbox.reset()
-    caller = type(oauth)(oauth.sandbox)
-    if caller.bulk("builds", build(url=url)).json()["acceptedBuilds"] == []:
+    client = type(oauth)(oauth.sandbox)
+    if client.bulk("builds", build(url=url)).json()["acceptedBuilds"] == []:
         return
     oauth.sandbox.reset()
-    fill(type(oauth)(oauth.sandbox), build, deployment, "harmless", url)
-    skeleton(browser)
+    report_everywhere(type(oauth)(oauth.sandbox), build, deployment, "harmless", url)
+    page_structure(browser)
     assert url in browser.get("/browse/DEMO-1").text
 
 
 @pytest.mark.parametrize("text", ["http://[", "//x", "/x", "", "javascript:alert(1)"])
-def test_address_that_is_none_of_the_web_is_no_link(text: str) -> None:
+def test_other_addresses_are_no_web_addresses(text: str) -> None:
     assert not is_web_address(text)
 
 
@@ -203,7 +203,7 @@ def test_form_without_the_token_of_its_page_is_refused(browser: Any) -> None:
     assert "mine" not in [one["name"] for one in browser.sandbox.credentials()]
 
 
-def test_token_of_one_browser_is_none_of_another(browser: Any) -> None:
+def test_token_of_one_browser_is_invalid_in_another(browser: Any) -> None:
     fields = browser.get("/app/links").forms[-1][1]
     other = type(browser)(browser.sandbox)
     other.get()
@@ -225,25 +225,25 @@ def test_cookies_are_out_of_reach_of_scripts_and_of_other_sites(browser: Any) ->
     assert "set-cookie" not in browser.get().answer.headers
 
 
-def test_cookies_are_for_https_where_it_is_spoken(running: Any) -> None:
-    with running.server(tls=True) as sandbox:
+def test_cookies_are_secure_over_https(run_server: Any) -> None:
+    with run_server(tls=True) as sandbox:
         answer = requests.get(sandbox.url, verify=sandbox.ca_file, timeout=20)
         assert "Secure" in answer.headers["set-cookie"]
 
 
 @pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example/", "/\\evil.example", "/\n/evil", "evil"])
-def test_nobody_is_sent_to_another_site(browser: Any, back: str) -> None:
+def test_redirects_stay_on_this_site(browser: Any, back: str) -> None:
     fields = dict(browser.get().forms)["/person"] | {"back": back, "person": "member"}
     answer = browser.http.post(f"{browser.sandbox.url}/person", data=fields, allow_redirects=False, timeout=20)
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
 
 
-def test_person_lasts_until_the_next_choice(browser: Any) -> None:
-    browser.be("member")
+def test_role_lasts_until_the_next_choice(browser: Any) -> None:
+    browser.choose_role("member")
     assert browser.get().count("button", value="member", **{"aria-pressed": "true"}) == 1
-    browser.be("nobody")
+    browser.choose_role("unknown")
     assert browser.get().count("button", value="member", **{"aria-pressed": "true"}) == 1
-    browser.be("administrator")
+    browser.choose_role("administrator")
     assert browser.get().count("button", value="administrator", **{"aria-pressed": "true"}) == 1
 
 
@@ -252,8 +252,8 @@ def test_person_lasts_until_the_next_choice(browser: Any) -> None:
     ["/projects", "/app/install", "/app/uninstall", "/app/configure/permission", "/app/links/create"]
     + ["/app/links/revoke", "/requests/faults", "/requests/faults/clear", "/requests/limit", "/requests/clear"],
 )
-def test_what_concerns_everybody_is_for_administrators(browser: Any, action: str) -> None:
-    browser.be("member")
+def test_changes_to_the_site_are_for_administrators(browser: Any, action: str) -> None:
+    browser.choose_role("member")
     assert action not in [where for path in PATHS for where, _ in browser.get(path).forms if "links/" not in where]
     token = browser.get().forms[0][1]["token"]
     refused = browser.post(action, token=token, name="oauth-1")
@@ -268,7 +268,7 @@ def test_form_that_is_too_large_changes_nothing(browser: Any, sandbox: Sandbox) 
     assert refused.answer.status_code == 403
 
 
-def test_secrets_that_nobody_came_to_see_are_forgotten() -> None:
+def test_secrets_that_were_not_shown_are_dropped() -> None:
     sessions = Sessions()
     visitors = [Session(str(number), "member", "") for number in range(MAX_FLASHES + 1)]
     for visitor in visitors:
@@ -277,6 +277,6 @@ def test_secrets_that_nobody_came_to_see_are_forgotten() -> None:
     assert sessions.take_flash(visitors[1], "connect") is None
 
 
-def test_query_has_only_what_says_something() -> None:
+def test_query_has_no_empty_values() -> None:
     assert with_query("/", a=None, b="", c="x y", d=2) == "/?c=x+y&d=2"
     assert with_query("/", a=None) == "/"

@@ -10,19 +10,19 @@ from jira_ci_sandbox import queries
 from jira_ci_sandbox.contract import ENVIRONMENT_TYPES
 
 
-def of(environment: str, type: str, number: int = 1, **changes: Any) -> dict[str, Any]:
-    """What makes a deployment one to this environment."""
+def deployment_to(environment: str, type: str, number: int = 1, **changes: Any) -> dict[str, Any]:
+    """The fields of a deployment to this environment."""
     where = {"id": environment.lower(), "displayName": environment, "type": type}
     sequence = {"deploymentSequenceNumber": number, "displayName": f"Release {number}", "label": f"1.{number}"}
     return {"environment": where} | sequence | changes
 
 
-def sent(caller: Any, deployment: Any, *changes: dict[str, Any]) -> None:
+def report_deployments(client: Any, deployment: Any, *changes: dict[str, Any]) -> None:
     for change in changes:
         entity = deployment(**change)
         if entity["state"] != "pending":
             del entity["commands"]
-        assert caller.bulk("deployments", entity).json()["rejectedDeployments"] == []
+        assert client.bulk("deployments", entity).json()["rejectedDeployments"] == []
 
 
 # The list
@@ -47,7 +47,7 @@ def test_list_has_issues_with_their_summaries_and_counts(browser: Any, oauth: An
     assert "2 issues have builds or deployments" in listed.text
 
 
-def test_issue_that_heard_something_last_comes_first(browser: Any, oauth: Any, build: Any) -> None:
+def test_issue_that_was_updated_last_comes_first(browser: Any, oauth: Any, build: Any) -> None:
     for number in (1, 2):
         oauth.bulk("builds", build(buildNumber=number, issueKeys=[f"DEMO-{number}"]))
     links = browser.get().links
@@ -71,7 +71,7 @@ def test_list_comes_in_pages(browser: Any, oauth: Any, build: Any, monkeypatch: 
     assert {"/?page=1", "/?page=3"} <= set(shown[1].links)
 
 
-def test_search_finds_keys_that_begin_so_in_any_case(browser: Any, oauth: Any, build: Any) -> None:
+def test_search_finds_keys_by_their_beginning_in_any_case(browser: Any, oauth: Any, build: Any) -> None:
     oauth.bulk("builds", build(issueKeys=["DEMO-1", "DEMO-12", "DEMO-2"]))
     links = browser.get("/?search=demo-1").links
     assert {"/browse/DEMO-1", "/browse/DEMO-12"} <= set(links)
@@ -87,7 +87,7 @@ def test_search_finds_keys_that_begin_so_in_any_case(browser: Any, oauth: Any, b
         ("%%", "No issue has a key that begins with %%"),
     ],
 )
-def test_search_without_a_find_says_why_and_what_to_do(browser: Any, search: str, words: str) -> None:
+def test_search_without_a_result_says_why_and_what_to_do(browser: Any, search: str, words: str) -> None:
     assert words in browser.get(f"/?search={search.replace('%', '%25')}").text
 
 
@@ -100,13 +100,13 @@ def test_list_of_one_project(browser: Any, oauth: Any, build: Any) -> None:
     assert "X* every project that fits" in shown.text
 
 
-def test_project_that_is_added_is_known_from_then_on(browser: Any, oauth: Any, build: Any) -> None:
+def test_added_project_exists_from_then_on(browser: Any, oauth: Any, build: Any) -> None:
     assert oauth.bulk("builds", build(issueKeys=["SHOP-1"])).json()["acceptedBuilds"] == []
     assert browser.get("/browse/SHOP-1").answer.status_code == 404
-    added = browser.send("/browse/SHOP-1", "/projects")
+    added = browser.submit("/browse/SHOP-1", "/projects")
     assert added.answer.url.endswith("/browse/SHOP-1")
     assert len(oauth.bulk("builds", build(issueKeys=["SHOP-1"])).json()["acceptedBuilds"]) == 1
-    refused = browser.send("/", "/projects", project="shop!")
+    refused = browser.submit("/", "/projects", project="shop!")
     assert refused.answer.status_code == 400
     assert "capital letters" in refused.text
 
@@ -126,27 +126,28 @@ def test_issue_shows_its_builds_with_test_counts_and_links(browser: Any, oauth: 
 
 
 def test_environments_are_grouped_from_production_to_unmapped(browser: Any, oauth: Any, deployment: Any) -> None:
-    changes = [of(f"Env {name}", name, state="successful") for name in ENVIRONMENT_TYPES]
-    sent(oauth, deployment, *changes)
+    changes = [deployment_to(f"Env {name}", name, state="successful") for name in ENVIRONMENT_TYPES]
+    report_deployments(oauth, deployment, *changes)
     issue = browser.get("/browse/DEMO-1")
     headings = [given["id"] for tag, given in issue.elements if tag == "h4" and "id" in given]
     assert headings == ["type-production", "type-staging", "type-testing", "type-development", "type-unmapped"]
 
 
-def test_latest_state_of_each_environment_is_up_front_and_history_below(
-    browser: Any, oauth: Any, deployment: Any
-) -> None:
-    first, second = of("Prod", "production", 1, state="successful"), of("Prod", "production", 2, state="failed")
+def test_latest_state_of_each_environment_is_above_the_history(browser: Any, oauth: Any, deployment: Any) -> None:
+    first, second = (
+        deployment_to("Prod", "production", 1, state="successful"),
+        deployment_to("Prod", "production", 2, state="failed"),
+    )
     late = first | {"updateSequenceNumber": 2, "state": "rolled_back"}
-    sent(oauth, deployment, first, second, late)
-    up_front, _, history = browser.get("/browse/DEMO-1").text.partition("History")
-    assert "Prod failed 1.2 Release 2" in up_front
-    assert "Release 1" not in up_front
+    report_deployments(oauth, deployment, first, second, late)
+    latest, _, history = browser.get("/browse/DEMO-1").text.partition("History")
+    assert "Prod failed 1.2 Release 2" in latest
+    assert "Release 1" not in latest
     assert "Release 1" in history
     assert "Release 2" in history
 
 
-def test_issue_without_news_says_what_to_do_next(browser: Any) -> None:
+def test_issue_without_reports_says_what_to_do_next(browser: Any) -> None:
     issue = browser.get("/browse/DEMO-9")
     assert issue.answer.status_code == 200
     assert "JIRA_CI_ISSUEKEYS=DEMO-9" in issue.text
@@ -159,10 +160,10 @@ def test_page_of_an_unknown_issue_is_not_found(browser: Any) -> None:
     assert issue.count("script") == 1
 
 
-def test_summary_is_what_somebody_wrote_once_somebody_did(browser: Any, oauth: Any, build: Any) -> None:
+def test_summary_entered_by_hand_replaces_the_description(browser: Any, oauth: Any, build: Any) -> None:
     oauth.bulk("builds", build(description="[DEMO-1]: From the change"))
     assert "From the change" in browser.get("/browse/DEMO-1").text
-    browser.send("/browse/DEMO-1", "/browse/DEMO-1/summary", summary=" By hand ")
+    browser.submit("/browse/DEMO-1", "/browse/DEMO-1/summary", summary=" By hand ")
     assert "DEMO-1 By hand" in browser.get().text
     browser.post("/browse/NO-1/summary", **browser.get("/browse/DEMO-1").forms[-1][1] | {"summary": "x"})
     assert browser.get("/browse/NO-1").answer.status_code == 404
@@ -171,7 +172,7 @@ def test_summary_is_what_somebody_wrote_once_somebody_did(browser: Any, oauth: A
 # The drawer
 
 
-def opened(browser: Any, name: str) -> Any:
+def open_drawer(browser: Any, name: str) -> Any:
     """The issue with the drawer of its first entity open."""
     [link] = [link for link in browser.get(f"/browse/{name}").links if link and "show=" in link][:1]
     return browser.get(link.partition("#")[0])
@@ -180,7 +181,7 @@ def opened(browser: Any, name: str) -> Any:
 def test_drawer_shows_what_was_received_when_and_through_which_credential(browser: Any, oauth: Any, build: Any) -> None:
     body = build(issueKeys=["DEMO-1", "NO-1"], displayName="Mine")
     oauth.bulk("builds", body, properties={"team": "blue"}, providerMetadata={"product": "my CI"})
-    drawer = opened(browser, "DEMO-1")
+    drawer = open_drawer(browser, "DEMO-1")
     for words in ("oauth-1, by my CI", "Property team", "blue", '"NO-1"', '"displayName": "Mine"', "unknown here"):
         assert words in drawer.text
     assert "Commit abc" in drawer.text
@@ -190,26 +191,26 @@ def test_drawer_shows_what_was_received_when_and_through_which_credential(browse
 def test_drawer_has_every_update_in_order_and_says_why_one_was_ignored(browser: Any, oauth: Any, build: Any) -> None:
     for number, state in ((5, "in_progress"), (4, "failed"), (6, "successful")):
         oauth.bulk("builds", build(updateSequenceNumber=number, state=state))
-    text = opened(browser, "DEMO-1").text
+    text = open_drawer(browser, "DEMO-1").text
     assert "3 updates, in the order of arrival" in text
     order = [text.index(words) for words in ("in progress stored", "failed ignored", "successful stored")]
     assert order == sorted(order)
     assert "Ignored: its updateSequenceNumber 4 is lower than the 5 that is stored" in text
 
 
-def test_drawer_has_the_last_of_very_many_updates(
+def test_drawer_has_only_the_last_of_many_updates(
     browser: Any, oauth: Any, build: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(queries, "MAX_UPDATES", 2)
     oauth.bulk("builds", *(build(updateSequenceNumber=number) for number in range(1, 5)))
-    drawer = opened(browser, "DEMO-1")
+    drawer = open_drawer(browser, "DEMO-1")
     assert "4 updates" in drawer.text
     assert "The last 2 are listed" in drawer.text
     assert drawer.text.count('"updateSequenceNumber"') == 2
 
 
 @pytest.mark.parametrize("show", ["999999", "x", "-1", ""])
-def test_drawer_of_nothing_stays_shut(browser: Any, show: str) -> None:
+def test_drawer_of_an_unknown_update_stays_closed(browser: Any, show: str) -> None:
     assert browser.get(f"/browse/DEMO-1?show={show}").count("aside", id="drawer") == 0
 
 
@@ -220,7 +221,7 @@ def test_update_of_another_issue_is_not_shown(browser: Any, oauth: Any, build: A
     assert browser.get(f"/browse/DEMO-2?show={update['id']}").count("aside", id="drawer") == 0
 
 
-# Much
+# Many entities
 
 
 def test_ten_thousand_deployments_are_shown_in_pages_of_a_bounded_length(

@@ -1,4 +1,4 @@
-"""The page of requests: the log as it grows, and what shall go wrong."""
+"""The page of requests: the log and its stream, and the planned faults."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jira_ci_sandbox.pages.request_log import FAULTS, MATCHES
 PATH = "/requests"
 
 
-def test_log_without_calls_says_how_to_make_one(browser: Any) -> None:
+def test_empty_log_says_how_to_make_a_call(browser: Any) -> None:
     page = browser.get(PATH)
     assert "No calls yet" in page.text
     assert f"curl {browser.sandbox.url}/_edge/tenant_info" in page.text
@@ -37,7 +37,7 @@ def test_long_bodies_and_long_lists_of_problems_are_cut(browser: Any, oauth: Any
     assert "and 10 more" in page.text
 
 
-def test_call_that_got_no_answer_has_no_status(browser: Any, oauth: Any, build: Any) -> None:
+def test_call_without_a_response_has_no_status(browser: Any, oauth: Any, build: Any) -> None:
     oauth.sandbox.fault("reset")
     with pytest.raises(requests.ConnectionError):
         oauth.bulk("builds", build())
@@ -50,28 +50,28 @@ def test_call_from_before_verdicts_were_kept_is_listed_without_one() -> None:
     assert call["verdict"]["words"] == "from before verdicts were kept"
 
 
-# What goes wrong
+# Faults
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_fault_is_switched_on_for_the_next_calls_and_listed(browser: Any, name: str) -> None:
-    page = browser.send(PATH, f"{PATH}/faults", fault=name, match="token", count="3")
+    page = browser.submit(PATH, f"{PATH}/faults", fault=name, match="token", count="3")
     assert f"3× {FAULTS[name][0]} (tokens only)" in page.text
     [fault] = browser.sandbox.faults()
     assert (fault["match"], fault["count"]) == ("token", 3)
     assert browser.sandbox.faults()[0]["action"] == FAULTS[name][1]["action"]
-    assert "Still to come" not in browser.send(PATH, f"{PATH}/faults/clear").text
+    assert "Still to come" not in browser.submit(PATH, f"{PATH}/faults/clear").text
 
 
-def test_rate_limit_for_the_next_calls_says_when_to_try_again(browser: Any, oauth: Any, build: Any) -> None:
-    browser.send(PATH, f"{PATH}/faults", fault="rate-limit", match="bulk", count="1")
+def test_rate_limit_fault_says_when_to_try_again(browser: Any, oauth: Any, build: Any) -> None:
+    browser.submit(PATH, f"{PATH}/faults", fault="rate-limit", match="bulk", count="1")
     limited = oauth.bulk("builds", build())
     assert (limited.status_code, limited.headers["retry-after"]) == (429, "2")
     assert limited.json()["message"] == "Rate limit exceeded"
     assert oauth.bulk("builds", build()).status_code == 202
 
 
-def test_fault_that_was_planned_elsewhere_is_listed_too(browser: Any) -> None:
+def test_fault_from_the_control_api_is_listed(browser: Any) -> None:
     browser.sandbox.fault("answer", status=418, match="/rest/*")
     browser.sandbox.fault("missing", fields=["access_token"], match="token")
     text = browser.get(PATH).text
@@ -80,21 +80,21 @@ def test_fault_that_was_planned_elsewhere_is_listed_too(browser: Any) -> None:
 
 
 @pytest.mark.parametrize("change", [{"fault": "x"}, {"match": "x"}, {"count": "0"}, {"count": "x"}, {"count": ""}])
-def test_fault_that_makes_no_sense_is_refused(browser: Any, change: dict[str, str]) -> None:
+def test_invalid_fault_is_refused(browser: Any, change: dict[str, str]) -> None:
     wanted = {"fault": "html", "match": next(iter(MATCHES)), "count": "1"}
-    assert browser.send(PATH, f"{PATH}/faults", **wanted | change).answer.status_code == 400
+    assert browser.submit(PATH, f"{PATH}/faults", **wanted | change).answer.status_code == 400
     assert browser.sandbox.faults() == []
 
 
 def test_rate_limit_is_set_for_the_site(browser: Any, oauth: Any, build: Any) -> None:
-    page = browser.send(PATH, f"{PATH}/limit", limit="1", period="600")
+    page = browser.submit(PATH, f"{PATH}/limit", limit="1", period="600")
     assert "1 calls in 600 seconds" in page.text
     assert [oauth.bulk("builds", build()).status_code for _ in range(2)] == [202, 429]
-    assert "As many calls as you like" in browser.send(PATH, f"{PATH}/limit", limit="0", period="60").text
+    assert "As many calls as you like" in browser.submit(PATH, f"{PATH}/limit", limit="0", period="60").text
 
 
 def test_log_is_emptied(browser: Any, oauth: Any) -> None:
-    assert "No calls yet" in browser.send(PATH, f"{PATH}/clear").text
+    assert "No calls yet" in browser.submit(PATH, f"{PATH}/clear").text
     assert oauth.sandbox.requests() == []
 
 
@@ -102,7 +102,7 @@ def test_log_is_emptied(browser: Any, oauth: Any) -> None:
 
 
 class Stream:
-    """The events that a page gets while it is open."""
+    """The events that an open page receives."""
 
     def __init__(self, browser: Any, **options: Any) -> None:
         self.answer = browser.http.get(f"{browser.sandbox.url}{PATH}/stream", stream=True, timeout=20, **options)
@@ -115,7 +115,7 @@ class Stream:
         self.answer.close()
 
     def until(self, words: str) -> str:
-        """What came up to these words. Whoever waits for more than a few words of patience waits in vain."""
+        """Return the stream up to these words. Fails after three keep-alive comments."""
         seen = b""
         while not seen.endswith(words.encode()):
             seen += next(self.bytes)
@@ -133,7 +133,7 @@ def test_call_reaches_an_open_page_at_once(browser: Any, oauth: Any, build: Any)
         assert "<b>" not in event.replace("<b>POST</b>", "")
 
 
-def test_stream_goes_on_where_a_page_has_left_off(browser: Any, oauth: Any, build: Any) -> None:
+def test_stream_continues_after_the_last_event_of_a_page(browser: Any, oauth: Any, build: Any) -> None:
     for number in range(3):
         oauth.bulk("builds", build(buildNumber=number))
     *_, third, last = [request["id"] for request in oauth.sandbox.requests()]
@@ -142,7 +142,7 @@ def test_stream_goes_on_where_a_page_has_left_off(browser: Any, oauth: Any, buil
             assert stream.until(f"id: {last}\n").count("id: ") == 2
 
 
-def test_stream_survives_that_the_log_is_emptied(browser: Any, oauth: Any, build: Any) -> None:
+def test_stream_survives_emptying_the_log(browser: Any, oauth: Any, build: Any) -> None:
     with Stream(browser) as stream:
         stream.until("issued a token")
         oauth.sandbox._call("DELETE", "requests")
@@ -150,19 +150,19 @@ def test_stream_survives_that_the_log_is_emptied(browser: Any, oauth: Any, build
         stream.until("accepted 1 build")
 
 
-def test_stream_says_something_while_nothing_happens(browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_idle_stream_sends_keep_alive_comments(browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_log, "KEEP_ALIVE_SECONDS", 0.01)
     with Stream(browser) as stream:
         stream.until(": still here\n\n: still here")
 
 
-def test_stream_is_only_for_who_knows_this_computer_by_its_name(browser: Any) -> None:
+def test_stream_is_refused_under_a_foreign_host_name(browser: Any) -> None:
     answer = browser.http.get(f"{browser.sandbox.url}{PATH}/stream", headers={"Host": "evil.example"}, timeout=20)
     assert answer.status_code == 403
 
 
-def test_open_stream_does_not_keep_the_server_from_stopping(running: Any, browser: Any) -> None:
-    with running.server() as sandbox:
+def test_open_stream_does_not_keep_the_server_from_stopping(run_server: Any, browser: Any) -> None:
+    with run_server() as sandbox:
         stream = Stream(type(browser)(sandbox))
         stream.until(": still here")
     with stream, pytest.raises((StopIteration, requests.RequestException)):

@@ -1,4 +1,4 @@
-"""Deployments over time: a lane for each environment of each pipeline, a column for each deployment."""
+"""The timeline of deployments."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_details_stay_inside_the_drawing() -> None:
     assert {0 <= mark.details_x <= drawing.width - drawing.details_width for mark in drawing.marks} == {True}
 
 
-def test_times_on_top_do_not_overlap_and_have_the_date_where_it_is_another_one() -> None:
+def test_time_labels_do_not_overlap_and_show_the_date_where_it_changes() -> None:
     days = [update(number, lastUpdated=f"2024-05-{number // 9 + 1:02}T12:{number:02}:00Z") for number in range(40)]
     ticks = draw(days, "DEMO").ticks
     for (x, label), (following, _) in itertools.pairwise(ticks):
@@ -64,7 +64,7 @@ def test_times_on_top_do_not_overlap_and_have_the_date_where_it_is_another_one()
     assert [label for _, label in ticks if len(label) > 5] == sorted({label for _, label in ticks if len(label) > 5})
 
 
-def test_mark_says_what_it_was_and_leads_to_the_issue_of_this_project() -> None:
+def test_mark_describes_its_deployment_and_links_to_the_issue_of_this_project() -> None:
     [mark] = draw([update(7, state="rolled_back", label="1.2.3")], "OTHER").marks
     assert mark.lines == (
         "shop #7 to production",
@@ -74,7 +74,7 @@ def test_mark_says_what_it_was_and_leads_to_the_issue_of_this_project() -> None:
     assert mark.href == "/browse/OTHER-1?show=7#drawer"
 
 
-def test_page_draws_marks_that_a_keyboard_reaches_and_lists_the_same(browser: Any, oauth: Any, deployment: Any) -> None:
+def test_page_has_marks_as_links_and_the_same_deployments_as_a_list(browser: Any, oauth: Any, deployment: Any) -> None:
     oauth.bulk("deployments", deployment(), deployment(deploymentSequenceNumber=2))
     page = browser.get(PATH)
     assert page.count("svg", role="group") == 1
@@ -107,7 +107,7 @@ def test_timeline_without_deployments_says_how_a_report_becomes_one(browser: Any
     assert "jira-ci report --environment-name production" in page.text
 
 
-def test_timelines_begin_with_the_project_that_heard_something_last(browser: Any, oauth: Any, deployment: Any) -> None:
+def test_timelines_begin_with_the_project_that_was_updated_last(browser: Any, oauth: Any, deployment: Any) -> None:
     oauth.sandbox.configure(projects=["*"])
     for number, key in enumerate(["AA-1", "BB-1"]):
         association = [{"associationType": "issueKeys", "values": [key]}]

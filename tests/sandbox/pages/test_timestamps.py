@@ -1,4 +1,4 @@
-"""How a moment reads."""
+"""Timestamps as the pages show them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_time_is_shown_in_utc(text: str | float, shown: str) -> None:
         (31 * 86400, "2033-04-17"),
     ],
 )
-def test_time_is_told_relative_to_now(seconds: int, shown: str) -> None:
+def test_time_is_shown_relative_to_now(seconds: int, shown: str) -> None:
     assert format_relative(2e9 - seconds, 2e9) == shown
 
 

@@ -130,7 +130,7 @@ class EntityEndpoints:
 
 
 def _parse_integer(text: str, name: str) -> int:
-    if not re.fullmatch("-?[0-9]{1,19}", text) or not contract.SMALLEST <= int(text) <= contract.LARGEST:
+    if not re.fullmatch("-?[0-9]{1,19}", text) or not contract.MIN_INTEGER <= int(text) <= contract.MAX_INTEGER:
         raise ApiError(malformed_response([f"{name} must be an integer of at most 64 bits"]))
     return int(text)
 

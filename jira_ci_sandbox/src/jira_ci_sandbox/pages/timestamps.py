@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 # The units of relative times by their length in seconds.
 UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"))
-LONGEST_AGO = 30 * 86400
+MAX_RELATIVE_SECONDS = 30 * 86400
 
 
 def parse_timestamp(value: str | float) -> datetime | None:
@@ -39,7 +39,7 @@ def format_relative(value: str | float, now: float) -> str:
         return str(value)
     seconds = now - found.timestamp()
     away = abs(seconds)
-    if away > LONGEST_AGO:
+    if away > MAX_RELATIVE_SECONDS:
         return found.strftime("%Y-%m-%d")
     for length, name in UNITS:
         number = int(away // length)

@@ -1,4 +1,4 @@
-"""The whole story by clicking: install, credentials, a report, the issue, the run, and the end of a credential."""
+"""The pages by clicking: installing the app, credentials, a report, the issue, the run, and revoking credentials."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ def revoke(page: Any, name: str) -> None:
 
 
 def test_token_from_the_configure_page_works_until_it_is_revoked(
-    open_page: Any, report: Any, settings_in: Any, keep: Any, site: Sandbox
+    open_page: Any, report: Any, shown_settings: Any, save_picture: Any, site: Sandbox
 ) -> None:
     page = open_page()
     assert "Nothing here yet" in page.inner_text("main")
-    keep(page, "nothing-yet")
+    save_picture(page, "nothing-yet")
 
     page.get_by_role("link", name="App", exact=True).click()
     page.get_by_text("Uninstall the app").click()
     page.get_by_role("button", name="Uninstall").click()
-    keep(page, "not-installed")
+    save_picture(page, "not-installed")
     page.get_by_role("button", name="Install the Harness CI Jira app").click()
     generate(page, "The shop's pipeline")
-    settings = settings_in(page)
+    settings = shown_settings(page)
     assert page.locator(".secret code").inner_text() == settings["JIRA_CI_CONNECT_KEY"]
-    keep(page, "token")
+    save_picture(page, "token")
 
     done = report(settings)
     assert done.code == 0, done.text
@@ -52,7 +52,7 @@ def test_token_from_the_configure_page_works_until_it_is_revoked(
     build = page.get_by_role("region", name="Builds").locator("li")
     assert "successful" in build.inner_text()
     assert "checkout #7" in build.inner_text()
-    keep(page, "issue")
+    save_picture(page, "issue")
     page.get_by_role("link", name="Data of build checkout #7").click()
     assert '"pipelineId": "checkout"' in page.locator("#drawer").inner_text()
     assert "The shop's pipeline" in page.locator("#drawer").inner_text()
@@ -72,13 +72,13 @@ def test_token_from_the_configure_page_works_until_it_is_revoked(
 
 
 def test_oauth_client_works_until_it_is_revoked(
-    open_page: Any, report: Any, settings_in: Any, keep: Any, site: Sandbox
+    open_page: Any, report: Any, shown_settings: Any, save_picture: Any, site: Sandbox
 ) -> None:
     page = open_page("/app")
     page.get_by_role("link", name="Incoming links").first.click()
     generate(page, "our CI", "Create")
-    settings = settings_in(page)
-    keep(page, "client")
+    settings = shown_settings(page)
+    save_picture(page, "client")
     done = report(settings, environment_name="production")
     assert done.code == 0, done.text
 
@@ -95,14 +95,14 @@ def test_oauth_client_works_until_it_is_revoked(
 
 
 def test_user_may_generate_a_token_once_an_administrator_allows_it(
-    open_page: Any, report: Any, settings_in: Any, keep: Any
+    open_page: Any, report: Any, shown_settings: Any, save_picture: Any
 ) -> None:
     page = open_page("/app/configure")
     page.get_by_role("button", name="Team member").click()
     assert "has not allowed users to generate their own tokens" in page.inner_text("main")
     assert page.get_by_role("button", name="Generate").count() == 0
     assert page.get_by_role("switch").count() == 0
-    keep(page, "not-allowed")
+    save_picture(page, "not-allowed")
     page.get_by_role("button", name="Administrator").click()
     switch = page.get_by_role("switch", name="Users may generate their own tokens")
     assert switch.get_attribute("aria-checked") == "false"
@@ -110,12 +110,12 @@ def test_user_may_generate_a_token_once_an_administrator_allows_it(
     page.locator("[role=switch][aria-checked=true]").wait_for()
     page.get_by_role("button", name="Team member").click()
     generate(page, "my own")
-    assert report(settings_in(page)).code == 0
-    keep(page, "allowed")
+    assert report(shown_settings(page)).code == 0
+    save_picture(page, "allowed")
 
 
-def test_call_appears_on_the_open_log_by_itself_with_what_is_wrong(
-    open_page: Any, report: Any, keep: Any, site: Sandbox
+def test_call_appears_on_the_open_log_with_its_problems(
+    open_page: Any, report: Any, save_picture: Any, site: Sandbox
 ) -> None:
     page = open_page("/requests")
     page.get_by_text("Live.").wait_for()
@@ -125,25 +125,27 @@ def test_call_appears_on_the_open_log_by_itself_with_what_is_wrong(
     assert report(settings, issuekeys="DEMO-1,NO-9", project="*").code == 0
     page.locator(".call", has_text="NO-9 is not known here").wait_for()
     assert not page.locator("#no-calls").is_visible()
-    keep(page, "live")
+    save_picture(page, "live")
 
 
-def test_rate_limit_is_switched_on_for_the_next_call(open_page: Any, site: Sandbox, keep: Any) -> None:
+def test_rate_limit_is_switched_on_for_the_next_call(open_page: Any, site: Sandbox, save_picture: Any) -> None:
     page = open_page("/requests")
     page.get_by_label("What happens").select_option(label="503: not available")
     page.get_by_label("To which calls").select_option("token")
     page.get_by_label("For the next so many calls").fill("2")
     page.get_by_role("button", name="Switch on").click()
     assert "2× 503: not available" in page.inner_text("#faults")
-    keep(page, "faults")
+    save_picture(page, "faults")
     assert [(fault["status"], fault["match"], fault["count"]) for fault in site.faults()] == [(503, "token", 2)]
 
 
-def test_story_is_told_with_the_keyboard_alone(open_page: Any, report: Any, settings_in: Any, site: Sandbox) -> None:
+def test_site_can_be_used_with_the_keyboard_alone(
+    open_page: Any, report: Any, shown_settings: Any, site: Sandbox
+) -> None:
     page = open_page("/app/configure")
 
     def focus_on(words: str) -> None:
-        """Press Tab until what has the focus says these words."""
+        """Press Tab until the focused element has these words."""
         for _ in range(80):
             page.keyboard.press("Tab")
             said = page.evaluate(
@@ -161,7 +163,7 @@ def test_story_is_told_with_the_keyboard_alone(open_page: Any, report: Any, sett
     page.keyboard.type("by keyboard")
     page.keyboard.press("Enter")
     page.locator("#made").wait_for()
-    settings = settings_in(page)
+    settings = shown_settings(page)
     for environment in ("staging", "production"):
         assert report(settings, environment_name=environment).code == 0
     page.goto(site.url)
@@ -171,7 +173,7 @@ def test_story_is_told_with_the_keyboard_alone(open_page: Any, report: Any, sett
     focus_on("Data")
     page.keyboard.press("Enter")
     page.locator("#drawer").wait_for()
-    assert page.evaluate("document.activeElement.id") == "drawer"
+    page.wait_for_function("document.activeElement.id === 'drawer'")  # the deferred script moves the focus
     focus_on("Close")
     page.keyboard.press("Enter")
     page.locator("#drawer").wait_for(state="detached")
@@ -188,7 +190,9 @@ def test_story_is_told_with_the_keyboard_alone(open_page: Any, report: Any, sett
     page.locator("#drawer").wait_for()
 
 
-def test_timeline_tells_details_of_what_the_mouse_is_on(open_page: Any, report: Any, keep: Any, site: Sandbox) -> None:
+def test_timeline_shows_details_of_the_mark_under_the_mouse(
+    open_page: Any, report: Any, save_picture: Any, site: Sandbox
+) -> None:
     settings = {"JIRA_CI_INSTANCE": site.url, "JIRA_CI_CONNECT_HOSTNAME": site.url}
     settings |= {"JIRA_CI_CONNECT_KEY": site.connect_key}
     assert report(settings, environment_name="production").code == 0
@@ -197,13 +201,13 @@ def test_timeline_tells_details_of_what_the_mouse_is_on(open_page: Any, report: 
     assert details.evaluate("details => getComputedStyle(details).visibility") == "hidden"
     page.locator("a.mark .target").hover()
     assert details.evaluate("details => getComputedStyle(details).visibility") == "visible"
-    keep(page, "timeline")
+    save_picture(page, "timeline")
 
 
-def test_story_works_on_a_narrow_screen_without_scripts(open_page: Any, report: Any, settings_in: Any) -> None:
+def test_site_works_on_a_narrow_screen_without_scripts(open_page: Any, report: Any, shown_settings: Any) -> None:
     page = open_page("/app/configure", size="narrow", java_script_enabled=False)
     generate(page, "small")
-    assert report(settings_in(page)).code == 0
+    assert report(shown_settings(page)).code == 0
     page.get_by_role("link", name="Issues", exact=True).click()
     page.get_by_role("link", name="DEMO-1").click()
     page.get_by_role("link", name="Data of build checkout #7").click()
@@ -212,7 +216,7 @@ def test_story_works_on_a_narrow_screen_without_scripts(open_page: Any, report: 
     assert page.locator("#drawer").count() == 0
 
 
-def test_demo_leaves_the_pages_that_the_readme_shows(open_page: Any, step: Any, keep: Any) -> None:
+def test_demo_has_the_pages_that_the_readme_shows(open_page: Any, step: Any, save_picture: Any) -> None:
     command = [sys.executable, "-m", "jira_ci_core", "demo", "--serve"]
     environ = {**os.environ, "HOME": str(step.folder)}
     with subprocess.Popen(command, cwd=step.folder, env=environ, stdout=subprocess.PIPE, text=True) as demo:
@@ -222,10 +226,10 @@ def test_demo_leaves_the_pages_that_the_readme_shows(open_page: Any, step: Any, 
             url = next(found[1] for line in lines if (found := re.search(r"(http\S+)/browse/DEMO-1 \(Ctrl", line)))
             page = open_page("/browse/DEMO-1", at=url)
             page.get_by_role("heading", name="Builds").wait_for()
-            keep(page, "issue")
+            save_picture(page, "issue")
             page = open_page("/browse/DEMO-1", at=url, scheme="dark")
             page.get_by_role("link", name="Deployments of DEMO over time").click()
             page.get_by_role("heading", level=1).wait_for()
-            keep(page, "timeline")
+            save_picture(page, "timeline")
         finally:
             demo.send_signal(signal.SIGINT)

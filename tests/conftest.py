@@ -15,9 +15,12 @@ import pytest
 import requests
 from hypothesis import HealthCheck, settings
 
-from jira_ci_core.testing import JiraCi
+from jira_ci_core.testing import JiraCi, StepResult
 from jira_ci_core.testing.recorded import recorded_runs
+from jira_ci_core.testing.step import INHERITED, TIMEOUT
 from jira_ci_sandbox.client import Sandbox
+
+from .fork_server import ForkServer
 
 # The same examples each time: what looks for new ones is `tox -e fuzz`.
 settings.register_profile(
@@ -57,10 +60,29 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize(argument, runs[argument](), ids=lambda run: f"{run.reader}: {run.run}")
 
 
+def inherited() -> dict[str, str]:
+    """The variables that a step has besides its own."""
+    return {name: os.environ[name] for name in INHERITED if name in os.environ}
+
+
 class Step(JiraCi):
-    """The step of the author's kit; called, it reports."""
+    """The step of the author's kit, run by a fork server if there is one. Called, it reports."""
 
     __call__ = JiraCi.report
+
+    def __init__(self, folder: Path, server: ForkServer | None = None) -> None:
+        # The step looks for no repository above its folder, and does not warn that it finds no commit.
+        limits = {"GIT_CEILING_DIRECTORIES": str(folder.parent), "JIRA_CI_DISABLE_PLUGINS": "git"}
+        super().__init__(folder, limits)
+        self._server = server
+        folder.mkdir(exist_ok=True)
+
+    def run(self, *arguments: str, environ: Mapping[str, str | None] | None = None, **settings: object) -> StepResult:
+        if self._server is None:
+            return super().run(*arguments, environ=environ, **settings)
+        variables = {**inherited(), **self.variables(environ, settings)}
+        process = self._server.run(arguments, folder=self.folder, environ=variables, timeout=TIMEOUT)
+        return self.result(process.returncode, process.stdout.decode(), process.stderr.decode())
 
 
 @pytest.fixture(scope="session")
@@ -76,14 +98,23 @@ def jira(running_jira: Sandbox) -> Sandbox:
     return running_jira
 
 
+@pytest.fixture(scope="session")
+def fork_server() -> Iterator[ForkServer]:
+    server = ForkServer(inherited())
+    yield server
+    server.stop()
+
+
 @pytest.fixture
-def step(tmp_path: Path) -> Step:
+def step(tmp_path: Path, fork_server: ForkServer) -> Step:
     """A step in an empty folder, on a machine without any CI and without settings."""
-    folder = tmp_path / "step"
-    folder.mkdir()
-    # A repository that happens to lie above the temporary folder is none of this step's business, and whoever looks
-    # for commits would warn that there are none.
-    return Step(folder, {"GIT_CEILING_DIRECTORIES": str(tmp_path), "JIRA_CI_DISABLE_PLUGINS": "git"})
+    return Step(tmp_path / "step", fork_server)
+
+
+@pytest.fixture
+def started_step(tmp_path: Path) -> Step:
+    """The same step, as a new process of the installed command."""
+    return Step(tmp_path / "step")
 
 
 HARNESS = {

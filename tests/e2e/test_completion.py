@@ -22,6 +22,12 @@ LINES = dict(re.findall(r"<!-- completion: (\w+) -->\n```sh\n(.+)\n```", PAGE))
 
 
 @pytest.fixture
+def step(started_step):
+    """A new process of the installed command for each run, instead of a fork."""
+    return started_step
+
+
+@pytest.fixture
 def complete(step):
     """Completes a line as bash does, and returns the words."""
 

@@ -17,6 +17,12 @@ PULL_REQUEST = {
 }
 
 
+@pytest.fixture
+def step(started_step):
+    """A new process of the installed command for each run, instead of a fork."""
+    return started_step
+
+
 @pytest.fixture(params=["oauth", "connect"])
 def signed_in(request, harness):
     """A step of a Harness run, once with each kind of credentials."""

@@ -11,6 +11,12 @@ UNSET = dict.fromkeys(("DRONE_COMMIT_MESSAGE", "DRONE_COMMIT_BEFORE", "DRONE_COM
 
 
 @pytest.fixture
+def step(started_step):
+    """A new process of the installed command for each run, instead of a fork."""
+    return started_step
+
+
+@pytest.fixture
 def shop(repository, harness_oauth):
     """A step in a checkout: MYT-1 and 2 on main, and 3 and 4 on the branch that is checked out."""
     repository.commit("[MYT-1] one", "[MYT-2] two")

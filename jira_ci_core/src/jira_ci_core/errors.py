@@ -37,7 +37,7 @@ class JiraCiError(Exception):
         self.problems = problems
 
     def __str__(self) -> str:
-        return "; ".join(f"{problem.what}: {problem.why}" for problem in self.problems)
+        return "; ".join(map(str, self.problems))
 
 
 class SettingsError(JiraCiError):

@@ -120,7 +120,7 @@ def _request(session: Session, report: Report) -> tuple[Gate | None, float]:
         return read_gate(site, response.status_code, response.headers, response.text), 0.0
     if response.status_code not in RETRY.status_forcelist:
         raise DeliveryError(problem)
-    log.warning("%s: %s; trying again", problem.what, problem.why)
+    log.warning("%s; trying again", problem)
     return None, retry_after(response)
 
 

@@ -14,6 +14,10 @@ class Problem:
     why: str
     remedy: str
 
+    def __str__(self) -> str:
+        """What happened and why, in one line."""
+        return f"{self.what}: {self.why}"
+
     def redacted(self, redact: Callable[[str], str]) -> Problem:
         """The same with `redact`, which masks secrets, applied to each part."""
         return Problem(redact(self.what), redact(self.why), redact(self.remedy))

@@ -122,7 +122,7 @@ class QueueDrain:
         if lost:
             pause = self._context.limiter.record_failure(site, receipt.retry_after)
             problem = lost[0].problems[0] if lost[0].problems else Problem("not delivered", "no reason was given", "")
-            log.warning("%s is paused for %.0f s: %s: %s", site, pause, problem.what, problem.why)
+            log.warning("%s is paused for %.0f s: %s", site, pause, problem)
         else:
             self._context.limiter.record_success(site)
         for pending, outcome in zip(batch, receipt.outcomes, strict=True):
@@ -206,4 +206,4 @@ def _receipt(sender: Sender, batch: Sequence[PendingReport[Any]]) -> Receipt:
 
 
 def _reason(outcome: Outcome) -> str:
-    return "; ".join(f"{problem.what}: {problem.why}" for problem in outcome.problems) or "no reason was given"
+    return "; ".join(map(str, outcome.problems)) or "no reason was given"

@@ -122,7 +122,7 @@ class GitKeys:
             raise PluginError(
                 Problem(problem.what, problem.why, f"{problem.remedy}; without KEYS_GIT_STRICT it is a warning")
             )
-        log.warning("%s: %s; %s", problem.what, problem.why, problem.remedy)
+        log.warning("%s; %s", problem, problem.remedy)
 
 
 def _collect_keys_of_tags(git: Git, commits: CommitRange, collector: KeyCollector) -> None:

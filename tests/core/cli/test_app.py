@@ -115,6 +115,33 @@ class TestUsage:
         assert remedy == f"  do:  see jira-ci {command}--help"
         assert "hunter2222" not in done.text
 
+    @pytest.mark.parametrize(
+        ("arguments", "what"),
+        [
+            (["backfill", "--instance", "acme", "--", "-x.jsonl"], "-x.jsonl cannot be read"),
+            (["report", "--", "--label", "v"], "unexpected extra arguments (--label v)"),
+            (["report", "--", "--tag-prefix", "v"], "unexpected extra arguments (--tag-prefix v)"),
+            (["report", "--tag-prefix", "--verify", "--project"], "'--project' requires an argument"),
+        ],
+    )
+    def test_words_after_two_dashes_and_values_of_plugins_are_no_flags(self, jira_ci, install, arguments, what):
+        install(
+            "tags",
+            """
+            from jira_ci_core import PluginSettings, setting
+
+            class Tags:
+                class Settings(PluginSettings):
+                    tag_prefix: str = setting("release-", help="what the tags begin with")
+
+                def __init__(self, settings): ...
+            """,
+            target="Tags",
+        )
+        done = jira_ci(*arguments)
+        assert done.code == 2
+        assert what in done.err
+
     @pytest.mark.parametrize("command", ["demo", "sandbox"])
     def test_a_command_whose_package_is_missing_names_the_extra(self, jira_ci, not_installed, command):
         not_installed("sandbox")

@@ -225,6 +225,10 @@ class TestOneThatFails:
         ("constant", "reason"),
         [
             ("NEEDS_SIGNIN = False", "its constant NEEDS_SIGNIN means nothing; did you mean NEEDS_SIGN_IN?"),
+            ("needs_sign_in = False", "did you mean NEEDS_SIGN_IN?"),
+            ("NEEDS_LOGIN = False", "did you mean NEEDS_SIGN_IN?"),
+            ("IS_THREAD_SAFE = True", "did you mean THREAD_SAFE?"),
+            ("ONLY_IF_NAMED = True", "did you mean ONLY_WHEN_NAMED?"),
             ("THREADSAFE = True", "did you mean THREAD_SAFE?"),
             ("ONLY_WHEN_NAME = True", "did you mean ONLY_WHEN_NAMED?"),
             ("ONLY_WHEN_NAMED = 'yes'", "its ONLY_WHEN_NAMED is 'yes', and not True or False"),
@@ -238,8 +242,22 @@ class TestOneThatFails:
         install("bad", f"from jira_ci_core import hookimpl\n{code}", target=target)
         assert failing(made(), "bad", reason)
 
+    def test_because_a_constant_beside_its_class_is_misspelt(self, made, install):
+        hook = "    @hookimpl\n    def jira_ci_deliver(self, reports): ...\n"
+        install("bad", f"from jira_ci_core import hookimpl\nTHREADSAFE = True\nclass Plugin:\n{hook}")
+        assert failing(made(), "bad", "did you mean THREAD_SAFE?")
+
+    def test_a_constant_beside_its_class_counts(self, made, install):
+        hook = "    @hookimpl\n    def jira_ci_deliver(self, reports): ...\n"
+        install("good", f"from jira_ci_core import hookimpl\nTHREAD_SAFE = True\nclass Plugin:\n{hook}")
+        assert made().delivery_constant("good", "THREAD_SAFE")
+
+    def test_because_a_hook_that_is_not_marked_is_misspelt(self, made, install):
+        install("bad", "def jira_ci_map_stat(status): ...\n")
+        assert failing(made(), "bad", "there is no hook jira_ci_map_stat; did you mean jira_ci_map_state?")
+
     def test_not_because_of_constants_of_its_own(self, made, install):
-        own = "TIMEOUT = 3\nNAME = 'x'\nTHREADS = 4\nSIGN_IN = 1\nNAMES = ()\n"
+        own = "TIMEOUT = 3\nNAME = 'x'\nTHREADS = 4\nSIGN_IN = 1\nNAMES = ()\nONLY_BUILDS = True\n"
         install("good", f"from jira_ci_core import hookimpl\n{own}@hookimpl\ndef jira_ci_deliver(reports): ...\n")
         assert made().failures == []
 

@@ -184,7 +184,7 @@ class _Backfill:
         for batch in self.executor.results(at_most):
             for line, outcome in batch.outcomes:
                 if outcome.result is Result.REJECTED:
-                    self._reject(line, "; ".join(f"{problem.what}: {problem.why}" for problem in outcome.problems))
+                    self._reject(line, "; ".join(map(str, outcome.problems)))
                 elif outcome.result is Result.NOT_DELIVERED:
                     self.result.problems.update(dict.fromkeys(outcome.problems))
                 else:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any, cast
 
 import click
-from click.core import ParameterSource
 
 from jira_ci_core.cli.context import Context
 from jira_ci_core.config.settings import PluginSettings
@@ -24,8 +23,8 @@ CORE = "core"
 class SettingsCommand(click.Command):
     """A command that takes settings as flags.
 
-    Which flags there are depends on the plugins, and which plugins there are on core's flags. So click parses the words
-    in two steps: first the command's own options and core's settings, then what is left.
+    Which flags there are depends on the plugins, and which plugins there are on flags. So the flags that choose plugins
+    are read first, and then click parses all words, with all flags.
     """
 
     def __init__(self, *arguments: Any, models: Sequence[type[PluginSettings]] = (), **keywords: Any) -> None:
@@ -36,17 +35,13 @@ class SettingsCommand(click.Command):
         self._settings: tuple[SettingSpec, ...] = ()
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse all words, load the plugins, and keep the sources of settings with all flags in them."""
+        """Load the plugins, parse all words, and keep the sources of settings with all flags in them."""
         core = tuple(setting for model in self._models for setting in setting_specs(model, CORE))
         core = core or (*CORE_SETTINGS, *NETWORK_SETTINGS)
-        first = self._parse_core(ctx, args, core)
-        sources, plugins = cast(Context, ctx.obj).prepare(_flags(first.params, core))
+        sources, plugins = cast(Context, ctx.obj).prepare(self._first_flags(ctx, args, core))
         self._settings = core if self._models else (*core, *plugins.settings)
         self.params = [*self._own, *_options(self._settings)]
-        rest = super().parse_args(ctx, first.args)
-        for name, value in first.params.items():
-            if first.get_parameter_source(name) is not ParameterSource.DEFAULT:
-                ctx.params[name] = value
+        rest = super().parse_args(ctx, args)
         flags = _flags(ctx.params, self._settings)
         for setting in self._settings:
             ctx.params.pop(setting.name, None)
@@ -66,12 +61,12 @@ class SettingsCommand(click.Command):
                         with formatter.indentation():
                             formatter.write_text(_help(setting))
 
-    def _parse_core(self, ctx: click.Context, args: list[str], settings: Sequence[SettingSpec]) -> click.Context:
-        """Parse the options that need no plugin; the words that are left are in `args` of the result."""
+    def _first_flags(self, ctx: click.Context, args: list[str], settings: Sequence[SettingSpec]) -> dict[str, str]:
+        """The flags of core's settings, as far as they can be read without those of plugins. Raises no error."""
         own = [parameter for parameter in self._own if isinstance(parameter, click.Option)]
         command = click.Command(self.name, params=[*own, *_options(settings)], add_help_option=False)
-        changes = {"ignore_unknown_options": True, "allow_extra_args": True, "resilient_parsing": ctx.resilient_parsing}
-        return command.make_context(ctx.info_name, list(args), parent=ctx.parent, **changes)
+        lenient = {"resilient_parsing": True, "ignore_unknown_options": True, "allow_extra_args": True}
+        return _flags(command.make_context(ctx.info_name, list(args), parent=ctx.parent, **lenient).params, settings)
 
 
 class SettingsGroup(SettingsCommand, click.Group):

@@ -161,7 +161,7 @@ def deliver_kept(outbox: Outbox, reports: Sequence[Report], deliver: Callable[[S
             kept[place] = outbox.keep(report)
         except OutboxError as error:
             problem = error.problems[0]
-            log.warning("%s: %s; %s", problem.what, problem.why, problem.remedy)
+            log.warning("%s; %s", problem, problem.remedy)
     try:
         receipt = deliver(reports)
     except BaseException:

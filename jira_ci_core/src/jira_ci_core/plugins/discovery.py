@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib.metadata import Distribution, EntryPoint, entry_points, version
@@ -148,10 +149,11 @@ def _load_file(file: Path, watchdog: Watchdog) -> InstalledPlugin:
     """A plugin without a package: a file with hook functions, or with a class named `Plugin`."""
 
     def load() -> ModuleType:
-        spec = spec_from_file_location(f"jira_ci_local_{file.stem}", file)
+        name = f"jira_ci_local_{file.stem}"
+        spec = spec_from_file_location(name, file)
         if spec is None or spec.loader is None:
             raise ImportError("it is no Python file: its name does not end in .py")
-        module = module_from_spec(spec)
+        module = sys.modules[name] = module_from_spec(spec)
         spec.loader.exec_module(module)
         return module
 

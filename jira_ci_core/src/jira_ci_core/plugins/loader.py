@@ -60,7 +60,8 @@ def choose_plugins(sources: Sources) -> Plugins:
     if choice is None:
         raise SettingsError(*problems)
     plugins = Plugins(choice)
-    sources.hide(plugins.settings)
+    hidden = {(setting.names, setting.reads) for setting in (*NETWORK_SETTINGS, *CREDENTIAL_SETTINGS)}
+    sources.hide(setting for setting in plugins.settings if (setting.names, setting.reads) not in hidden)
     return plugins
 
 
@@ -95,7 +96,7 @@ def all_settings(plugins: Plugins) -> tuple[SettingSpec, ...]:
 def warn_of_failures(problems: list[Problem]) -> None:
     """Warn of plugins that failed and do not end the step."""
     for problem in problems:
-        log.warning("%s: %s", problem.what, problem.why)
+        log.warning("%s", problem)
 
 
 def _of_the_site(sources: Sources, plugins: Plugins) -> Sources:

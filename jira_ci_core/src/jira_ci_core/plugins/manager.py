@@ -24,13 +24,12 @@ from jira_ci_core.hookspecs import PROJECT_NAME
 from jira_ci_core.net.connection import Connection, SignIn
 from jira_ci_core.plugins.discovery import Activity, InstalledPlugin, discover, reason_of
 from jira_ci_core.plugins.validation import (
-    DELIVERY_CONSTANTS,
     HOOK_PREFIX,
     InvalidAnswerError,
     InvalidPluginError,
     check_contract,
-    check_delivery_constants,
     checked_answer,
+    delivery_constants,
     hooks_of,
     settings_of,
     unknown_hook,
@@ -107,7 +106,7 @@ class Plugins:
 
     def delivery_constant(self, plugin: str, name: str) -> bool:
         """What a plugin that delivers says of itself in one of `DELIVERY_CONSTANTS`."""
-        return bool(getattr(self._installed[plugin].loaded, name, DELIVERY_CONSTANTS[name]))
+        return delivery_constants(self._installed[plugin].loaded)[name]
 
     def _implementations(self, hook: str) -> list[pluggy.HookImpl]:
         caller: pluggy.HookCaller = getattr(self._pluggy.hook, HOOK_PREFIX + hook)
@@ -226,7 +225,7 @@ class Plugins:
         settings = settings_of(plugin.loaded, plugin.name)
         hooks = hooks_of(plugin.loaded, self._pluggy.parse_hookimpl_opts)
         if "jira_ci_deliver" in hooks:
-            check_delivery_constants(plugin.loaded)
+            delivery_constants(plugin.loaded)
         self._installed[plugin.name] = replace(plugin, hooks=hooks, settings=settings)
         for setting in settings:
             for name in setting.names:
@@ -342,7 +341,7 @@ class Plugins:
         failure = plugin.failure(str(error) if isinstance(error, InvalidAnswerError) else reason_of(error), hook)
         if self.fail and not is_last:
             raise PluginError(failure) from None
-        log.warning("%s: %s", failure.what, failure.why)
+        log.warning("%s", failure)
 
     def _call(self, name: str, what: str, function: Callable[..., Any], *arguments: object) -> Any:
         """Call something that a plugin has handed out."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -23,7 +24,7 @@ HOOK_PREFIX = f"{PROJECT_NAME}_"
 HOOKS = tuple(name for name in vars(hookspecs) if name.startswith(HOOK_PREFIX))
 
 DELIVERY_CONSTANTS = {"NEEDS_SIGN_IN": True, "THREAD_SAFE": False, "ONLY_WHEN_NAMED": False}
-"""What a plugin that delivers may say of itself, in its module or class, and what holds where it says nothing."""
+"""What a plugin that delivers may say of itself, in its module or class, and what holds if it says nothing."""
 
 
 class InvalidPluginError(Exception):
@@ -54,16 +55,16 @@ def settings_of(loaded: object, name: str) -> tuple[SettingSpec, ...]:
 def hooks_of(loaded: object, options_of: Callable[[object, str], Mapping[str, Any] | None]) -> tuple[str, ...]:
     """The hooks that a plugin implements, in the order of the contract.
 
-    `options_of` is pluggy's `parse_hookimpl_opts`. Raises InvalidPluginError where a function that has the name of a
-    hook is not marked with `@hookimpl`.
+    `options_of` is pluggy's `parse_hookimpl_opts`. Raises InvalidPluginError if a function with a hook's name is not
+    marked with `@hookimpl`, or has a name that only begins like a hook's.
     """
     found = set()
     for name in (name for name in dir(loaded) if not name.startswith("__") and hasattr(loaded, name)):
         options = options_of(loaded, name)
         if options is not None:
             found.add(options.get("specname") or name)
-        elif name in HOOKS and inspect.isroutine(inspect.getattr_static(loaded, name, None)):
-            raise InvalidPluginError(f"{name} is not marked with @hookimpl")
+        elif name.startswith(HOOK_PREFIX) and inspect.isroutine(inspect.getattr_static(loaded, name, None)):
+            raise InvalidPluginError(f"{name} is not marked with @hookimpl" if name in HOOKS else unknown_hook(name))
     return tuple(hook for hook in HOOKS if hook in found)
 
 
@@ -72,16 +73,17 @@ def unknown_hook(name: str) -> str:
     return f"there is no hook {name}{_nearest(name, HOOKS)}"
 
 
-def check_delivery_constants(loaded: object) -> None:
-    """Raise InvalidPluginError where a constant of a plugin that delivers is misspelt, or no bool."""
-    for name in (name for name in dir(loaded) if name.isupper()):
+def delivery_constants(loaded: object) -> dict[str, bool]:
+    """The value of each of `DELIVERY_CONSTANTS`. Raises InvalidPluginError if one is misspelt, or is not a bool."""
+    module = sys.modules.get(getattr(loaded, "__module__", ""))
+    said = {**(vars(module) if module else {}), **{name: getattr(loaded, name, None) for name in dir(loaded)}}
+    for name, value in said.items():
         if name in DELIVERY_CONSTANTS:
-            if not isinstance(getattr(loaded, name), bool):
-                raise InvalidPluginError(f"its {name} is {getattr(loaded, name)!r}, and not True or False")
-        else:
-            near = _nearest(name, [known for known in DELIVERY_CONSTANTS if _shares_letters(name, known)], 0.85)
-            if near:
-                raise InvalidPluginError(f"its constant {name} means nothing{near}")
+            if not isinstance(value, bool):
+                raise InvalidPluginError(f"its {name} is {value!r}, and not True or False")
+        elif isinstance(value, bool) and (near := _nearest(name.upper(), DELIVERY_CONSTANTS, 0.75)):
+            raise InvalidPluginError(f"its constant {name} means nothing{near}")
+    return {name: said.get(name, default) for name, default in DELIVERY_CONSTANTS.items()}
 
 
 def checked_answer(hook: str, plugin: str, answer: object) -> Any:
@@ -135,15 +137,8 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
 }
 
 
-def _shares_letters(name: str, other: str) -> bool:
-    """Whether one may be a misspelling of the other. `difflib` takes too long to load to be asked about every one."""
-    return len(set(name) ^ set(other)) <= 3
-
-
 def _nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    if not (candidates := list(known)):
-        return ""
     from difflib import get_close_matches
 
-    near = get_close_matches(name, candidates, n=1, cutoff=cutoff)
+    near = get_close_matches(name, list(known), n=1, cutoff=cutoff)
     return f"; did you mean {near[0]}?" if near else ""

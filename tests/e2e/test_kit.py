@@ -269,6 +269,13 @@ class TestAReportedHookThatExpectsAReport(ReportedContract):
     plugin = Expects
 """
 
+SAME_EXAMPLES = """
+from hypothesis import settings
+
+settings.register_profile("same", database=None, derandomize=True)
+settings.load_profile("same")
+"""
+
 FOUND = {
     "TestAnExtractorThatNeedsAMessage": [
         "test_it_accepts_a_run_without_any_facts",
@@ -320,6 +327,7 @@ def run_pytest(folder, *arguments):
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_the_contracts_find_what_is_wrong_with_a_plugin(tmp_path):
+    (tmp_path / "conftest.py").write_text(SAME_EXAMPLES)
     (tmp_path / "test_bad.py").write_text(BAD)
     process = run_pytest(tmp_path, "-q", "-rf", "--tb=no", "test_bad.py")
     failed: dict[str, set[str]] = {}

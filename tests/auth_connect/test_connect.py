@@ -188,7 +188,7 @@ class TestWhatIsNoToken:
                 sign_in(app.url).report()
             assert set(targets(app)) == {"/token"}, "nothing may be sent with what is no token"
             [problem] = raised.value.problems
-            assert KEY not in str(problem)
+            assert KEY not in repr(problem)
             return problem
 
         return answer

@@ -199,7 +199,7 @@ class TestWhatIsNoToken:
                 sign_in(atlassian.url, cloud_id=CLOUD_ID).report()
             assert set(targets(atlassian)) == {"/oauth/token"}, "nothing may be sent with what is no token"
             [problem] = raised.value.problems
-            assert SECRET not in str(problem)
+            assert SECRET not in repr(problem)
             return problem
 
         return answer

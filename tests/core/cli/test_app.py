@@ -102,6 +102,7 @@ class TestUsage:
             (["report", "--format", "xml"], "'xml' is not one of"),
             (["report", "--state"], "requires an argument"),
             (["plugins", "--format"], "requires an argument"),
+            (["backfill", "--rejected"], "requires an argument"),
         ],
     )
     def test_a_mistake_is_an_error_with_three_parts_and_exit_code_2(self, jira_ci, arguments, what):
@@ -141,6 +142,36 @@ class TestUsage:
         done = jira_ci(*arguments)
         assert done.code == 2
         assert what in done.err
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ["xyzzy", "--format=json"],
+            ["--format", "json", "report"],
+            ["report", "--format=json", "--project"],
+            ["report", "--project", "--format=json"],
+            ["outbox", "xyzzy", "--format=json"],
+            ["run", "--xyzzy", "--format=json", "--", "true"],
+        ],
+    )
+    def test_a_mistake_is_json_for_programs(self, jira_ci, arguments):
+        done = jira_ci(*arguments)
+        assert json.loads(done.out)["exit_code"] == done.code == 2
+
+    def test_what_comes_after_two_dashes_asks_for_no_json(self, jira_ci):
+        assert jira_ci("report", "--xyzzy", "--", "--format=json").out == ""
+
+    @pytest.mark.parametrize(
+        "arguments", [["outbox", "hunter2222"], ["--hunter2222"], ["report", "--format=hunter2222"]]
+    )
+    def test_a_credential_among_the_words_is_not_printed(self, jira_ci, arguments):
+        done = jira_ci(*arguments, environ={"PLUGIN_CLIENT_SECRET": "hunter2222"})
+        assert done.code == 2
+        assert "hunter2222" not in done.text
+        assert "[secret]" in done.err
+
+    def test_help_wins_over_a_mistake(self, jira_ci):
+        assert jira_ci("report", "--help", "--format=xml").code == 0
 
     @pytest.mark.parametrize("command", ["demo", "sandbox"])
     def test_a_command_whose_package_is_missing_names_the_extra(self, jira_ci, not_installed, command):

@@ -55,7 +55,7 @@ def refused(kind_of):
         assert problem.what
         assert problem.why
         assert problem.remedy
-        assert "hunter2222" not in str(problem)
+        assert "hunter2222" not in repr(problem)
         return problem
 
     return choose

@@ -224,14 +224,14 @@ class TestOneThatFails:
     @pytest.mark.parametrize(
         ("constant", "reason"),
         [
-            ("NEEDS_SIGNIN = False", "its constant NEEDS_SIGNIN means nothing; did you mean NEEDS_SIGN_IN?"),
+            ("NEEDS_SIGNIN = False", "NEEDS_SIGNIN is not a known constant; did you mean NEEDS_SIGN_IN?"),
             ("needs_sign_in = False", "did you mean NEEDS_SIGN_IN?"),
             ("NEEDS_LOGIN = False", "did you mean NEEDS_SIGN_IN?"),
             ("IS_THREAD_SAFE = True", "did you mean THREAD_SAFE?"),
             ("ONLY_IF_NAMED = True", "did you mean ONLY_WHEN_NAMED?"),
             ("THREADSAFE = True", "did you mean THREAD_SAFE?"),
             ("ONLY_WHEN_NAME = True", "did you mean ONLY_WHEN_NAMED?"),
-            ("ONLY_WHEN_NAMED = 'yes'", "its ONLY_WHEN_NAMED is 'yes', and not True or False"),
+            ("ONLY_WHEN_NAMED = 'yes'", "its ONLY_WHEN_NAMED is 'yes'; it must be True or False"),
         ],
     )
     @pytest.mark.parametrize("target", ["", "Bad"])
@@ -251,6 +251,21 @@ class TestOneThatFails:
         hook = "    @hookimpl\n    def jira_ci_deliver(self, reports): ...\n"
         install("good", f"from jira_ci_core import hookimpl\nTHREAD_SAFE = True\nclass Plugin:\n{hook}")
         assert made().delivery_constant("good", "THREAD_SAFE")
+
+    def test_because_looking_at_it_fails(self, made, install):
+        install(
+            "bad",
+            """
+            class Descriptor:
+                def __get__(self, *arguments):
+                    raise RuntimeError("of its own")
+
+            class Bad:
+                value = Descriptor()
+            """,
+            target="Bad",
+        )
+        assert failing(made(), "bad", "RuntimeError: of its own")
 
     def test_because_a_hook_that_is_not_marked_is_misspelt(self, made, install):
         install("bad", "def jira_ci_map_stat(status): ...\n")

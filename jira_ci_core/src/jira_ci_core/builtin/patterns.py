@@ -67,6 +67,6 @@ def _compile(pattern: str) -> Any:
         why = f"it is not a regular expression of RE2: {reason.decode() if isinstance(reason, bytes) else reason}"
         raise SettingsError(Problem(f"KEY_PATTERNS cannot be {pattern!r}", why, "see the RE2 syntax")) from None
     if "key" not in compiled.groupindex:
-        remedy = "put what is the issue key into (?P<key>…)"
+        remedy = "wrap the part that matches the issue key in (?P<key>…)"
         raise SettingsError(Problem(f"KEY_PATTERNS cannot be {pattern!r}", "it has no group named key", remedy))
     return compiled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Sequence
 from importlib import import_module
@@ -15,7 +16,7 @@ from jira_ci_core.cli.report import report as run_report
 from jira_ci_core.config.settings import PluginChoice, Settings
 from jira_ci_core.errors import ExitCode, SettingsError
 from jira_ci_core.plugins.catalog import COMMANDS, install_command
-from jira_ci_core.plugins.loader import warn_of_failures
+from jira_ci_core.plugins.loader import open_sources, warn_of_failures
 from jira_ci_core.problem import Problem
 
 # Commands that are imported when they are asked for.
@@ -158,7 +159,7 @@ def doctor(ctx: click.Context, /) -> None:
 def run(arguments: Sequence[str], context: Context) -> int:
     """Run the command that the arguments name, and return its exit code.
 
-    Raises JiraCiError, also where that is not how the command is called, and KeyboardInterrupt.
+    Raises JiraCiError, also for a command line that is not valid, and KeyboardInterrupt.
     """
     # A copy, since plugins add commands to it.
     group = copy.copy(cli)
@@ -167,9 +168,12 @@ def run(arguments: Sequence[str], context: Context) -> int:
         # Without its standalone mode click returns the exit code that a command asked for.
         exit_code = group.main(list(arguments), prog_name="jira-ci", standalone_mode=False, obj=context)
     except click.UsageError as error:
-        named = " ".join(["jira-ci", *(word for word in arguments[:1] if word in group.commands)])
+        # The mistake may quote a credential, and may have been found before credentials were read and hidden.
+        with contextlib.suppress(SettingsError):
+            open_sources(context.environ, {}, context.secrets)
+        named = " ".join(["jira-ci", *(word for word in arguments[:1] if word in {*group.commands, *LAZY_COMMANDS})])
         command = error.ctx.command_path if error.ctx else named
-        what, why = error.format_message(), "that is not how the command is called"
+        what, why = error.format_message(), "the command line is not valid"
         raise SettingsError(Problem(what, why, f"see {command} --help")) from None
     except click.ClickException as error:
         # Of a command that a plugin added: its words are its own.

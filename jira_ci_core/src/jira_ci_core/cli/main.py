@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -42,17 +43,23 @@ def _run(arguments: Sequence[str], context: Context) -> int:
 
         return app.run(arguments, context)
     except JiraCiError as error:
-        return _fail(context, error.exit_code, error.problems)
+        return _fail(context, arguments, error.exit_code, error.problems)
     except KeyboardInterrupt:
         context.console.line("interrupted")
         return 130
     except Exception as error:
-        return _fail(context, ExitCode.JIRA, [bug(error)])
+        return _fail(context, arguments, ExitCode.JIRA, [bug(error)])
 
 
-def _fail(context: Context, exit_code: ExitCode, problems: Sequence[Problem]) -> ExitCode:
-    """Tell of an error, to programs as well where they asked for JSON."""
-    if context.wants_json:
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Whether programs read the result, as far as can be told of arguments that may not be valid."""
+    options = [*itertools.takewhile(lambda word: word != "--", arguments)]
+    return "--format=json" in options or ("--format", "json") in itertools.pairwise(options)
+
+
+def _fail(context: Context, arguments: Sequence[str], exit_code: ExitCode, problems: Sequence[Problem]) -> ExitCode:
+    """Print an error, and as JSON if the arguments ask for that."""
+    if context.wants_json or _wants_json(arguments):
         context.console.output(render.error_as_json(exit_code, problems))
     context.console.problems(problems)
     return exit_code

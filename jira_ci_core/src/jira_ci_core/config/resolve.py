@@ -106,7 +106,7 @@ def _not_in_project_file(name: str, file: str, setting: SettingSpec | None, know
         )
     return Problem(
         f"{name} may not be set in {file}",
-        "that file comes from the change under test, and its author may be anyone",
+        "that file is part of the change under test, so anyone who opens a pull request can edit it",
         f"set {name.upper().replace('-', '_')} in the step's own settings, or in a file named by --config",
     )
 

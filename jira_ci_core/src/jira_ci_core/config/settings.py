@@ -122,7 +122,7 @@ def _pairs(value: object) -> object:
     words = split(value) if isinstance(value, str) else value
     pairs = [str(word).partition("=") for word in words if word] if isinstance(words, list) else []
     if not all(old and equals and new for old, equals, new in pairs):
-        raise InvalidValueError("not every part is a pair", "write pairs such as OLD=NEW, several with commas")
+        raise InvalidValueError("not every part is a pair", "write pairs such as NAME=VALUE, several with commas")
     return {old: new for old, _, new in pairs}
 
 

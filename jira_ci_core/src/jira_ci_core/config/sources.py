@@ -5,12 +5,11 @@ Nothing here knows what a setting means; `settings` declares core's, plugins dec
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jira_ci_core.config.environ import PREFIXES, UNRESOLVED, is_set
 from jira_ci_core.config.settings import split
@@ -57,7 +56,8 @@ class Sources:
 
         Raises SettingsError where a file that should hold a secret cannot be read.
         """
-        for value, place in self._spellings(setting):
+        for spelled, place in self._spellings(setting):
+            value = _content(spelled, place)
             if is_set(value):
                 if not isinstance(value, str) or not UNRESOLVED.search(value):
                     return value, place
@@ -102,17 +102,20 @@ class Sources:
         there = f"only {', '.join(sections)}" if sections else "nor any other"
         where = f"{self.config_name} has no section of that name, {there}" if self.config_name else "CONFIG is not set"
         remedy = f"write a section [sites.{name}] with instance, project and credentials to the file that CONFIG names"
-        raise SettingsError(Problem(f"SITES names {name}, which has no settings", where, remedy))
+        raise SettingsError(Problem(f"SITES names {name}, and no section holds its settings", where, remedy))
 
     def _values(self, setting: SettingSpec) -> Iterator[object]:
-        """Every value that is set, the winning one first, up to a file that cannot be read."""
-        with contextlib.suppress(SettingsError):
-            for value, _ in self._spellings(setting):
-                if is_set(value):
-                    yield value
+        """Every value that is set, the winning one first; a file that cannot be read holds none."""
+        for spelled, place in self._spellings(setting):
+            try:
+                value = _content(spelled, place)
+            except SettingsError:
+                continue
+            if is_set(value):
+                yield value
 
     def _spellings(self, setting: SettingSpec) -> Iterator[tuple[object, str]]:
-        """All places in their order, with what stands there; a secret's files are opened only when reached."""
+        """All places in their order, with what stands there: a value, or the file that holds it."""
         if self.section is not None:
             for name in setting.names:
                 yield from _with_file(setting, self.section, file_key(name), "-file", f" in {self.section_name}")
@@ -169,6 +172,10 @@ def without_secrets(environ: Mapping[str, str], settings: Iterable[SettingSpec])
     return {name: value for name, value in environ.items() if name not in hidden}
 
 
+class _File(NamedTuple):
+    path: object
+
+
 def _with_file(
     setting: SettingSpec, values: Mapping[str, Any], name: str, suffix: str, where: str
 ) -> Iterator[tuple[object, str]]:
@@ -176,7 +183,11 @@ def _with_file(
     yield values.get(name), name + where
     if setting.secret:
         place = name + suffix + where
-        yield _read_secret(values.get(name + suffix), place), place
+        yield _File(values.get(name + suffix)), place
+
+
+def _content(spelled: object, place: str) -> object:
+    return _read_secret(spelled.path, place) if isinstance(spelled, _File) else spelled
 
 
 def _read_secret(path: object, place: str) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
+import threading
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
@@ -64,10 +65,10 @@ class Plugins:
         self._watchdog = Watchdog(self._timeout, report_hang)
         self._pluggy = pluggy.PluginManager(PROJECT_NAME)
         self._pluggy.add_hookspecs(hookspecs)
-        self._answers: list[tuple[str, object]] | None = [] if choice.trace_hooks else None
-        """Of one call, by plugin; kept for the trace alone."""
+        self._traced = threading.local()
+        """The arguments of the hook call that this thread makes; only for the trace."""
         if choice.trace_hooks:
-            self._pluggy.add_hookcall_monitoring(self._begin_trace, self._log_trace)
+            self._pluggy.add_hookcall_monitoring(self._begin_trace, lambda *call: None)
         self._installed: dict[str, InstalledPlugin] = {}
         core = (*setting_specs(Settings, "core"), *setting_specs(NetworkSettings, "core"))
         self._owners = {name: "core" for setting in core for name in setting.names}
@@ -213,8 +214,8 @@ class Plugins:
         else:
             try:
                 self._check(plugin)
-            except InvalidPluginError as error:
-                self._fail(plugin, str(error))
+            except Exception as error:  # looking at a plugin may run its code
+                self._fail(plugin, str(error) if isinstance(error, InvalidPluginError) else reason_of(error))
 
     def _check(self, plugin: InstalledPlugin) -> None:
         """Note what a plugin declares. Raises InvalidPluginError."""
@@ -290,11 +291,14 @@ class Plugins:
                     wraps = implementation.wrapper or implementation.hookwrapper
                     guard = self._guard_wrapper if wraps else self._guard
                     # pluggy has no way to put a function around one implementation.
-                    implementation.function = guard(plugin, caller.name, implementation.function)  # type: ignore[misc]
+                    implementation.function = guard(plugin, caller.name, implementation)  # type: ignore[misc]
 
     # Calling plugins.
 
-    def _guard(self, plugin: InstalledPlugin, hook: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _guard(self, plugin: InstalledPlugin, hook: str, implementation: pluggy.HookImpl) -> Callable[..., Any]:
+        function: Callable[..., Any] = implementation.function
+        short_name = hook.removeprefix(HOOK_PREFIX)
+
         @functools.wraps(function)
         def guarded(*arguments: object) -> Any:
             try:
@@ -305,15 +309,18 @@ class Plugins:
             except BaseException as error:
                 self._handle(plugin, hook, error)
                 return None
-            if self._answers is not None:
-                self._answers.append((plugin.name, answer))
+            if takes := getattr(self._traced, "arguments", None):
+                shown = ", ".join(f"{name}={_shown(takes[name])}" for name in implementation.argnames if name in takes)
+                log.info("hook %s of %s(%s) answered %.2000r", short_name, plugin.name, shown[:4000], answer)
             if answer is not None:
-                self.answered[hook.removeprefix(HOOK_PREFIX)] = plugin.name
+                self.answered[short_name] = plugin.name
             return answer
 
         return guarded
 
-    def _guard_wrapper(self, plugin: InstalledPlugin, hook: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def _guard_wrapper(self, plugin: InstalledPlugin, hook: str, implementation: pluggy.HookImpl) -> Callable[..., Any]:
+        function: Callable[..., Any] = implementation.function
+
         @functools.wraps(function)
         def guarded(*arguments: object) -> Generator[None, Any, Any]:
             inner = function(*arguments)
@@ -353,17 +360,8 @@ class Plugins:
         except BaseException as error:
             raise self.failure(name, what, reason_of(error)) from None
 
-    def _begin_trace(self, *call: object) -> None:
-        self._answers = []
-
-    def _log_trace(
-        self, outcome: object, hook: str, implementations: Sequence[pluggy.HookImpl], arguments: Mapping[str, object]
-    ) -> None:
-        """Log each call of each plugin with the arguments that it takes and its answer."""
-        takes = {implementation.plugin_name: implementation.argnames for implementation in implementations}
-        for plugin, answer in self._answers or ():
-            shown = ", ".join(f"{name}={_shown(arguments[name])}" for name in takes[plugin] if name in arguments)
-            log.info("hook %s of %s(%s) answered %.2000r", hook.removeprefix(HOOK_PREFIX), plugin, shown[:4000], answer)
+    def _begin_trace(self, hook: str, implementations: object, arguments: Mapping[str, object]) -> None:
+        self._traced.arguments = arguments
 
 
 def _shown(value: object) -> str:

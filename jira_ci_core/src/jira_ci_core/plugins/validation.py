@@ -70,7 +70,8 @@ def hooks_of(loaded: object, options_of: Callable[[object, str], Mapping[str, An
 
 def unknown_hook(name: str) -> str:
     """What is wrong with a hook function whose hook is not in the contract."""
-    return f"there is no hook {name}{_nearest(name, HOOKS)}"
+    near = _nearest(name.removeprefix(HOOK_PREFIX), [hook.removeprefix(HOOK_PREFIX) for hook in HOOKS], HOOK_PREFIX)
+    return f"there is no hook {name}{near}"
 
 
 def delivery_constants(loaded: object) -> dict[str, bool]:
@@ -80,9 +81,13 @@ def delivery_constants(loaded: object) -> dict[str, bool]:
     for name, value in said.items():
         if name in DELIVERY_CONSTANTS:
             if not isinstance(value, bool):
-                raise InvalidPluginError(f"its {name} is {value!r}, and not True or False")
-        elif isinstance(value, bool) and (near := _nearest(name.upper(), DELIVERY_CONSTANTS, 0.75)):
-            raise InvalidPluginError(f"its constant {name} means nothing{near}")
+                raise InvalidPluginError(f"its {name} is {value!r}; it must be True or False")
+        elif (
+            isinstance(value, bool)
+            and name != "TYPE_CHECKING"
+            and (near := _nearest(name.upper(), DELIVERY_CONSTANTS, cutoff=0.75))
+        ):
+            raise InvalidPluginError(f"{name} is not a known constant{near}")
     return {name: said.get(name, default) for name, default in DELIVERY_CONSTANTS.items()}
 
 
@@ -137,8 +142,8 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
 }
 
 
-def _nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+def _nearest(name: str, known: Iterable[str], prefix: str = "", cutoff: float = 0.6) -> str:
     from difflib import get_close_matches
 
     near = get_close_matches(name, list(known), n=1, cutoff=cutoff)
-    return f"; did you mean {near[0]}?" if near else ""
+    return f"; did you mean {prefix}{near[0]}?" if near else ""

@@ -77,6 +77,6 @@ def _addresses(runtime: Runtime) -> dict[str, Address]:
 def _pair(text: str) -> tuple[str, str]:
     name, _, value = text.partition("=")
     if not value or not is_property(name, value):
-        why = "it is not a pair that PROPERTIES can hold"
+        why = "it is not NAME=VALUE, or holds what Jira takes in no property"
         raise SettingsError(Problem(f"--property cannot be {text!r}", why, "write NAME=VALUE"))
     return name, value

@@ -26,7 +26,7 @@ from jira_ci_core.net.client import RETRY
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 
 
-class Ending(StrEnum):
+class Fate(StrEnum):
     """The three ways that a step may end."""
 
     DELIVERED = "delivered"
@@ -34,7 +34,7 @@ class Ending(StrEnum):
     REFUSED = "refused"
 
 
-DELIVERED, KEPT, REFUSED = Ending
+DELIVERED, KEPT, REFUSED = Fate
 
 # How a step ends where something goes wrong once, and where it goes wrong each time.
 HARMLESS = DELIVERED, DELIVERED
@@ -130,15 +130,15 @@ class Fault:
 
     name: str
     act: Callable[..., None] = goes_well
-    default: tuple[Ending, Ending] = STAYS
+    default: tuple[Fate, Fate] = STAYS
     setting: str = ""
-    token: tuple[Ending, Ending] | None = None
-    tenant: tuple[Ending, Ending] | None = None
-    bulk: tuple[Ending, Ending] | None = None
+    token: tuple[Fate, Fate] | None = None
+    tenant: tuple[Fate, Fate] | None = None
+    bulk: tuple[Fate, Fate] | None = None
 
-    def endings(self, call: str) -> tuple[Ending, Ending]:
+    def endings(self, call: str) -> tuple[Fate, Fate]:
         """How a step ends where it happens to this call: once, and each time."""
-        own: tuple[Ending, Ending] | None = getattr(self, call)
+        own: tuple[Fate, Fate] | None = getattr(self, call)
         return own or self.default
 
 
@@ -264,10 +264,10 @@ def check(ending, done, jira, outbox):
     kept = [str(path) for path in outbox.iterdir()]
     assert "Traceback" not in done.text
     assert "itself failed" not in done.text
-    if ending is Ending.DELIVERED:
+    if ending is Fate.DELIVERED:
         assert (done.code, problems, kept) == (0, [], []), done.text
         assert len(jira.builds()) == 1
-    elif ending is Ending.KEPT:
+    elif ending is Fate.KEPT:
         assert done.code == 0, done.text
         assert problems, done.text
         assert [path for path in kept if f"in {path}" in done.err] == kept != [], done.text

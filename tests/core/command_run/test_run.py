@@ -10,7 +10,7 @@ import types
 import pytest
 
 from jira_ci_core import State
-from jira_ci_core.command_run.run import LAST_SECONDS, Ending, Job, Running, Starting
+from jira_ci_core.command_run.run import LAST_SECONDS, CommandRunning, FirstReport, Job, LastReport
 
 EVERY_SIGNAL = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2]
 PATIENCE = 3600.0
@@ -59,19 +59,23 @@ def job(reporter):
 class TestStarting:
     @pytest.mark.parametrize("number", EVERY_SIGNAL)
     def test_any_signal_cancels_the_run(self, job, reporter, number):
-        ending = Starting(job, report()).on_signal(number)
+        ending = FirstReport(job, report()).on_signal(number)
         assert reporter.started == [(State.CANCELLED, LAST_SECONDS)]
         assert ending.next().status == 128 + number
 
     def test_it_is_over_with_its_report_or_without_one(self, job):
-        assert [Starting(job, one).is_over for one in (report(), report(has_ended=True), None)] == [False, True, True]
+        assert [FirstReport(job, one).is_over for one in (report(), report(has_ended=True), None)] == [
+            False,
+            True,
+            True,
+        ]
 
 
 class TestRunning:
     @pytest.mark.parametrize("number", EVERY_SIGNAL)
     def test_each_signal_is_forwarded_and_only_those_to_stop_cancel_the_run(self, job, reporter, number):
         child = Child()
-        running = Running(job, child, True).on_signal(number)
+        running = CommandRunning(job, child, True).on_signal(number)
         assert child.forwarded == [number]
         is_stop = number in (signal.SIGTERM, signal.SIGINT)
         assert reporter.started == ([(State.CANCELLED, LAST_SECONDS)] if is_stop else [])
@@ -79,7 +83,7 @@ class TestRunning:
 
     def test_a_second_signal_to_stop_starts_no_second_report(self, job, reporter):
         child = Child()
-        running = Running(job, child, True).on_signal(signal.SIGTERM)
+        running = CommandRunning(job, child, True).on_signal(signal.SIGTERM)
         assert running.on_signal(signal.SIGINT) is running
         assert child.forwarded == [signal.SIGTERM, signal.SIGINT]
         child.status = 0
@@ -88,7 +92,7 @@ class TestRunning:
 
     @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1])
     def test_a_signal_that_is_none_to_stop_and_comes_as_the_command_ends_is_not_one(self, job, reporter, number):
-        Running(job, Child(0), True).on_signal(number).next()
+        CommandRunning(job, Child(0), True).on_signal(number).next()
         assert reporter.started == [(State.SUCCESSFUL, math.inf)]
 
     @pytest.mark.parametrize(
@@ -103,25 +107,25 @@ class TestRunning:
         ],
     )
     def test_its_status_says_what_is_reported_and_in_which_time(self, job, reporter, status, state, seconds):
-        assert Running(job, Child(status), True).next().status == status
+        assert CommandRunning(job, Child(status), True).next().status == status
         assert reporter.started == [(state, seconds)]
 
 
 class TestEnding:
     def test_it_waits_no_longer_than_its_report_and_the_step_may(self, job):
         now = time.monotonic()
-        assert Ending.begin(job, 0, report(until=now + 5)).until == now + 5
-        assert Ending.begin(job, 0, report()).until == pytest.approx(now + PATIENCE, abs=60)
+        assert LastReport.begin(job, 0, report(until=now + 5)).until == now + 5
+        assert LastReport.begin(job, 0, report()).until == pytest.approx(now + PATIENCE, abs=60)
 
     @pytest.mark.parametrize("number", EVERY_SIGNAL)
     def test_each_signal_has_it_wait_less_long_and_never_longer(self, job, number):
-        first = Ending.begin(job, 0, report()).on_signal(number)
+        first = LastReport.begin(job, 0, report()).on_signal(number)
         assert first.until <= time.monotonic() + LAST_SECONDS
         assert first.on_signal(number).until == first.until
 
     @pytest.mark.parametrize(("first", "last"), [(True, True), (True, False), (False, True), (False, False)])
     def test_the_result_says_whether_both_reports_succeeded(self, job, reporter, first, last):
-        ending = Ending.begin(job, 3, report(), first)
+        ending = LastReport.begin(job, 3, report(), first)
         reporter.failed = [] if last else [ending.report]
         result = ending.next()
         assert (result.status, result.is_reported) == (3, first and last)

@@ -3,8 +3,8 @@
 A run goes through three phases. Each ends by itself or when its time is over, and handles the signals that arrive
 meanwhile:
 
-    Starting ── first report ended, or out of time ─▶ Running ── command ended ─▶ Ending ── last report ended ─▶ result
-       └────────── a signal, or the command cannot be started ──────────────────────▲
+    FirstReport ── it has ended, or is out of time ─▶ CommandRunning ── the command has ended ─▶ LastReport ─▶ result
+       └────────── a signal, or the command cannot be started ─────────────────────────────────────▲
 
 An error that is found before Jira is asked ends the step. From then on nothing keeps the command from running, and
 nothing changes its exit status.
@@ -83,7 +83,7 @@ def run_command(
         reporter = Reporter(plan, facts, reports, show_result, wake=functools.partial(events.put, None))
         job = Job(command, success, reporter, show_problem)
         with handle_signals(events.put):
-            return _go_through(Starting(job, reporter.start_first(session, FIRST_SECONDS)), events)
+            return _go_through(FirstReport(job, reporter.start_first(session, FIRST_SECONDS)), events)
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Starting:
+class FirstReport:
     """Jira is told that the command begins."""
 
     job: Job
@@ -117,11 +117,11 @@ class Starting:
     def is_over(self) -> bool:
         return self.report is None or self.report.has_ended
 
-    def on_signal(self, number: int) -> Ending:
+    def on_signal(self, number: int) -> LastReport:
         """End the run: the command is not started, whatever the signal is."""
-        return Ending.begin(self.job, -number, self.job.cancel())
+        return LastReport.begin(self.job, -number, self.job.cancel())
 
-    def next(self) -> Running | Ending:
+    def next(self) -> CommandRunning | LastReport:
         """Start the command. Raises SettingsError where the report found one."""
         is_reported = True
         if self.report is not None:
@@ -136,12 +136,12 @@ class Starting:
             self.job.show_problem(Problem(f"{command[0]} could not be started", error.strerror or str(error), remedy))
             status = 127 if isinstance(error, FileNotFoundError) else 126  # as a shell does
             last = self.job.reporter.start_last(State.FAILED, math.inf)
-            return Ending.begin(self.job, status, last, is_reported)
-        return Running(self.job, child, is_reported)
+            return LastReport.begin(self.job, status, last, is_reported)
+        return CommandRunning(self.job, child, is_reported)
 
 
 @dataclass(frozen=True)
-class Running:
+class CommandRunning:
     """The command runs."""
 
     job: Job
@@ -156,14 +156,14 @@ class Running:
     def is_over(self) -> bool:
         return self.child.status is not None
 
-    def on_signal(self, number: int) -> Running:
+    def on_signal(self, number: int) -> CommandRunning:
         """Forward the signal; tell Jira of the first one to stop."""
         self.child.forward(number)
         if number not in STOP_SIGNALS or self.cancelled is not None:
             return self
         return replace(self, cancelled=self.job.cancel())
 
-    def next(self) -> Ending:
+    def next(self) -> LastReport:
         """Tell Jira how the command ended, unless it is being told already."""
         status = self.child.status
         assert status is not None
@@ -173,11 +173,11 @@ class Running:
             last = self.job.cancel()  # what stopped the command may stop this process next
         else:
             last = self.job.reporter.start_last(State.FAILED if status else self.job.success, math.inf)
-        return Ending.begin(self.job, status, last, self.is_reported)
+        return LastReport.begin(self.job, status, last, self.is_reported)
 
 
 @dataclass(frozen=True)
-class Ending:
+class LastReport:
     """Jira is told how the command ended."""
 
     job: Job
@@ -189,7 +189,7 @@ class Ending:
     until: float
 
     @classmethod
-    def begin(cls, job: Job, status: int, report: ReportThread, is_reported: bool = True) -> Ending:
+    def begin(cls, job: Job, status: int, report: ReportThread, is_reported: bool = True) -> LastReport:
         until = min(report.until, time.monotonic() + job.reporter.patience)
         return cls(job, status, report, is_reported, until)
 
@@ -197,7 +197,7 @@ class Ending:
     def is_over(self) -> bool:
         return self.report.has_ended
 
-    def on_signal(self, number: int) -> Ending:
+    def on_signal(self, number: int) -> LastReport:
         """Wait less long, whatever the signal is."""
         return replace(self, until=min(self.until, time.monotonic() + LAST_SECONDS))
 
@@ -208,9 +208,9 @@ class Ending:
         return CommandResult(status, is_reported and self.is_reported)
 
 
-def _go_through(phase: Starting | Running | Ending, events: Events) -> CommandResult:
+def _go_through(phase: FirstReport | CommandRunning | LastReport, events: Events) -> CommandResult:
     """Go from phase to phase. One is left only when all signals that came before its end are handled."""
-    current: Starting | Running | Ending | CommandResult = phase
+    current: FirstReport | CommandRunning | LastReport | CommandResult = phase
     while not isinstance(current, CommandResult):
         seconds = 0.0 if current.is_over else max(current.until - time.monotonic(), 0.0)
         try:

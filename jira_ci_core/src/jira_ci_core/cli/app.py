@@ -1,4 +1,4 @@
-"""`jira-ci` and its commands, as click reads them; what they do is elsewhere."""
+"""The command line, declared with click."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def doctor(ctx: click.Context, /) -> None:
 def run(arguments: Sequence[str], context: Context) -> int:
     """Run the command that the arguments name, and return its exit code.
 
-    Raises JiraCiError, also where that is not how the command is called, and KeyboardInterrupt.
+    Raises KeyboardInterrupt, and JiraCiError, which includes a wrong call of the command.
     """
     # A copy, since plugins add commands to it.
     group = copy.copy(cli)

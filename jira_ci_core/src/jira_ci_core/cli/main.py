@@ -51,7 +51,7 @@ def _run(arguments: Sequence[str], context: Context) -> int:
 
 
 def _fail(context: Context, exit_code: ExitCode, problems: Sequence[Problem]) -> ExitCode:
-    """Tell of an error, to programs as well where they asked for JSON."""
+    """Print an error, and as JSON if `--format json` was given."""
     if context.wants_json:
         context.console.output(render.error_as_json(exit_code, problems))
     context.console.problems(problems)

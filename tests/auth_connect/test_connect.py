@@ -222,11 +222,11 @@ class TestWhatIsNoToken:
     )
     def test_what_does_not_look_like_a_json_web_token(self, refused, body):
         problem = refused(200, body.encode())
-        assert problem.why == "it answered 200, and it is no JSON Web Token"
+        assert problem.why == "it answered 200, and it is not a JSON Web Token"
         assert "CONNECT_HOSTNAME" in problem.remedy
 
     def test_a_header_that_is_nested_without_end(self, refused):
-        assert "it is no JSON Web Token" in refused(200, jwt(b"[" * 200_000).encode()).why
+        assert "it is not a JSON Web Token" in refused(200, jwt(b"[" * 200_000).encode()).why
 
     def test_a_login_form(self, refused):
         problem = refused(200, b"<html>Please log in</html>", {"Content-Type": "text/html"})

@@ -246,16 +246,16 @@ class TestWhatIsNoToken:
             (b"null", "it is not a JSON object"),
             (b"[" * 100_000, "it is not a JSON object"),
             (b"\xff\xfe", "it is not a JSON object"),
-            (b"{}", "its access_token is none"),
-            (b'{"token": "x"}', "its access_token is none"),
-            (b'{"access_token": ""}', "its access_token is none"),
-            (b'{"access_token": null}', "its access_token is none"),
-            (b'{"access_token": 7}', "its access_token is none"),
-            (b'{"access_token": ["x"]}', "its access_token is none"),
-            (b'{"access_token": "two words"}', "its access_token is none"),
-            (b'{"access_token": "x\\r\\nHost: evil.example"}', "its access_token is none"),
-            (b'{"access_token": "x\\n"}', "its access_token is none"),
-            (b'{"access_token": "\xc3\xa9"}', "its access_token is none"),
+            (b"{}", "its access_token is not a token"),
+            (b'{"token": "x"}', "its access_token is not a token"),
+            (b'{"access_token": ""}', "its access_token is not a token"),
+            (b'{"access_token": null}', "its access_token is not a token"),
+            (b'{"access_token": 7}', "its access_token is not a token"),
+            (b'{"access_token": ["x"]}', "its access_token is not a token"),
+            (b'{"access_token": "two words"}', "its access_token is not a token"),
+            (b'{"access_token": "x\\r\\nHost: evil.example"}', "its access_token is not a token"),
+            (b'{"access_token": "x\\n"}', "its access_token is not a token"),
+            (b'{"access_token": "\xc3\xa9"}', "its access_token is not a token"),
         ],
     )
     def test_an_answer_of_another_shape(self, refused, body, why):
@@ -338,7 +338,7 @@ class TestWhatIsNoCloudId:
         ],
     )
     def test_anything_but_hexadecimal_digits(self, refused, cloud_id):
-        assert "its cloudId is none" in refused(*as_json({"cloudId": cloud_id})).why
+        assert "its cloudId is not a cloud id" in refused(*as_json({"cloudId": cloud_id})).why
 
     @pytest.mark.parametrize("body", [b"", b"[]", b"nonsense", b"[" * 100_000, CLOUD_ID.encode()])
     def test_what_is_no_json_object(self, refused, body):

@@ -237,7 +237,7 @@ def test_it_ends_where_jira_takes_nothing_and_is_resumed_there(lines, fill, jira
     lines("bad", *numbered(*range(1000)), "worse")
     done, builds, _ = fill()
     assert "the credential may not report this" in failed(done, 1).what
-    assert "the same command goes on from there" in done.err
+    assert "run the same command again to resume" in done.err
     assert len(builds) < 1000
     assert files(step) == ["lines.jsonl", "lines.jsonl.checkpoint", "lines.jsonl.rejected"]
     came_to = json.loads((step.folder / "lines.jsonl.checkpoint").read_text())["line"]
@@ -373,7 +373,7 @@ class TestProcess:
         jira.clear_faults()
         process.send_signal(how)
         out, _ = process.communicate(timeout=15)
-        assert (b"tells how far it came" in out) == (how == signal.SIGINT), out
+        assert (b"progress is saved in" in out) == (how == signal.SIGINT), out
         came_to = json.loads(checkpoint.read_text())["line"]
 
         process = run()

@@ -90,7 +90,7 @@ class TestPatterns:
 
     def test_what_is_no_key_is_told(self, harness):
         done = harness(*DRY, key_patterns="(?P<key>Let)")
-        assert (done.code, "which is no issue key" in done.err) == (0, True)
+        assert (done.code, "not an issue key" in done.err) == (0, True)
 
     @pytest.mark.parametrize("pattern", ["(?P<key>a", "(a)", "(?P<key>a)(?=b)"])
     def test_one_that_is_none_is_refused(self, harness, pattern):

@@ -520,7 +520,7 @@ class TestList:
         assert lines[0].startswith(f"{first.path.name}: build 42 of checkout (in_progress) for {host}, kept at 20")
         assert lines[0].endswith("+00:00")
         assert lines[1].startswith(f"{second.path.name}: deployment 42 of checkout to prod (successful) for {host}, ")
-        assert lines[2] == "notes.txt: it is no report: its name does not end in .json"
+        assert lines[2] == "notes.txt: it is not a report: its name does not end in .json"
 
     def test_tells_programs(self, harness_oauth, folder, keep):
         entry = keep()
@@ -531,7 +531,7 @@ class TestList:
             "kept_at": entry.kept_at,
             "report": entry.report.model_dump(mode="json"),
         }
-        assert foreign_file == {"name": "notes.txt", "left_alone": "it is no report: its name does not end in .json"}
+        assert foreign_file == {"name": "notes.txt", "left_alone": "it is not a report: its name does not end in .json"}
 
     def test_needs_neither_credentials_nor_a_site(self, step, folder):
         folder.mkdir()

@@ -73,7 +73,7 @@ class TestSources:
         assert numbers(based, **SINCE) == []
 
     def test_a_place_that_is_none_is_refused_with_those_that_are(self, based, plugin):
-        with pytest.raises(ValueError, match="is no place in a commit"):
+        with pytest.raises(ValueError, match="is not a place in a commit"):
             plugin(sources="subject")
 
     def test_the_newest_commit_with_a_key_is_named(self, based, find):

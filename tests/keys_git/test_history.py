@@ -125,7 +125,7 @@ class TestSince:
 
     @pytest.mark.parametrize("since", ["--output=stolen", "-1", "HEAD..main", "a\0b"])
     def test_what_can_be_no_commit_is_refused(self, repository, plugin, since):
-        with pytest.raises(ValueError, match="it is no commit"):
+        with pytest.raises(ValueError, match="it is not a commit"):
             plugin(since=since)
 
     def test_zeros_are_not_known(self, pull_request, numbers, caplog):

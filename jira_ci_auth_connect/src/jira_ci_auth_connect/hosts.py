@@ -8,7 +8,7 @@ APP = "https://jira-ci.harness.io"
 
 
 def hosts(has: Callable[[str], bool], address: Callable[[str], str], site: str) -> tuple[str, ...]:
-    """The hosts of a report, from settings that are not checked yet; empty where there is no such credential.
+    """The hosts of a report, from settings that are not checked yet; empty if there is no such credential.
 
     `has` says whether a setting is set, `address` is the origin of one that holds an address, `site` is INSTANCE's.
     """

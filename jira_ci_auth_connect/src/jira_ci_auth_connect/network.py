@@ -20,8 +20,8 @@ _JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 _REMEDY = "check CONNECT_HOSTNAME; look for a proxy between this machine and it that answers in its place"
 _REMEDIES = {
-    401: "check CONNECT_KEY; generate a new token on the app's Configure page where in doubt",
-    403: "check CONNECT_KEY; generate a new token on the app's Configure page where in doubt",
+    401: "check CONNECT_KEY; generate a new token on the app's Configure page if in doubt",
+    403: "check CONNECT_KEY; generate a new token on the app's Configure page if in doubt",
     404: "check CONNECT_HOSTNAME",
     429: "try again later",
 }
@@ -43,7 +43,7 @@ def connect(settings: ConnectSettings, site: Site, http: Http) -> Connection:
 
 
 def fetch_token(settings: ConnectSettings, http: Http) -> str:
-    """Exchange the key for a token. Raises SignInError where the answer is none."""
+    """Exchange the key for a token. Raises SignInError if the answer is not a token."""
     assert settings.connect_key is not None
     response = http.request(
         "GET", f"{settings.connect_hostname}/token", auth=BearerAuth(settings.connect_key.get_secret_value)
@@ -52,7 +52,7 @@ def fetch_token(settings: ConnectSettings, http: Http) -> str:
         raise answer_error("a token", response, _REMEDIES, _REMEDY)
     token = response.text.strip()
     if not looks_like_jwt(token):
-        raise answer_error("a token", response, {}, _REMEDY, "it is no JSON Web Token")
+        raise answer_error("a token", response, {}, _REMEDY, "it is not a JSON Web Token")
     return http.secret(token)
 
 

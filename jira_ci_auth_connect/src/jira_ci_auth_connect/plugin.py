@@ -28,7 +28,7 @@ class ConnectAuth:
 
     @hookimpl
     def jira_ci_authenticate(self, site: Site) -> SignIn | None:
-        """Offer to sign in, where there is a key."""
+        """Offer to sign in, if there is a key."""
         if self._settings.connect_key is None:
             return None
         hosts = hosts_of(self._settings.connect_hostname, site.url or "")

@@ -8,7 +8,7 @@ API = "https://api.atlassian.com"
 
 
 def hosts(has: Callable[[str], bool], address: Callable[[str], str], site: str) -> tuple[str, ...]:
-    """The hosts of a report, from settings that are not checked yet; empty where there are no such credentials.
+    """The hosts of a report, from settings that are not checked yet; empty if there are no such credentials.
 
     `has` says whether a setting is set, `address` is the origin of one that holds an address, `site` is INSTANCE's.
     """
@@ -18,5 +18,5 @@ def hosts(has: Callable[[str], bool], address: Callable[[str], str], site: str) 
 
 
 def hosts_of(api_url: str, site: str, *, has_cloud_id: bool) -> tuple[str, ...]:
-    """Atlassian's API, and the site itself where it has to be asked for its cloud id."""
+    """Atlassian's API, and the site itself if it has to be asked for its cloud id."""
     return (api_url,) if has_cloud_id else (api_url, site)

@@ -19,8 +19,8 @@ _TOKEN = re.compile(r"[\x21-\x7e]+")
 _API_REMEDY = "check API_URL; look for a proxy between this machine and it that answers in its place"
 _CREDENTIAL_REMEDIES = {
     400: "check CLIENT_ID and CLIENT_SECRET",
-    401: "check CLIENT_ID and CLIENT_SECRET; make new ones on the site's page of OAuth credentials where in doubt",
-    403: "check CLIENT_ID and CLIENT_SECRET; make new ones on the site's page of OAuth credentials where in doubt",
+    401: "check CLIENT_ID and CLIENT_SECRET; make new ones on the site's page of OAuth credentials if in doubt",
+    403: "check CLIENT_ID and CLIENT_SECRET; make new ones on the site's page of OAuth credentials if in doubt",
     404: "check API_URL",
     429: "try again later",
 }
@@ -29,7 +29,7 @@ _SITE_REMEDY = "check INSTANCE, or set CLOUD_ID, which makes the question unnece
 
 
 def connect(settings: OAuthSettings, site: Site, http: Http) -> Connection:
-    """Sign in: a token from Atlassian's API, and the site's cloud id where CLOUD_ID is not set."""
+    """Sign in: a token from Atlassian's API, and the site's cloud id if CLOUD_ID is not set."""
     auth = BearerAuth(lambda: fetch_token(settings, http))
     cloud_id = site.cloud_id
     if cloud_id is None:
@@ -45,7 +45,7 @@ def connect(settings: OAuthSettings, site: Site, http: Http) -> Connection:
 
 
 def fetch_token(settings: OAuthSettings, http: Http) -> str:
-    """Exchange the credentials for a token. Raises SignInError where the answer holds none."""
+    """Exchange the credentials for a token. Raises SignInError if the answer holds none."""
     assert settings.client_id is not None
     assert settings.client_secret is not None
     response = http.request(
@@ -62,14 +62,14 @@ def fetch_token(settings: OAuthSettings, http: Http) -> str:
         raise answer_error("a token", response, _CREDENTIAL_REMEDIES, _API_REMEDY)
     token = json_answer("a token", response, _API_REMEDY).get("access_token")
     if not isinstance(token, str) or not _TOKEN.fullmatch(token):
-        raise answer_error("a token", response, {}, _API_REMEDY, "its access_token is none")
+        raise answer_error("a token", response, {}, _API_REMEDY, "its access_token is not a token")
     return http.secret(token)
 
 
 def fetch_cloud_id(site: Site, http: Http) -> str:
     """Ask the site for its cloud id, which addresses it at Atlassian's API.
 
-    Raises SignInError where there is no such site, or the answer holds no cloud id.
+    Raises SignInError if there is no such site, or the answer holds no cloud id.
     """
     response = http.request("GET", f"{site.url}/_edge/tenant_info")
     if response.status_code != 200:
@@ -77,5 +77,5 @@ def fetch_cloud_id(site: Site, http: Http) -> str:
     cloud_id: Any = json_answer("the site's cloud id", response, _SITE_REMEDY).get("cloudId")
     # It becomes part of an address, so it must hold nothing else.
     if not isinstance(cloud_id, str) or not _CLOUD_ID.fullmatch(cloud_id):
-        raise answer_error("the site's cloud id", response, {}, _SITE_REMEDY, "its cloudId is none")
+        raise answer_error("the site's cloud id", response, {}, _SITE_REMEDY, "its cloudId is not a cloud id")
     return cloud_id

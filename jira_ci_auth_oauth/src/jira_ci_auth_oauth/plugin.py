@@ -28,7 +28,7 @@ class OAuth:
 
     @hookimpl
     def jira_ci_authenticate(self, site: Site) -> SignIn | None:
-        """Offer to sign in, where at least one half of the credentials is set."""
+        """Offer to sign in, if at least one half of the credentials is set."""
         halves = {"CLIENT_ID": self._settings.client_id, "CLIENT_SECRET": self._settings.client_secret}
         if not any(halves.values()):
             return None

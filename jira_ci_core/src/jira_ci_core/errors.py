@@ -30,7 +30,7 @@ class JiraCiError(Exception):
     exit_code = ExitCode.JIRA
 
     def __init__(self, *problems: Problem) -> None:
-        """`problems` are those that the user is told of, at least one. Raises TypeError where they are no problems."""
+        """`problems` are those that the user is told of, at least one. Raises TypeError if one is not a Problem."""
         if not problems or any(isinstance(problem, str) for problem in problems):
             raise TypeError(f"an error takes problems: {type(self).__name__}(Problem(what, why, remedy))")
         super().__init__(*problems)
@@ -47,11 +47,11 @@ class SettingsError(JiraCiError):
 
 
 class SignInError(JiraCiError):
-    """A credential was refused, or the answer was no token: raised from `SignIn.connect`, an `AuthBase` or `renew`."""
+    """A credential was refused, or no token was returned: raised from `SignIn.connect`, an `AuthBase` or `renew`."""
 
 
 class DeliveryError(JiraCiError):
-    """A host could not be reached, or what it answered is no answer."""
+    """A host could not be reached, or its response is not usable."""
 
 
 class PluginError(JiraCiError):

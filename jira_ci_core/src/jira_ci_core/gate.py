@@ -28,7 +28,7 @@ LOG_EVERY = 60.0
 """How often, in seconds, the step says that it still waits."""
 
 AWAITING = "awaiting"
-# Any other word is no verdict that a pipeline could act on.
+# Any other word is not a verdict that a pipeline could act on.
 EXIT_CODES = {"allowed": ExitCode.OK, "prevented": ExitCode.PREVENTED, "expired": ExitCode.EXPIRED}
 
 
@@ -37,10 +37,10 @@ class Verdict:
     """How the gate of a deployment ended."""
 
     status: str
-    """Jira's word, such as `allowed`; `timed_out`, `not_asked` or `skipped` where Jira has given none."""
+    """Jira's word, such as `allowed`; `timed_out`, `not_asked` or `skipped` if Jira has given none."""
     exit_code: ExitCode
     title: str = ""
-    """The title of the deployment; empty where it is skipped."""
+    """The title of the deployment; empty if it is skipped."""
     changes: Mapping[str, str] = field(default_factory=dict)
     """The change requests that Jira names: their keys and addresses."""
     problems: tuple[Problem, ...] = ()
@@ -51,7 +51,7 @@ class Verdict:
 def wait_for_verdict(runtime: Runtime) -> Verdict:
     """Report the deployment of this run as pending, ask for its gate, and wait for the verdict, at most GATE_TIMEOUT.
 
-    Raises SettingsError and PluginError, and SignInError or DeliveryError where Jira refuses to give the verdict.
+    Raises SettingsError and PluginError, and SignInError or DeliveryError if Jira refuses to give the verdict.
     """
     settings, plugins = runtime.settings, runtime.plugins
     if len(names := settings.environment_name) != 1:
@@ -105,7 +105,7 @@ def _wait(session: Session, report: Report, timeout: float) -> Verdict:
 def _request(session: Session, report: Report) -> tuple[Gate | None, float]:
     """The gate as Jira shows it, and how many seconds Jira asks to wait before the next request.
 
-    The gate is None where Jira does not show it, or where a failure may pass, which is a warning.
+    The gate is None if Jira does not show it, or if a failure may pass, which is a warning.
     """
     assert isinstance(report.entity, Deployment)
     site = session.site.name

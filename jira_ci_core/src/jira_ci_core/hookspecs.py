@@ -6,8 +6,8 @@ the name `Plugin`.) A hook function is marked with `@hookimpl`, named as below, 
 
 For every hook: it is called in the main thread, plugins of others before core's own (pluggy's `tryfirst` and `trylast`
 change that). An exception, or an answer of another type than written here, is reported with the plugin's name and ends
-the step with exit 3; with `ON_PLUGIN_ERROR=warn` it is a warning and counts as no answer. No argument holds a
-credential. A plugin is code in core's process, though, and could look for one; SECURITY.md says what that means.
+the step with exit 3; with `ON_PLUGIN_ERROR=warn` it is a warning and counts as no answer. No credential is ever handed
+over: no argument holds one. A plugin is code in core's process, though, and could look for one: see SECURITY.md.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def jira_ci_read_pipeline(environ: Mapping[str, str]) -> Pipeline | None:
 
     Called once, before all other hooks. `environ` is a copy of the environment without any spelling of a secret
     setting. The first answer wins; None means "this is not my CI". Facts that the answer leaves out (message, sha,
-    branch, repository) are then taken from the checkout. Where no plugin answers, the settings must say everything.
+    branch, repository) are then taken from the checkout. If no plugin answers, the settings must say everything.
     Since contract 1.
     """
 
@@ -74,7 +74,7 @@ def jira_ci_map_state(status: str, kind: Kind, pipeline: Pipeline, settings: Set
     """Say which of Jira's states a word means.
 
     Called for the word in `STATE` and for the CI's own status (`pipeline.status`). The first answer wins; core's own
-    table is asked last. None means "I do not know that word"; where no plugin knows it, a `STATE` is an error and a
+    table is asked last. None means "I do not know that word"; if no plugin knows it, a `STATE` is an error and a
     CI's status becomes `unknown` with a warning. A hook function may list the words that it knows in an attribute
     `words`; the error about an unknown `STATE` shows them. Since contract 1.
     """
@@ -82,10 +82,10 @@ def jira_ci_map_state(status: str, kind: Kind, pipeline: Pipeline, settings: Set
 
 @hookspec(firstresult=True)
 def jira_ci_map_environment(name: str, settings: Settings) -> MappedEnvironment | None:
-    """Say the type of an environment and, where it differs from the name, its id.
+    """Say the type of an environment and, if it differs from the name, its id.
 
     Called for each name in `ENVIRONMENT_NAME` whose type or id no setting gives. The first answer wins; core's own
-    table is asked last; where no plugin answers, the type is `unmapped`. An id must stay the same from deployment to
+    table is asked last; if no plugin answers, the type is `unmapped`. An id must stay the same from deployment to
     deployment: otherwise Jira shows one environment as two. Since contract 1.
     """
 
@@ -94,10 +94,10 @@ def jira_ci_map_environment(name: str, settings: Settings) -> MappedEnvironment 
 def jira_ci_authenticate(site: Site, settings: Settings) -> SignIn | None:
     """Offer a way to sign in, from the plugin's own settings and without using the network.
 
-    Called once. None means that none of the plugin's settings is set; where only some are, answer a SignIn that names
+    Called once. None means that none of the plugin's settings is set; if only some are, return a SignIn that names
     the missing ones. All answers are collected and core chooses one (`AUTH`). Its `connect(http)` is called only when
     there is something to deliver; `jira-ci backfill` calls it in several threads, each of which signs in for itself.
-    Raise `SignInError` where signing in fails. Since contract 1.
+    Raise `SignInError` if signing in fails. Since contract 1.
     """
 
 
@@ -113,12 +113,12 @@ def jira_ci_deliver(
     Called once a step (`jira-ci run`: at its beginning and at its end; `jira-ci outbox flush` and `backfill`: once a
     batch), with at least one report, all of them for the site that is configured.
 
-    `connect()` signs in, and raises `SignInError` or `DeliveryError` where that fails. `http.remaining()` is how many
+    `connect()` signs in, and raises `SignInError` or `DeliveryError` if that fails. `http.remaining()` is how many
     seconds DEADLINE leaves, `http.waits()` how long to wait before each further try.
 
     Three constants in the plugin's module or class say more of it. `NEEDS_SIGN_IN = False`: it never calls `connect`,
-    as it hands reports on to a queue, so no credential is asked for. `ONLY_WHEN_NAMED = True`: it is asked only where
-    `DELIVERY` names it; where `DELIVERY` is set, only the plugin that it names is asked. `THREAD_SAFE = True`:
+    as it hands reports on to a queue, so no credential is asked for. `ONLY_WHEN_NAMED = True`: it is asked only if
+    `DELIVERY` names it; if `DELIVERY` is set, only the plugin that it names is asked. `THREAD_SAFE = True`:
     `backfill` calls it in several threads at once, each with a `connect` and `http` of its own. Any other delivery is
     called in the main thread alone, but for `jira-ci run`, which calls each in a thread of its own and, after a signal
     to stop, does not wait for the first. Since contract 1.
@@ -129,10 +129,10 @@ def jira_ci_deliver(
 def jira_ci_reported(pipeline: Pipeline, reports: Sequence[Report], receipt: Receipt, settings: Settings) -> None:
     """Learn how the step ended: write a card, a summary, an output, a message.
 
-    Called once (`jira-ci run`: when its command has ended, or was told to), at every end that had settings to work
-    with: delivered, refused, kept, skipped (then `reports` is empty and `receipt.skipped` says why). Where SITES names
-    several sites, all hooks are called once for each. The credentials of this step are masked in all texts; escape the
-    texts for the place that you write to, since other people wrote them. `jira_ci_core.Summary.of(reports, receipt)`
+    Called once (`jira-ci run`: when its command has ended, or was told to), whenever the settings were valid:
+    delivered, refused, kept, skipped (then `reports` is empty and `receipt.skipped` says why). If SITES names several
+    sites, all hooks are called once for each. The credentials of this step are masked in all texts; escape the texts
+    for the place that you write to, since other people wrote them. `jira_ci_core.Summary.of(reports, receipt)`
     has the facts that most plugins want. A failure is a warning and never changes the exit status. Since contract 1.
     """
 
@@ -141,6 +141,6 @@ def jira_ci_reported(pipeline: Pipeline, reports: Sequence[Report], receipt: Rec
 def jira_ci_register_commands(cli: click.Group) -> None:
     """Add commands to `jira-ci`: `cli.add_command(...)`.
 
-    Called only where the command asked for is none of core's, or where all commands are listed. Import what a command
-    needs inside it: `jira-ci report` loads this module, too. Since contract 1.
+    Called only if the command asked for is not one of core's, or all commands are listed. Import what a command needs
+    inside it: `jira-ci report` loads this module, too. Since contract 1.
     """

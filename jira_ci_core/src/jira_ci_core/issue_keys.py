@@ -13,7 +13,7 @@ _NUMBER = r"[1-9][0-9]*+"
 
 ANY_PROJECT = "*"
 
-# Prefixes of words that look like an issue key and are none, such as UTF-8. They are excluded only if PROJECT is `*`:
+# Prefixes of words that only look like an issue key, such as UTF-8. They are excluded only if PROJECT is `*`:
 # one that PROJECT lists is a project.
 LOOK_ALIKES = frozenset(
     {

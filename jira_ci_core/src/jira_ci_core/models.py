@@ -20,17 +20,17 @@ from jira_ci_core.urls import origin, web_url
 
 
 class Model(BaseModel):
-    """What all models share: immutable, and an unknown field is an error."""
+    """Base of all models: immutable, and an unknown field is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     def redacted(self, redact: Callable[[str], str]) -> Self:
-        """The same, not validated, with what `redact` takes out of a text, secrets, taken out of each text in it."""
+        """Return a copy with `redact` applied to every string. The copy is not validated."""
         return self.model_copy(update={name: _redacted(value, redact) for name, value in self})
 
 
 def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
-    """The words of a fixed list, which are no `str` by type, stay."""
+    """Enum members are left as they are."""
     if isinstance(value, (Model, Problem)):
         return value.redacted(redact)
     if isinstance(value, tuple):
@@ -97,11 +97,11 @@ class EnvironmentType(StrEnum):
 
 NO_CI = "none"
 GIT_CHECKOUT = "git checkout"
-"""What `Pipeline.ci` says where no CI was recognised; the second, where there is at least a repository."""
+"""Values of `Pipeline.ci` if no CI is recognised: without and with a git repository."""
 
 
 class Pipeline(Model):
-    """What is known of this run. Every fact is optional; `origins` says where each came from.
+    """The facts about this run. Every one is optional; `origins` says where each came from.
 
     Values are as the CI writes them: `number` may hold no number, `status` is the CI's own word.
     """
@@ -127,7 +127,7 @@ class Pipeline(Model):
     pull_request_title: str | None = None
     sha: str | None = None
     commit_before: str | None = None
-    """The commit that the previous run was of; None where that is not known."""
+    """The commit that the previous run was of; None if that is not known."""
     message: str | None = None
     """The whole message of the latest commit: title, body and trailers."""
     commit_url: str | None = None
@@ -137,7 +137,7 @@ class Pipeline(Model):
     environment: str | None = None
     """The environment that CI itself says this run deploys to."""
     environment_type: EnvironmentType | None = None
-    """What CI itself says that environment is for."""
+    """The purpose of that environment according to CI."""
     version: str | None = None
     started: str | None = None
     """When the job began: seconds or milliseconds since the epoch, or ISO 8601 with an offset."""
@@ -170,7 +170,7 @@ class KeyPlace(IntEnum):
 
 
 class FoundKey(Model):
-    """An issue key and where it was found. A key that is none cannot be constructed; case does not matter."""
+    """An issue key and where it was found. Raises ValidationError if `key` is not one; case does not matter."""
 
     key: IssueKey
     source: Text
@@ -189,23 +189,23 @@ class Site(Model):
 
     @property
     def name(self) -> str:
-        """What people call it: the host, or the cloud id where only that is known."""
+        """The name shown to users: the host, or the cloud id if only that is known."""
         return self.url.partition("://")[2] if self.url else f"cloud id {self.cloud_id}"
 
     def issue_url(self, key: str) -> str | None:
-        """Where an issue is shown; None where the site's address is not known."""
+        """Where an issue is shown; None if the site's address is not known."""
         if self.url is None or origin(self.url) != self.url:
             return None
         return f"{self.url}/browse/{quote(key, safe='')}"
 
     def is_same(self, other: Site) -> bool:
-        """Whether both are certainly the same site: what both know is the same, and there is something."""
+        """Whether both are the same site: they share at least one of URL and cloud id, and none differs."""
         shared = [(mine, its) for mine, its in ((self.url, other.url), (self.cloud_id, other.cloud_id)) if mine and its]
         return bool(shared) and all(mine == its for mine, its in shared)
 
 
 class Reference(Model):
-    """The commit and the branch a build is of; each is shown only where it has an address."""
+    """The commit and the branch a build is of; each is shown only if it has an address."""
 
     commit: Text | None = None
     repository_url: WebUrl | None = None
@@ -230,7 +230,7 @@ class Environment(Model):
 
 
 class MappedEnvironment(Model):
-    """What `map_environment` answers: the type of a named environment and, where it differs from the name, its id."""
+    """The result of `map_environment`: the type of a named environment and, if it differs from the name, its id."""
 
     type: EnvironmentType
     id: Text | None = None
@@ -304,7 +304,7 @@ class Report(Model):
     site: Site
     entity: Annotated[Build | Deployment, Field(discriminator="kind")]
     properties: Properties = {}
-    """What "delete by property" selects on."""
+    """The properties that "delete by property" selects on."""
 
     @property
     def identity(self) -> tuple[object, ...]:
@@ -315,20 +315,20 @@ class Report(Model):
 
     @property
     def title(self) -> str:
-        """What people call it: `deployment 42 of acme/shop to prod`."""
+        """The name shown to users: `deployment 42 of acme/shop to prod`."""
         entity = self.entity
         to = f" to {entity.environment.name}" if isinstance(entity, Deployment) else ""
         return f"{entity.kind} {entity.number} of {entity.pipeline.name}{to}"
 
 
 class Result(StrEnum):
-    """What became of one report."""
+    """The result of delivering one report."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
     """Jira read it and refused it; it would be refused again."""
     QUEUED = "queued"
-    """Someone else has taken it over and will deliver it."""
+    """Another process (a queue's worker) will deliver it."""
     NOT_DELIVERED = "not_delivered"
     """Neither accepted nor refused: no connection, no permission, no answer."""
 
@@ -342,7 +342,7 @@ class SkipReason(StrEnum):
 
 
 class Outcome(Model):
-    """What became of one report, and, unless all is well, why."""
+    """The outcome of one report, with the reason unless it was accepted."""
 
     result: Result
     problems: tuple[Problem, ...] = ()
@@ -351,19 +351,19 @@ class Outcome(Model):
 
 
 class Receipt(Model):
-    """What `deliver` answers: one outcome for each report, in their order, and what Jira did not know."""
+    """The result of `deliver`: one outcome for each report, in their order, and the keys that Jira did not know."""
 
     outcomes: tuple[Outcome, ...] = ()
     unknown_issue_keys: tuple[str, ...] = ()
     unknown_associations: tuple[str, ...] = ()
     skipped: str | None = None
-    """Why nothing was to be delivered at all, in words, where that is so."""
+    """Why there was nothing to deliver, in words; None if there was something."""
     skip_reason: SkipReason | None = None
     """The same for programs."""
     problems: tuple[Problem, ...] = ()
-    """What went wrong with the step as a whole: no key was found."""
+    """Problems of the step as a whole: no key was found."""
     retry_after: float | None = None
-    """The seconds that Jira asks to wait before the next call, where it does."""
+    """The seconds that Jira asks to wait before the next call, if any."""
 
     @classmethod
     def for_all(cls, reports: Iterable[Report], result: Result, *problems: Problem) -> Receipt:

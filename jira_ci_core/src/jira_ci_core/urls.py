@@ -17,7 +17,7 @@ LONGEST_URL = 2000
 
 
 def web_url(text: str) -> str:
-    """Return the absolute http or https address in `text`, percent-encoded where necessary.
+    """Return the absolute http or https address in `text`, percent-encoded if necessary.
 
     Raises ValueError if there is none, or it is longer than Jira accepts (2000 characters).
     """
@@ -54,7 +54,7 @@ def origin(url: str) -> str | None:
 def https_url(text: str) -> str:
     """Return an address that credentials may be sent to: https, or http on loopback; a host alone means https.
 
-    Raises InvalidValueError if `text` is no such address.
+    Raises InvalidValueError if `text` is not such an address.
     """
     try:
         url = web_url(text if "://" in text else f"https://{text}").rstrip("/")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class CeleryDelivery:
-    """Publishes each report as a signed message, where `DELIVERY` is `celery`."""
+    """Publishes each report as a signed message, if `DELIVERY` is `celery`."""
 
     CONTRACT = 1
     NEEDS_SIGN_IN = False

@@ -30,8 +30,8 @@ BROKER_TIMEOUT = 10.0
 
 
 def make_app(options: Options) -> Celery:
-    """Create the application. Raises SettingsError where a required setting is missing."""
-    options.keys  # noqa: B018  (raises at once where QUEUE_KEY is not set)
+    """Create the application. Raises SettingsError if a required setting is missing."""
+    options.keys  # noqa: B018  (raises at once if QUEUE_KEY is not set)
     connection = connection_options(options, BROKER_TIMEOUT)
     # Time-outs of the transport would end Celery's own waiting for messages.
     transport = {name: value for name, value in connection["transport_options"].items() if "timeout" not in name}
@@ -77,7 +77,7 @@ class Scheduler(bootsteps.StartStopStep):  # type: ignore[misc]
             self._timer = None
 
     def schedule(self, parent: Any) -> None:
-        """Start tasks in idle processes. Where the broker cannot be reached, Celery reconnects before a later call."""
+        """Start tasks in idle processes. If the broker cannot be reached, Celery reconnects before a later call."""
         app = parent.app
         busy = len(state.reserved_requests)
         idle = max(1, parent.controller.concurrency or 1) - busy
@@ -124,7 +124,7 @@ def _context() -> WorkerContext:
 
 @signals.worker_init.connect  # type: ignore[untyped-decorator]
 def _check_settings(**_: Any) -> None:
-    """Exit where a setting or credential is missing, before the first message is taken."""
+    """Exit if a setting or credential is missing, before the first message is taken."""
     options = _options()
     try:
         WorkerContext(options, os.environ)

@@ -97,7 +97,7 @@ def drop(ids: tuple[str, ...], everything: bool) -> None:
     click.echo(f"dropped {count}")
 
 
-@queue.command(short_help="Exit 0 where the broker answers and a worker runs.")
+@queue.command(short_help="Exit 0 if the broker answers and a worker runs.")
 @click.pass_context
 def health(ctx: click.Context) -> None:
     """Check that the broker can be reached and that at least one worker answers, else exit 1."""
@@ -128,7 +128,7 @@ def _require_ids_or_all(ids: tuple[str, ...], everything: bool) -> None:
 
 
 def _process(broker: Broker, name: str, ids: tuple[str, ...], do: Callable[[Any], None]) -> int:
-    """Apply `do` to the messages of a queue with these ids, or to all where there are none, and return their number."""
+    """Apply `do` to the messages of a queue with these ids, or to all if there are none, and return their number."""
     left, others = broker.count(name), []
     count = 0
     while left > 0 and (message := broker.get(name)) is not None:

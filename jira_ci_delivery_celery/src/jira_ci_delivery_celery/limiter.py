@@ -21,7 +21,7 @@ class Limiter:
     """Grants permits to call sites."""
 
     def __init__(self, options: Options) -> None:
-        """Raises SettingsError where QUEUE_RATE is invalid."""
+        """Raises SettingsError if QUEUE_RATE is invalid."""
         from limits.storage import storage_from_string
         from limits.strategies import MovingWindowRateLimiter
 
@@ -40,13 +40,13 @@ class Limiter:
             self._redis = redis.Redis.from_url(url, **more)
 
     def remaining_pause(self, site: str) -> float:
-        """The seconds until a paused site may be called again; 0 where it is not paused."""
+        """The seconds until a paused site may be called again; 0 if it is not paused."""
         if self._redis is None:
             return max(0.0, self._pauses.get(site, 0.0) - time.monotonic())
         return max(0, int(self._redis.pttl(self._key("pause", site)))) / 1000
 
     def acquire(self, site: str) -> float | None:
-        """Wait for a permit to call a site once, and return the seconds waited; None where the site is paused."""
+        """Wait for a permit to call a site once, and return the seconds waited; None if the site is paused."""
         began = time.monotonic()
         while not self.remaining_pause(site):
             if self._rate is None or self._strategy.hit(self._rate, self._prefix, site):
@@ -98,5 +98,5 @@ def _parse_rate(text: str | None) -> RateLimitItem | None:
         return parse(text) if text else None
     except ValueError:
         raise SettingsError(
-            Problem(f"QUEUE_RATE cannot be {text!r}", "it is no rate", "write 5/second, 300/minute or 1000/hour")
+            Problem(f"QUEUE_RATE cannot be {text!r}", "it is not a rate", "write 5/second, 300/minute or 1000/hour")
         ) from None

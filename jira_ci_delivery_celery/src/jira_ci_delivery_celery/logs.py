@@ -1,4 +1,4 @@
-"""The log of a worker, as one JSON object a line where `QUEUE_LOG` is json."""
+"""The log of a worker, as one JSON object a line if `QUEUE_LOG` is json."""
 
 from __future__ import annotations
 

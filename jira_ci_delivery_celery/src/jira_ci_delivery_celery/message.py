@@ -39,7 +39,7 @@ class Message:
 
 
 def sign(report: Report, key: bytes, published: float) -> str:
-    """Return the signed message of a report. Raises RefusedMessageError where it would be too large."""
+    """Return the signed message of a report. Raises RefusedMessageError if it would be too large."""
     content = {"version": VERSION, "published": int(published * 1000), "report": report.model_dump(mode="json")}
     text = _canonical({**content, "signature": _signature(content, key)})
     if len(text) > MAX_BYTES:

@@ -17,7 +17,7 @@ def _check_broker_url(url: SecretStr) -> SecretStr:
     scheme, separator, rest = url.get_secret_value().partition("://")
     if scheme not in SCHEMES or not separator or not rest:
         raise InvalidValueError(
-            "it is no address of RabbitMQ or Redis",
+            "it is not an address of RabbitMQ or Redis",
             "write amqp://user:password@host/vhost, amqps://…, redis://:password@host/0 or rediss://…",
         )
     return url
@@ -26,7 +26,7 @@ def _check_broker_url(url: SecretStr) -> SecretStr:
 def _check_key(key: SecretStr) -> SecretStr:
     if len(key.get_secret_value()) < MIN_KEY_LENGTH:
         raise InvalidValueError(
-            f"a key that others might guess is none: it has fewer than {MIN_KEY_LENGTH} characters",
+            f"the key is too short to be safe: fewer than {MIN_KEY_LENGTH} characters",
             "make one with: openssl rand -hex 32",
         )
     return key
@@ -62,7 +62,7 @@ class Options(PluginSettings):
     )
     queue_rate: str | None = setting(None, help="for workers: calls a site takes, such as 5/second or 300/minute")
     queue_limiter: BrokerUrl | None = setting(
-        None, help="for workers: the Redis that shares QUEUE_RATE among them; BROKER_URL, where that is one"
+        None, help="for workers: the Redis that shares QUEUE_RATE among them; BROKER_URL, if that is one"
     )
     queue_backoff: Waits = setting(
         (10, 60, 300, 900, 3600, 21600), help="for workers: the seconds before each further try; the last one repeats"
@@ -80,13 +80,13 @@ class Options(PluginSettings):
 
     @property
     def broker(self) -> str:
-        """The broker's address with its password. Raises SettingsError where it is not set."""
+        """The broker's address with its password. Raises SettingsError if it is not set."""
         remedy = "set BROKER_URL, or another DELIVERY"
         return _required("BROKER_URL", self.broker_url, "reports are handed to it", remedy)
 
     @property
     def keys(self) -> tuple[bytes, ...]:
-        """The keys that verify a message, the current one first. Raises SettingsError where it is not set."""
+        """The keys that verify a message, the current one first. Raises SettingsError if it is not set."""
         remedy = "make one with `openssl rand -hex 32`, and set QUEUE_KEY to it for all steps and all workers"
         current = _required("QUEUE_KEY", self.queue_key, "messages are signed and verified with it", remedy)
         old = [self.queue_key_old.get_secret_value()] if self.queue_key_old else []

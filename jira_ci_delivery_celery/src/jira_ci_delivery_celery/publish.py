@@ -1,4 +1,4 @@
-"""What a step does: it publishes a message for each report, and retries until DEADLINE. This does not import Celery."""
+"""Publishes a message for each report, and retries until DEADLINE. This does not import Celery."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BROKER_ERRORS = (OSError, AMQPError, KombuError, RedisError)
 
 
 def publish(reports: Sequence[Report], options: Options, http: Http) -> Receipt:
-    """Publish reports to the broker. Raises SettingsError where a required setting is missing."""
+    """Publish reports to the broker. Raises SettingsError if a required setting is missing."""
     key, name = options.keys[0], QueueNames(options).reports
     outcomes: dict[int, Outcome] = {}
     messages: dict[int, str] = {}

@@ -31,7 +31,7 @@ MAX_RUN_SECONDS = 30.0
 
 
 class WorkerContext:
-    """What a process of a worker keeps between drains: a sender for each site, and the limits."""
+    """The state that a worker process keeps between drains: a sender for each site, and the limits."""
 
     def __init__(self, options: Options, environ: Mapping[str, str]) -> None:
         """Raises SettingsError and PluginError."""

@@ -16,7 +16,7 @@ CHUNK = 1 << 16
 MAX_MESSAGE_BYTES = 1 << 20
 
 _SPACES = " \t\r"
-# A last paragraph with one of these lines counts as trailers even if up to three quarters of its lines are none.
+# A last paragraph with one of these lines counts as trailers even if up to three quarters of its lines are not.
 _GIT_TRAILERS = "Signed-off-by: ", "(cherry picked from commit "
 _TRAILER = re.compile(r"([A-Za-z0-9-]+)[ \t]*:(.*)", re.DOTALL)
 

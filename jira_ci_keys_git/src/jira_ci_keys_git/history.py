@@ -50,7 +50,7 @@ class _Baseline:
 
 
 class History:
-    """The history of one checkout, as far as it is there. Methods raise GitError where git does not work.
+    """The history of one checkout, as far as it is there. Methods raise GitError if git does not work.
 
     `report_problem` is called with what makes the answer less than complete.
     """
@@ -103,7 +103,7 @@ class History:
             return frozenset()
 
     def _baselines(self, pipeline: Pipeline, settings: Settings, head: str) -> Iterator[_Baseline]:
-        """What the change can be compared with, best first."""
+        """The revisions that the change can be compared with, best first."""
         since, target, before = self._options.keys_git_since, pipeline.target_branch, pipeline.commit_before
         if since and since.strip("0"):
             yield _Baseline(
@@ -135,7 +135,7 @@ class History:
             )
 
     def _deployment_baseline(self, environments: tuple[str, ...], head: str) -> Iterator[_Baseline]:
-        """What all of these environments have already, if that is known of each."""
+        """The commits that all of these environments have already, if known for each."""
         if not (self._options.keys_git_remember or self._options.deployed_tag):
             return
         deployed = {environment: self._last_deployed(environment, head) for environment in environments}

@@ -14,14 +14,14 @@ SOURCES = "subjects", "bodies", "trailers", "branches", "tags"
 def _valid_sources(names: tuple[str, ...]) -> tuple[str, ...]:
     for name in names:
         if name.lower() not in SOURCES:
-            raise InvalidValueError(f"{name!r} is no place in a commit", f"choose from: {', '.join(SOURCES)}")
+            raise InvalidValueError(f"{name!r} is not a place in a commit", f"choose from: {', '.join(SOURCES)}")
     return tuple(name.lower() for name in names)
 
 
 def _valid_rev(rev: str) -> str:
     if rev.startswith("-") or ".." in rev or "\0" in rev:
         raise InvalidValueError(
-            "it is no commit: it begins with a hyphen, or holds two dots", "write a commit, a tag or a branch"
+            "it is not a commit: it begins with a hyphen, or holds two dots", "write a commit, a tag or a branch"
         )
     return rev
 
@@ -48,4 +48,4 @@ class Options(PluginSettings):
         None, help="ref: keep the last commit deployed to each environment in refs/jira-ci/deployed/"
     )
     keys_git_deepen: bool = setting(False, help="fetch history that a shallow clone lacks, as much as is needed")
-    keys_git_strict: bool = setting(False, help="fail the step (exit 3) where the commits cannot all be read")
+    keys_git_strict: bool = setting(False, help="fail the step (exit 3) if the commits cannot all be read")

@@ -1,4 +1,4 @@
-"""`python -m jira_ci_sandbox`: the sandbox command where jira-ci is not installed."""
+"""`python -m jira_ci_sandbox`: the sandbox command if jira-ci is not installed."""
 
 from jira_ci_sandbox.commands import sandbox
 

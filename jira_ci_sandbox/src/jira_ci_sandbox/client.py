@@ -23,7 +23,7 @@ class Sandbox:
     """A running sandbox.
 
     `url` is its origin, to use as INSTANCE, API_URL and CONNECT_HOSTNAME. `client_id`, `client_secret` and
-    `connect_key` are empty where none were made. They are valid until revoked, and again after `reset`. With TLS,
+    `connect_key` are empty if none were made. They are valid until revoked, and again after `reset`. With TLS,
     `ca_file` is the certificate authority to trust.
     """
 
@@ -64,7 +64,7 @@ class Sandbox:
     ) -> Sandbox:
         """Start a sandbox in a new process, and return once it listens.
 
-        It ends with `stop`, or when this process ends. Raises SandboxError where it does not listen within `timeout`
+        It ends with `stop`, or when this process ends. Raises SandboxError if it does not listen within `timeout`
         seconds.
         """
         names = projects if isinstance(projects, str) else ",".join(projects)
@@ -192,7 +192,7 @@ class Sandbox:
 
 
 def _stop_process(process: subprocess.Popen[bytes]) -> None:
-    """Close the standard input of a process, at which it stops, and kill it where it does not."""
+    """Close the standard input of a process, at which it stops, and kill it if it does not."""
     for stream in (process.stdin, process.stdout):
         if stream is not None:
             stream.close()

@@ -136,7 +136,7 @@ class ControlApi:
 
 
 def _entity_json(update: Update) -> dict[str, Any]:
-    """Return a stored entity. `issueKeys` are its known keys, even where they were sent as associations."""
+    """Return a stored entity. `issueKeys` are its known keys, even if they were sent as associations."""
     about = {"properties": update.properties, "product": update.product, "receivedAt": update.received_at}
     return {**update.entity, "issueKeys": list(update.issue_keys), **about}
 

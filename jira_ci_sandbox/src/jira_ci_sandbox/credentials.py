@@ -41,7 +41,7 @@ def mint_credential(
 ) -> dict[str, Any]:
     """Create a credential, and return it with its secret, of which only a hash is stored.
 
-    Creating a Connect key also installs the app. An `initial` credential survives a reset. Raises ValueError where the
+    Creating a Connect key also installs the app. An `initial` credential survives a reset. Raises ValueError if the
     name is taken.
     """
     secret = new_secret("client-secret" if kind == "oauth" else "connect-key")

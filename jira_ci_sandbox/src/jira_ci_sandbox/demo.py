@@ -81,7 +81,7 @@ def run_demo(
     """Run the demo, one line a step, and return the exit status of the first step that failed, else 0.
 
     `verbose` shows each step's settings and output, `open_browser` opens an address, and `serve` keeps the local Jira
-    running until interrupted. Raises SandboxError where the local Jira does not start or git is missing.
+    running until interrupted. Raises SandboxError if the local Jira does not start or git is missing.
     """
     with Sandbox.start("DEMO", port=port) as jira, tempfile.TemporaryDirectory() as folder:
         echo(_format_line("sandbox", "a local Jira, with one project, DEMO", jira.url))
@@ -125,7 +125,7 @@ def run_demo(
 
 
 def create_repository(folder: Path) -> None:
-    """Create a git repository with one commit. Raises SandboxError where git is missing."""
+    """Create a git repository with one commit. Raises SandboxError if git is missing."""
     # The machine's git configuration may ask for signatures and hooks.
     environ = _base_environ() | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     identity = ["-c", "user.name=Demo", "-c", "user.email=demo@example.com"]
@@ -188,7 +188,7 @@ def _base_environ() -> dict[str, str]:
 
 
 def _format_line(title: str, what: str, address: str, failed: bool = False) -> str:
-    """Return the line of one step, with colours, which click removes where the output is no terminal."""
+    """Return the line of one step, with colours, which click removes if the output is not a terminal."""
     mark = click.style("no", fg="red") if failed else click.style("ok", fg="green")
     link = click.style(address, fg="cyan", underline=True) if address else ""
     return f"{mark} {click.style(f'{title:<11}', bold=True)} {what:<72} {link}".rstrip()

@@ -22,7 +22,7 @@ CALL_PATTERNS = {
     "builds": ("*/builds/0.1/*",),
     "deployments": ("*/deployments/0.1/*",),
 }
-# What can happen, and whether Jira handles the request before it does.
+# The kinds of faults, and whether Jira handles the request first.
 ACTIONS = {
     "answer": False,  # any status, headers and body
     "redirect": False,  # a redirect to `location`

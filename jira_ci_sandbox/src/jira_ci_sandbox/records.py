@@ -14,7 +14,7 @@ from jira_ci_sandbox.contract import Kind
 class Update:
     """One update of an entity. `outcome` is applied, stale (it came too late) or deleted; `reason` says why.
 
-    `entity` is what is stored: its unknown keys are left out. `received` is what was sent, where the two differ.
+    `entity` is what is stored: its unknown keys are left out. `received` is what was sent, if the two differ.
     """
 
     kind: Kind

@@ -34,7 +34,7 @@ POLL_INTERVAL = 0.1  # seconds
 
 @dataclass(frozen=True)
 class ServerInfo:
-    """What a server announces once it listens. `ca_file` and `credentials` are None where there are none."""
+    """The details that a server announces once it listens. `ca_file` and `credentials` are None if there are none."""
 
     url: str
     pid: int
@@ -125,7 +125,7 @@ def serve(
     """Serve until a signal, the end of the stream `until_closed`, or the end of the process `parent`.
 
     `on_ready` is called once the server listens. Without `projects`, those of the data file exist, else DEMO. Raises
-    SandboxError where it cannot listen or open the data file.
+    SandboxError if it cannot listen or open the data file.
     """
     with ExitStack() as stack:
         listener = stack.enter_context(_bind(host, port))
@@ -235,7 +235,7 @@ def _wait_for_exit(process: int) -> None:
 
 
 def _poll_for_exit(process: int) -> None:
-    """Wait until a process is gone, where there is no `pidfd_open`. An ended process counts until it is reaped."""
+    """Wait until a process is gone, if there is no `pidfd_open`. An ended process counts until it is reaped."""
     with suppress(ProcessLookupError):
         while True:
             with suppress(PermissionError):  # alive, and another user's

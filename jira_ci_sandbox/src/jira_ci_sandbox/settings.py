@@ -61,7 +61,7 @@ def is_issue_key(text: str) -> bool:
 
 
 def project_patterns(text: str) -> tuple[str, ...]:
-    """Return the patterns of a comma list such as `DEMO,MY*`. Raises ValueError where it is empty or one is invalid."""
+    """Return the patterns of a comma list such as `DEMO,MY*`. Raises ValueError if it is empty or one is invalid."""
     patterns = tuple(part.strip() for part in text.split(",") if part.strip())
     if not _are_patterns(list(patterns)) or not patterns:
         raise ValueError("a project is named in capital letters, digits and underscores; * and ? stand for any")

@@ -95,7 +95,7 @@ class Store:
         return stale
 
     def entity(self, kind: Kind, key: dict[str, Any]) -> Update | None:
-        """Return the current state of an entity, or None where nothing is readable yet."""
+        """Return the current state of an entity, or None if nothing is readable yet."""
         found = self._current_updates(kind, "AND identity = :identity", identity=json.dumps(key))
         return found[0] if found else None
 
@@ -123,7 +123,7 @@ class Store:
     # Credentials and tokens
 
     def add_credential(self, credential: Credential, secret_hash: str, initial: bool = False) -> None:
-        """Store a credential. Raises ValueError where the name is taken."""
+        """Store a credential. Raises ValueError if the name is taken."""
         row = asdict(credential) | {"secret_hash": secret_hash, "initial": initial, "created_at": self.clock()}
         with self._transaction() as connection:
             try:
@@ -138,12 +138,12 @@ class Store:
         return [credential_from_row(row) for row in self.query("SELECT * FROM credentials ORDER BY rowid")]
 
     def credential_by_secret(self, secret_hash: str) -> Credential | None:
-        """Return the credential with this secret; None where it is unknown or revoked."""
+        """Return the credential with this secret; None if it is unknown or revoked."""
         rows = self.query("SELECT * FROM credentials WHERE secret_hash = ? AND NOT revoked", secret_hash)
         return credential_from_row(rows[0]) if rows else None
 
     def credential_by_token(self, token_hash: str) -> Credential | None:
-        """Return the credential that a token was issued for; None where the token has expired or it was revoked."""
+        """Return the credential that a token was issued for; None if the token has expired or it was revoked."""
         rows = self.query(
             "SELECT c.* FROM tokens AS t JOIN credentials AS c ON c.name = t.credential"
             " WHERE t.hash = ? AND t.expires_at > ? AND NOT c.revoked",

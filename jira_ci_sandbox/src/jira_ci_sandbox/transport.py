@@ -17,7 +17,7 @@ _NO_LINGER = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 
 async def read_body(receive: Receive, limit: int) -> bytes | None:
-    """Read a body to its end, and return it; None where it is larger than `limit` bytes."""
+    """Read a body to its end, and return it; None if it is larger than `limit` bytes."""
     body, size = bytearray(), 0
     while True:
         message = await receive()

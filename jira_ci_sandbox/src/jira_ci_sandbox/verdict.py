@@ -27,7 +27,7 @@ RULES = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of a call. Each problem is a pair: the field, entity or header in question, and a sentence."""
+    """The outcome of a call. Each problem is a pair: the field, entity or header in question, and a sentence."""
 
     tone: Tone
     words: str
@@ -38,7 +38,7 @@ class Verdict:
 
 
 def call_verdict(response: BufferedResponse, fault: Fault | None, handler_verdict: Verdict | None) -> Verdict:
-    """Return the verdict on a call: `handler_verdict` where there is one, else what the response's status says."""
+    """Return the verdict on a call: `handler_verdict` if there is one, else what the response's status says."""
     if fault is None:
         return handler_verdict or _by_status(response)
     words = f"went wrong on demand ({f'answer {fault.status}' if fault.action == 'answer' else fault.action})"

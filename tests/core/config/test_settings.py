@@ -118,7 +118,7 @@ REFUSED = [
     ("on_no_issue", "ignore", "warn"),
     ("on_plugin_error", "ignore", "fail"),
     ("environments", "prod", "not every part is a pair"),
-    ("environments", "prod=prod", "'prod', given for prod, is no type"),
+    ("environments", "prod=prod", "'prod', given for prod, is not a type"),
     ("duration", "1.5", "not a whole number of seconds"),
     ("duration", "-1", "not a whole number of seconds"),
     ("duration", "9" * 10, "not a whole number of seconds"),

@@ -351,7 +351,7 @@ class TestForeignFiles:
     @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED.keys())
     def test_damaged(self, outbox, content):
         (outbox.folder / "a.json").write_bytes(content if isinstance(content, bytes) else content.encode())
-        assert self.read(outbox) == "it is no report, or a damaged one"
+        assert self.read(outbox) == "it is not a report, or a damaged one"
 
     @settings(max_examples=300)
     @given(place=st.integers(0, 2000), byte=st.integers(0, 255))
@@ -376,7 +376,7 @@ class TestForeignFiles:
     @pytest.mark.parametrize("name", ["README", "a.json.bak", "a.JSON", "lost+found"])
     def test_foreign(self, outbox, name):
         (outbox.folder / name).write_text(_content())
-        assert self.read(outbox) == "it is no report: its name does not end in .json"
+        assert self.read(outbox) == "it is not a report: its name does not end in .json"
 
     def test_unfinished(self, outbox):
         (outbox.folder / ".a.tmp").write_text(_content())
@@ -393,7 +393,7 @@ class TestForeignFiles:
 
     def test_a_pipe_without_a_writer(self, outbox):
         os.mkfifo(outbox.folder / "a.json")
-        assert self.read(outbox) == "it is no file"
+        assert self.read(outbox) == "it is not a file"
 
     def test_a_socket(self, outbox, monkeypatch):
         monkeypatch.chdir(outbox.folder)  # the name of a socket must be short

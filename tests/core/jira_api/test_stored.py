@@ -240,7 +240,7 @@ class TestStored:
         assert storage_problem(self.REPORT, stored) == Problem(
             "acme.atlassian.net accepted build 42 of shop and does not show it yet",
             "Jira stores asynchronously, and it was not readable within DEADLINE",
-            "ask again later with `jira-ci show`; status.atlassian.com tells of delays",
+            "ask again later with `jira-ci show`; status.atlassian.com reports delays",
         )
 
 

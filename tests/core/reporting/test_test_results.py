@@ -235,7 +235,7 @@ class TestWhatIsRefused:
             (b"\x00\xff\xfe\x00", "not well-formed"),
             ('<?xml version="1.0" encoding="no-such-one"?><testsuite/>', "not well-formed"),
             ("<testsuite><testcase name='&undefined;'/></testsuite>", "not well-formed"),
-            ("<html><body/></html>", "no JUnit XML"),
+            ("<html><body/></html>", "not JUnit XML"),
             ("<testsuite>" * 101 + "</testsuite>" * 101, "nested more than 100 deep"),
             ("<a>" * 200_000, "nested more than 100 deep"),
         ],
@@ -269,7 +269,7 @@ class TestWhatIsRefused:
         os.mkfifo(folder / "pipe.xml")
         assert count({"good.xml": JEST}, "**/*.xml").total == 3
         assert "link.xml is not counted among the test results: it is a link" in caplog.text
-        assert "pipe.xml is not counted among the test results: it is no file" in caplog.text
+        assert "pipe.xml is not counted among the test results: it is not a file" in caplog.text
         assert count({}, "folder/*.xml") is None
 
     def test_a_file_that_may_not_be_read(self, count, folder, caplog, monkeypatch):

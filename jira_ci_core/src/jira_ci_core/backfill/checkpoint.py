@@ -52,7 +52,7 @@ class RejectedLines:
             self.file.write(json.dumps(entry).encode() + b"\n")
 
     def close(self) -> None:
-        """Close the file, and remove it where it is empty."""
+        """Close the file, and remove it if it is empty."""
         self.file.close()
         if self.path.stat().st_size == 0:
             self.path.unlink()
@@ -77,7 +77,7 @@ class Checkpoint:
     """
 
     path: Path | None
-    """None where the backfill cannot be resumed."""
+    """None if the backfill cannot be resumed."""
     rejected_lines: RejectedLines
     site: str
     _first_line_hash: str = field(default="", init=False)
@@ -86,7 +86,7 @@ class Checkpoint:
     def resume(self, file: BinaryIO) -> Position:
         """Move the file to where an earlier run stopped, open the list of rejected lines, and return the position.
 
-        Raises SettingsError where the checkpoint is for another file or site, and BackfillFileError.
+        Raises SettingsError if the checkpoint is for another file or site, and BackfillFileError.
         """
         position = self._load(self.path, file) if self.path else Position()
         self.rejected_lines.open(position)
@@ -113,7 +113,7 @@ class Checkpoint:
             unfinished.replace(self.path)
 
     def close(self, *, is_done: bool) -> None:
-        """Close the list of rejected lines; remove the checkpoint where there is nothing left to resume."""
+        """Close the list of rejected lines; remove the checkpoint if there is nothing left to resume."""
         self.rejected_lines.close()
         if is_done and self.path is not None:
             self.path.unlink(missing_ok=True)
@@ -131,7 +131,7 @@ class Checkpoint:
             site, first_line_hash = content["site"], content["beginning"]
             position = Position(int(content["offset"]), int(content["line"]))
         except (ValueError, KeyError, TypeError, RecursionError):
-            raise _unusable(path, "it is none, or damaged, or of another version of jira-ci") from None
+            raise _unusable(path, "it is not a checkpoint, is damaged, or is of another version of jira-ci") from None
         if site != self.site:
             raise _unusable(path, f"it is of a run for {site}, and this one is for {self.site}")
         first = file.readline(LONGEST_LINE)

@@ -72,7 +72,7 @@ class LineParser:
         self._environment = functools.lru_cache(1000)(lambda name: plugins.map_environment(name, settings))
 
     def parse(self, line: Line) -> Report:
-        """The report in a line; its sequence is 0 where the line has none. Raises BadLineError."""
+        """The report in a line; its sequence is 0 if the line has none. Raises BadLineError."""
         if line.is_cut:
             raise BadLineError(f"it is longer than {LONGEST_LINE // 2**20} MiB")
         try:
@@ -115,7 +115,7 @@ class LineParser:
 
 
 def _named(fields: dict[str, Any], field: str, by: str = "id") -> dict[str, Any]:
-    """The object in a field, also where only its id or name is given; an unused empty one where it is malformed."""
+    """The object in a field, even if only its id or name is given; an unused empty one if it is malformed."""
     value = fields.get(field)
     if isinstance(value, str) and value:
         fields[field] = {by: value}

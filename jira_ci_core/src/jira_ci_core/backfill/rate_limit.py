@@ -10,13 +10,13 @@ from collections.abc import Callable
 log = logging.getLogger(__name__)
 
 LONGEST_BACKOFF = 60.0
-"""The longest wait, in seconds, where Jira does not say how long to wait."""
+"""The longest wait, in seconds, if Jira does not say how long to wait."""
 GIVE_UP_AFTER = 3600.0
 """How many seconds may pass between the first limited call and a successful one."""
 
 
 class RateLimit:
-    """Delays all senders when one is told that the rate limit is reached. Where Jira names no wait, waits double."""
+    """Delays all senders when one hits the rate limit. Without a `Retry-After`, each wait is twice the last."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
@@ -29,7 +29,7 @@ class RateLimit:
         """How many calls were told that the limit is reached."""
 
     def hit(self, retry_after: float) -> None:
-        """Delay all senders for so many seconds; 0 where the answer names no time."""
+        """Delay all senders for so many seconds; 0 if the answer names no time."""
         with self._lock:
             now = self._monotonic()
             self.hits += 1
@@ -49,7 +49,7 @@ class RateLimit:
             self._hits_in_a_row = 0
 
     def wait(self) -> bool:
-        """Wait until a call may be made; False where none is to be made any more: stopped, or given up."""
+        """Wait until a call may be made; False if none is to be made any more: stopped, or given up."""
         while not self._stopped.is_set():
             with self._lock:
                 remaining = self._not_before - self._monotonic()

@@ -24,10 +24,10 @@ from jira_ci_core.problem import Problem
 
 MOST_LINES = 100
 MOST_BYTES = 512 * 2**10
-"""Of a batch: of its lines, not of the request."""
+"""Largest batch in bytes, measured on its lines."""
 SENDERS = 4
 PENDING_PER_SENDER = 2
-"""How many batches, for each sender, are sent or wait to be."""
+"""Batches in flight or queued per sender."""
 MOST_LINES_OPEN = 20 * MOST_LINES
 """How many lines may be read before a batch is sent as it is; one that does not fill up holds up the checkpoint."""
 MOST_LISTED = 20

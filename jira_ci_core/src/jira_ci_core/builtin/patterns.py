@@ -34,7 +34,7 @@ class Plugin:
 
     @hookimpl(trylast=True)
     def jira_ci_extract_issue_keys(self, pipeline: Pipeline) -> list[FoundKey]:
-        """Return the keys that the patterns match; warn of matches that are no issue key."""
+        """Return the keys that the patterns match; warn of matches that are not issue keys."""
         texts = (
             ("pull request title", pipeline.pull_request_title),
             ("commit message", pipeline.message),
@@ -48,7 +48,7 @@ class Plugin:
                     if key and is_issue_key(key):
                         found.append(FoundKey(key=key, source=f"pattern in {source}"))
                     elif key:
-                        log.warning("a pattern of KEY_PATTERNS found %r in the %s, which is no issue key", key, source)
+                        log.warning("a pattern of KEY_PATTERNS found %r, not an issue key, in the %s", key, source)
         return found
 
 

@@ -75,7 +75,7 @@ def code_span(text: str) -> str:
 
 
 def link(text: str, url: str | None) -> str:
-    """Return a link, or the text alone if `url` is no web address."""
+    """Return a link, or the text alone if `url` is not a web address."""
     if url is None or origin(url) is None or re.search(r"[\s<>\\]", url):
         return text
     return f"[{text}](<{url}>)"

@@ -22,7 +22,7 @@ TABLE: VariableTable = {
     "source_branch": ("BUILDKITE_BRANCH",),
     "target_branch": ("BUILDKITE_PULL_REQUEST_BASE_BRANCH",),
     "tag": ("BUILDKITE_TAG",),
-    # `false` where there is no pull request.
+    # `false` if there is no pull request.
     "pull_request": ("BUILDKITE_PULL_REQUEST",),
     # May be the word HEAD.
     "sha": ("BUILDKITE_COMMIT",),

@@ -1,4 +1,4 @@
-"""Reads the git repository in the working directory, where no CI is recognised."""
+"""Reads the git repository in the working directory if no CI is recognised."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ There is one more field, `source_branch`: in a pull request its value is the bra
 def read_facts(environ: Mapping[str, str], table: VariableTable) -> tuple[dict[str, str], dict[str, str]]:
     """Return the facts of a table, and for each the variable (or variables) it came from.
 
-    A variable counts as not set where it is empty, `null`, or an expression that Harness left unresolved.
+    A variable counts as not set if it is empty, `null`, or an expression that Harness left unresolved.
     """
     facts: dict[str, str] = {}
     origins: dict[str, str] = {}
@@ -60,7 +60,7 @@ def reader(
 ) -> Callable[[Mapping[str, str]], Pipeline | None]:
     """Make a function for the hook `read_pipeline` from a table.
 
-    The CI is recognised where any of the conditions in `recognised_by` holds: `ACME_BUILD` (it is set), `ACME=true` (it
+    The CI is recognised if any of the conditions in `recognised_by` holds: `ACME_BUILD` (it is set), `ACME=true` (it
     has that value, in any case), `ACME_BUILD and ACME_PROJECT` (both hold). `identity` names the pipeline: its parts
     that are set, joined by slashes. It must never change, or Jira shows one pipeline as two. `extra_variables` adds
     variables from elsewhere, such as a file. A CI whose table has no `status` does not publish one.
@@ -107,7 +107,7 @@ def _normalise(facts: dict[str, str], origins: dict[str, str]) -> None:
     - In a pull request the branch is its source branch, or not known. Elsewhere (no number, or `false`) there is no
       target branch and no title.
     - A tag in place of a branch is a tag.
-    - A commit is hexadecimal (`HEAD` is none).
+    - A commit is hexadecimal (`HEAD` is not).
     - The type of an environment needs an environment.
     - An address holds no user and no password.
     """
@@ -145,7 +145,7 @@ def _normalise(facts: dict[str, str], origins: dict[str, str]) -> None:
 
 
 def _recognise(environ: Mapping[str, str], conditions: tuple[str, ...]) -> str:
-    """Return the variables of the first condition that holds; an empty text where none does."""
+    """Return the variables of the first condition that holds; an empty text if none does."""
     for condition in conditions:
         parts = [part.partition("=") for part in condition.split(" and ")]
         if all(_value(environ, name).lower() == value if value else _value(environ, name) for name, _, value in parts):
@@ -166,7 +166,7 @@ def _read(environ: Mapping[str, str], source: VariableSource) -> tuple[str, tupl
 
 
 def _substitute(template: str, environ: Mapping[str, str], groups: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
-    """Return the template with groups and variables in it, and those variables; nothing where one of them is empty."""
+    """Return the template with groups and variables in it, and those variables; nothing if one of them is empty."""
     names = dict.fromkeys(re.findall(r"{(\w+)}", template))
     values = {name: groups[name] if name in groups else _value(environ, name) for name in names}
     if not all(values.values()):
@@ -176,6 +176,6 @@ def _substitute(template: str, environ: Mapping[str, str], groups: Mapping[str, 
 
 
 def _value(environ: Mapping[str, str], variable: str) -> str:
-    """Return what a variable holds; an empty text where it counts as not set."""
+    """Return what a variable holds; an empty text if it counts as not set."""
     value = environ.get(variable, "").strip()
     return "" if value == "null" or (value[:2] == "<+" and UNRESOLVED.fullmatch(value)) else value

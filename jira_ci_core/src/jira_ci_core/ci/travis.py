@@ -17,7 +17,7 @@ TABLE: VariableTable = {
     "source_branch": ("TRAVIS_PULL_REQUEST_BRANCH",),
     "target_branch": ("TRAVIS_BRANCH",),
     "tag": ("TRAVIS_TAG",),
-    # `false` where there is no pull request.
+    # `false` if there is no pull request.
     "pull_request": ("TRAVIS_PULL_REQUEST",),
     # In a pull request TRAVIS_COMMIT is a merge commit by GitHub, with a generated message.
     "sha": ("TRAVIS_PULL_REQUEST_SHA", "TRAVIS_COMMIT"),

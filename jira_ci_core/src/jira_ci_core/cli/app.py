@@ -1,4 +1,4 @@
-"""`jira-ci` and its commands, as click reads them; what they do is elsewhere."""
+"""The command line, declared with click."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every command is given."""
+"""The objects that every command shares."""
 
 from __future__ import annotations
 

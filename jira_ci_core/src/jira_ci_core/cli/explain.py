@@ -1,4 +1,4 @@
-"""`jira-ci explain`: what is known of this run, and where each fact comes from."""
+"""`jira-ci explain`: the facts about this run, and where each comes from."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ class Explanation:
 
     pipeline: Pipeline
     reader: str | None
-    """The plugin that recognised the CI; None where none did."""
+    """The plugin that recognised the CI; None if none did."""
     signs: dict[str, str]
-    """What was looked for: the name of each CI, and the variables that it is recognised by."""
+    """The CIs that were looked for: name, and the variables that each is recognised by."""
     settings: dict[str, tuple[str, str]]
     """Setting to its value and where it is set."""
 
     @property
     def hints(self) -> tuple[str, ...]:
-        """What has to be set, since neither CI nor a setting says it."""
+        """The settings that are still needed, since CI does not say them either."""
         it = self.pipeline
         orderless = it.number and ordered_number(it.number) is None
         hints = (
@@ -42,7 +42,7 @@ class Explanation:
             (orderless, "RUN_NUMBER", f"for deployments, which need an order: {it.number} has none"),
             (not (it.url or it.repository_url), "LINK", "to the address that people should get to from Jira"),
             (not (it.id or it.repository), "PIPELINE", "to a name that stays the same from run to run: acme/shop"),
-            (not it.publishes_status, "STATE", "to how this run fares: no variable tells a step that"),
+            (not it.publishes_status, "STATE", "to the state of this run: no variable has it"),
             (it.environment, "ENVIRONMENT_NAME", f"to {it.environment} to report a deployment instead of a build"),
         )
         needed = (hint for hint in hints if hint[0] and hint[1] not in self.settings)

@@ -55,7 +55,7 @@ def _skipped(result: RunResult) -> list[str]:
 
 
 def problems_of(result: RunResult) -> tuple[Problem, ...]:
-    """What went wrong, each problem once."""
+    """All problems, each once."""
     if result.status is RunStatus.SKIPPED and result.exit_code is not ExitCode.OK:
         return (NO_KEY,)
     return tuple(dict.fromkeys(problem for outcome in result.receipt.outcomes for problem in outcome.problems))

@@ -46,7 +46,7 @@ def _report_to_each(context: Context, sources: Sources, dry_run: bool) -> ExitCo
 
 
 def _keep_out_of_json(context: Context) -> contextlib.AbstractContextManager[object]:
-    """Where standard output is for JSON, what plugins print goes to standard error."""
+    """If standard output is for JSON, what plugins print goes to standard error."""
     return contextlib.redirect_stdout(sys.stderr if context.wants_json else sys.stdout)
 
 

@@ -16,7 +16,7 @@ from jira_ci_core.reporting.builder import make_reports
 from jira_ci_core.reporting.run import RunFacts, RunResult, RunStatus, finish, no_key, send, status_of
 
 MARGIN = 0.5
-"""How many seconds earlier than the step its requests give up, so that it can still say why."""
+"""Margin in seconds by which requests time out before the step does, to leave time for the error."""
 
 
 class ReportThread:
@@ -27,7 +27,7 @@ class ReportThread:
         self.result: RunResult | None = None
         self.error: BaseException | None = None
         self.until = time.monotonic() + seconds
-        """When the step goes on without it, by `time.monotonic`."""
+        """Deadline (`time.monotonic`) after which the step stops waiting for the report."""
 
         def run() -> None:
             try:
@@ -51,18 +51,18 @@ class Reporter:
     plan: DeliveryPlan
     facts: RunFacts
     reports: tuple[Report, ...]
-    """The first report: one for a build, or one for each environment; empty where no issue key was found."""
+    """The first report: one for a build, or one for each environment; empty if no issue key was found."""
     show: Callable[[RunResult], None]
     wake: Callable[[], None]
     """Ends the wait of the main thread: called in other threads when a report, or the command, has ended."""
 
     @property
     def patience(self) -> float:
-        """How many seconds the step waits for a report where nothing tells it to stop."""
+        """How many seconds the step waits for a report if nothing tells it to stop."""
         return self.plan.runtime.network.deadline + self.plan.runtime.settings.plugin_timeout
 
     def start_first(self, session: Session, seconds: float) -> ReportThread | None:
-        """Report that the command begins; None where there is nothing to report."""
+        """Report that the command begins; None if there is nothing to report."""
         if not self.reports:
             return None
         # Waiting until Jira shows it would delay the command, and the last report is verified anyway.

@@ -1,4 +1,4 @@
-"""The story of `jira-ci run`: Jira is told that a command begins, the command runs, and Jira is told how it ended.
+"""The steps of `jira-ci run`: Jira is told that a command begins, the command runs, and Jira is told how it ended.
 
 A run goes through three phases. Each ends by itself or when its time is over, and handles the signals that arrive
 meanwhile:
@@ -42,7 +42,7 @@ LAST_SECONDS = 8.0
 STOP_SIGNALS = signal.SIGINT, signal.SIGTERM
 
 Events = queue.SimpleQueue[int | None]
-"""What a run waits for: the numbers of signals, and None where a thread has set the result of a report or command."""
+"""The events that end a wait: the numbers of signals, and None when a thread has set a report's or command's result."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def run_command(
 ) -> CommandResult:
     """Run a command between two reports. Must be called in the main thread, where Python handles signals.
 
-    `show_result` is called with each report's result, `show_problem` where the command cannot be started. Raises
+    `show_result` is called with each report's result, `show_problem` if the command cannot be started. Raises
     SettingsError or PluginError; then the command was not run.
     """
     settings, plugins = runtime.settings, runtime.plugins
@@ -88,7 +88,7 @@ def run_command(
 
 @dataclass(frozen=True)
 class Job:
-    """What stays the same in all phases of a run."""
+    """The objects that all phases of a run share."""
 
     command: Sequence[str]
     success: State
@@ -107,7 +107,7 @@ class FirstReport:
 
     job: Job
     report: ReportThread | None
-    """None where there is nothing to report."""
+    """None if there is nothing to report."""
 
     @property
     def until(self) -> float:
@@ -122,7 +122,7 @@ class FirstReport:
         return LastReport.begin(self.job, -number, self.job.cancel())
 
     def next(self) -> CommandRunning | LastReport:
-        """Start the command. Raises SettingsError where the report found one."""
+        """Start the command. Raises SettingsError if the report found one."""
         is_reported = True
         if self.report is not None:
             if isinstance(self.report.error, SettingsError):
@@ -149,7 +149,7 @@ class CommandRunning:
     is_reported: bool
     """Whether the first report succeeded."""
     cancelled: ReportThread | None = None
-    """The last report, where the run was told to stop: it does not wait for the command, since CI may not either."""
+    """The last report, if the run was told to stop: it does not wait for the command, since CI may not either."""
     until: ClassVar[float] = math.inf
 
     @property
@@ -224,11 +224,11 @@ def _go_through(phase: FirstReport | CommandRunning | LastReport, events: Events
 
 
 def _success_state(runtime: Runtime, facts: RunFacts) -> State:
-    """The state to report for a command that succeeds. Raises SettingsError where STATE is not for a success."""
+    """The state to report for a command that succeeds. Raises SettingsError if STATE is not for a success."""
     wanted = wanted_state(runtime.plugins, facts.pipeline, kind_of(runtime.settings), runtime.settings)
     if wanted not in (None, State.SUCCESSFUL, State.ROLLED_BACK):
         what = f"STATE cannot be {runtime.settings.state!r} here"
         why = "`jira-ci run` takes the state from how its command ends; STATE only replaces successful"
-        remedy = "leave STATE out, or set it to rolled_back where the command is a rollback"
+        remedy = "leave STATE out, or set it to rolled_back if the command is a rollback"
         raise SettingsError(Problem(what, why, remedy))
     return wanted or State.SUCCESSFUL

@@ -1,4 +1,4 @@
-"""Filling a model of settings from the sources, and saying what is wrong with which value."""
+"""Fills a model of settings from the sources, and reports each invalid value."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ M = TypeVar("M", bound=PluginSettings)
 
 
 def resolve(model: type[M], settings: Iterable[SettingSpec], sources: Sources) -> tuple[M | None, list[Problem]]:
-    """Fill a model of settings from the sources: the model, or None and what is wrong with which value."""
+    """Fill a model of settings from the sources; return the model, or None and the problem of each invalid value."""
     values: dict[str, object] = {}
     places: dict[str, str] = {}
     problems: list[Problem] = []
@@ -89,7 +89,7 @@ def _problem(setting: SettingSpec, value: object, place: str | None, message: st
 
 
 def _problem_together(settings: tuple[SettingSpec, ...], message: str, cause: object) -> Problem:
-    """What a model says of its settings as a whole."""
+    """The errors of a model's validators of several settings."""
     what = f"the settings of {settings[0].owner} contradict each other"
     if isinstance(cause, InvalidValueError):
         return Problem(what, cause.why, cause.remedy)

@@ -135,7 +135,7 @@ def _environments(value: object) -> object:
     for pattern, type in types.items():
         if type not in tuple(EnvironmentType):
             raise InvalidValueError(
-                f"{type!r}, given for {pattern}, is no type of an environment",
+                f"{type!r}, given for {pattern}, is not a type of an environment",
                 f"write pairs such as prod-*=production, with one of: {', '.join(EnvironmentType)}",
             )
     return types
@@ -163,7 +163,7 @@ def _properties(properties: dict[str, str]) -> dict[str, str]:
     for name, value in properties.items():
         if not is_property(name, value):
             raise InvalidValueError(
-                f"{name!r} is no property that Jira takes",
+                f"{name!r} is not a property that Jira takes",
                 "write a name without a colon and not beginning with an underscore; both sides at most 255 characters",
             )
     return properties
@@ -233,7 +233,7 @@ class OutboxSettings(PluginSettings):
 
 
 class Settings(PluginChoice, OutboxSettings):
-    """What every hook is given as `settings`. Holds no credential."""
+    """The `settings` argument of every hook. Holds no credential."""
 
     project: Annotated[Names, AfterValidator(_project_keys)] = setting(
         help="project key(s) to look for, separated by comma, space or vertical bar; * accepts any",
@@ -261,7 +261,7 @@ class Settings(PluginChoice, OutboxSettings):
         project_file=True,
     )
     duration: Annotated[int, BeforeValidator(_seconds)] | None = setting(
-        None, help="how long the deployment took, in seconds; since the start of the run, where CI says when that was"
+        None, help="how long the deployment took, in seconds; since the start of the run, if CI says when that was"
     )
     label: str | None = setting(
         None,
@@ -300,14 +300,14 @@ class Settings(PluginChoice, OutboxSettings):
     delivery: str | None = setting(
         None, help="which plugin delivers, by its name: http, celery; all that are on are asked by default"
     )
-    auth: str | None = setting(None, help="which kind of credentials to use where there are several: oauth, connect")
+    auth: str | None = setting(None, help="which kind of credentials to use if there are several: oauth, connect")
     on_no_issue: Annotated[Literal["warn", "fail"], BeforeValidator(_lower)] = setting(
         "warn", help="how a step without any issue key ends: warn (exit 0) or fail (exit 1)"
     )
     on_failure: Annotated[Literal["fail", "keep", "ignore"], BeforeValidator(_lower)] = setting(
         "fail",
         help="how a step ends whose report was neither accepted nor refused: fail (exit 1), "
-        "keep (exit 0 where it is in OUTBOX), ignore (exit 0)",
+        "keep (exit 0 if it is in OUTBOX), ignore (exit 0)",
     )
     gate_timeout: Annotated[float, Field(gt=0, le=604800)] = setting(
         3600, help="seconds that `jira-ci gate` waits for the verdict"
@@ -319,7 +319,7 @@ class Settings(PluginChoice, OutboxSettings):
             project_file=True,
         )
     )
-    verify: bool = setting(False, help="read back what Jira accepted until it shows; exit 1 where it does not")
+    verify: bool = setting(False, help="read back what Jira accepted until it shows; exit 1 if it does not")
     properties: Annotated[dict[str, str], BeforeValidator(_pairs), AfterValidator(_properties)] = setting(
         {}, help="up to 5 pairs, name=value, several with commas: `jira-ci delete --property` selects by them"
     )
@@ -341,7 +341,7 @@ class Settings(PluginChoice, OutboxSettings):
 
     @property
     def projects_to_find(self) -> tuple[str, ...]:
-        """What to look for in a text: the projects of PROJECT, and the old names of those that were renamed."""
+        """The projects whose keys are searched for: those of PROJECT, and the old names of renamed ones."""
         wanted = self.project
         return (*wanted, *(old for old, new in self.key_aliases.items() if new in wanted or ANY_PROJECT in wanted))
 
@@ -366,7 +366,7 @@ class NetworkSettings(PluginSettings):
 
     @property
     def proxies(self) -> dict[str, str]:
-        """The addresses of the proxies, by scheme. People write `proxy:3128`, too: `proxy` is no scheme there."""
+        """The addresses of the proxies, by scheme. People write `proxy:3128`, too: `proxy` is not a scheme there."""
         found = {"https": self.https_proxy, "http": self.http_proxy}
         addresses = {scheme: proxy.get_secret_value() for scheme, proxy in found.items() if proxy}
         return {scheme: text if "://" in text else f"http://{text}" for scheme, text in addresses.items()}

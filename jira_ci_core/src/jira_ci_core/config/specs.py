@@ -1,4 +1,4 @@
-"""Settings as they are declared: each field of a model is one, with its names, help and default."""
+"""Setting declarations, derived from the fields of a settings model: names, help and default."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class SettingSpec(NamedTuple):
 
     @property
     def variable(self) -> str:
-        """What people and messages call it: `ENVIRONMENT_NAME`."""
+        """The name shown to users: `ENVIRONMENT_NAME`."""
         return self.name.upper()
 
     @property

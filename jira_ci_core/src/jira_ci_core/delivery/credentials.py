@@ -1,4 +1,4 @@
-"""Which credentials are used, where several kinds are given, or none, or half of one."""
+"""Which credentials are used when several kinds are given, or none, or half of one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 def choose_sign_in(
     plugins: Plugins, offers: Sequence[SignIn], credentials: frozenset[str], settings: Settings
 ) -> SignIn:
-    """The one sign-in to use. Raises SettingsError where none is complete, or which of several is meant is not known.
+    """The one sign-in to use. Raises SettingsError if none is complete, or which of several is meant is not known.
 
     `credentials` are the names of those given for the kinds that ship, their packages installed or not.
     """
@@ -58,7 +58,7 @@ def _preferred(kinds: list[str]) -> str:
 
 
 def _not_usable(kind: str, plugins: Plugins, offers: Sequence[SignIn]) -> Problem:
-    """What is wrong with a kind that is meant."""
+    """Why the requested kind of sign-in cannot be used."""
     for offer in offers:
         if offer.kind == kind:
             missing, why = " and ".join(offer.missing), f"{kind} sign-in needs it together with what is set"

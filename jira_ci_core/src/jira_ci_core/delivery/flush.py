@@ -80,7 +80,7 @@ def flush(runtime: Runtime, outbox: Outbox, progress: Callable[[FlushResult, int
 
 
 def _deliver(locked_entries: Sequence[LockedEntry], session: Session) -> list[Outcome]:
-    """Send the latest update of each build and deployment; where it is refused, the one before it."""
+    """Send the latest update of each build and deployment; if it is refused, the one before it."""
     latest = {locked.entry.report.identity: locked for locked in locked_entries}
     session.http.restart()
     try:

@@ -35,7 +35,7 @@ def jira_ci_deliver(reports: Sequence[Report], connect: Callable[[], Connection]
 
 
 def _deliver(reports: Sequence[Report], connect: Callable[[], Connection], http: Http) -> Receipt:
-    from jira_ci_core.net.client import retry_after  # it is imported by now: who has an `http` has made it
+    from jira_ci_core.net.client import retry_after  # already imported: creating `http` loaded it
 
     try:
         connection = connect()

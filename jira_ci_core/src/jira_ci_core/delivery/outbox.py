@@ -116,7 +116,7 @@ class Outbox:
         return LockedEntry(Entry(path, report, kept_at), descriptor)
 
     def read(self) -> Iterator[Entry | ForeignFile]:
-        """The entries by age, the oldest update first, and other files. Raises OutboxError where it cannot be read.
+        """The entries by age, the oldest update first, and other files. Raises OutboxError if it cannot be read.
 
         A folder that does not exist is empty; a warning says so, since its name may be wrong.
         """
@@ -133,12 +133,12 @@ class Outbox:
                 reason = "a step was killed, or is at work, before it was written whole; it was not sent"
                 yield ForeignFile(path, reason)
             elif not name.endswith(SUFFIX):
-                yield ForeignFile(path, "it is no report: its name does not end in .json")
+                yield ForeignFile(path, "it is not a report: its name does not end in .json")
             elif (found := _read(path)) is not None:
                 yield found
 
     def lock(self, entry: Entry) -> LockedEntry | None:
-        """Lock an entry in order to deliver it; None where another process has locked or removed it."""
+        """Lock an entry in order to deliver it; None if another process has locked or removed it."""
         try:
             descriptor = os.open(entry.path, _READ_FLAGS)
         except OSError:
@@ -176,7 +176,7 @@ def deliver_kept(outbox: Outbox, reports: Sequence[Report], deliver: Callable[[S
 
 
 def settle(locked: LockedEntry, outcome: Outcome) -> Outcome:
-    """Remove an entry, or release it where it is not delivered; the outcome then says where it is kept."""
+    """Remove an entry, or release it if it is not delivered; the outcome then says where it is kept."""
     if outcome.result is Result.NOT_DELIVERED:
         locked.release()
         return outcome.model_copy(update={"kept": str(locked.entry.path)})
@@ -193,11 +193,11 @@ def settle(locked: LockedEntry, outcome: Outcome) -> Outcome:
 
 
 def _read(path: Path) -> Entry | ForeignFile | None:
-    """The content of a file; None where the file is gone."""
+    """The content of a file; None if the file no longer exists."""
     try:
         with open(path, "rb", opener=lambda name, flags: os.open(name, _READ_FLAGS)) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                return ForeignFile(path, "it is no file")
+                return ForeignFile(path, "it is not a file")
             data = file.read(LARGEST_FILE + 1)
     except FileNotFoundError:
         return None
@@ -211,11 +211,11 @@ def _read(path: Path) -> Entry | ForeignFile | None:
             return ForeignFile(path, "a newer version of jira-ci wrote it")
         if content["format"] == FORMAT and 0 <= content["kept_at"] < LATEST:
             return Entry(path, Report.model_validate(content["report"]), float(content["kept_at"]))
-    return ForeignFile(path, "it is no report, or a damaged one")
+    return ForeignFile(path, "it is not a report, or a damaged one")
 
 
 def _without_secrets(report: Report, redact: Callable[[str], str]) -> Report:
-    """The report with all secrets masked. Raises OutboxError where one is in the site, an id or an issue key."""
+    """The report with all secrets masked. Raises OutboxError if one is in the site, an id or an issue key."""
     with contextlib.suppress(ValidationError):
         masked = Report.model_validate(report.redacted(redact).model_dump())
         same = masked.identity == report.identity and masked.entity.issue_keys == report.entity.issue_keys
@@ -236,7 +236,7 @@ def _sync(folder: Path) -> None:
 
 
 def _lock(descriptor: int) -> bool:
-    """Lock an open file; False where another process has. True without locks: a report may then be sent twice."""
+    """Lock an open file; False if another process has. True without locks: a report may then be sent twice."""
     if sys.platform != "win32":
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -58,7 +58,7 @@ def read_checkout(folder: Path, environ: Mapping[str, str], sha: str | None = No
 
 
 def _output(git: Git, *arguments: str) -> str:
-    """What a command prints; empty where it fails. What the user can put right is logged."""
+    """The output of a command; empty if it fails. Errors that the user can fix are logged."""
     try:
         return git.output(*arguments)
     except GitError as error:

@@ -1,4 +1,4 @@
-"""The bulk calls: what is sent, and what the answer says of each report."""
+"""The bulk calls: the request, and the outcome of each report from the response."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def entity_payload(entity: Build | Deployment) -> dict[str, Any]:
 
 
 def read_answer(reports: Sequence[Report], status: int, headers: Mapping[str, str], body: str) -> Receipt:
-    """What Jira's answer to one bulk call says of each report in it."""
+    """The outcome of each report in one bulk call, from Jira's response."""
     first = reports[0]
     if status != 202:
         problem = refused(first.title, first.site.name, status, headers, body)
@@ -85,7 +85,7 @@ def read_answer(reports: Sequence[Report], status: int, headers: Mapping[str, st
 
 
 class _NoAnswerError(Exception):
-    """An answer to a bulk call lacks what such answers hold."""
+    """The response to a bulk call lacks a required field."""
 
 
 def _reference(reference: Reference) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def _read_accepted(reports: Sequence[Report], answer: object) -> Receipt:
     unknown = [str(key) for key in _optional_list(answer, "unknownIssueKeys")]
     associations: list[str] = []
     for one in _optional_list(answer, "unknownAssociations"):
-        # Keys that Jira does not know are listed as associations too where they were sent as such.
+        # Keys that Jira does not know are listed as associations too if they were sent as such.
         is_of_keys = _field(one, "associationType") in ("issueKeys", "issueIdOrKeys")
         (unknown if is_of_keys else associations).extend(map(str, _list(one, "values")))
     outcomes = []

@@ -1,4 +1,4 @@
-"""What a user is told where Jira refuses, or its answer cannot be used."""
+"""The errors shown if Jira refuses a request, or its response cannot be used."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _REMEDIES = {
     400: ("Jira refused the request as malformed", "`--dry-run` shows what is sent; correct what the message names"),
     401: (
         "Jira did not accept the credential",
-        "check that it belongs to this site and was not revoked, and make a new one where in doubt",
+        "check that it belongs to this site and was not revoked, and make a new one if in doubt",
     ),
     403: (
         "the credential may not report this",
         "give it the permission (OAuth: builds and deployments), and install the app on the site (Connect)",
     ),
     404: ("there is no such Jira site or app", "check INSTANCE and CLOUD_ID, and that the app is installed there"),
-    405: ("the address does not take reports", "check INSTANCE, and API_URL where it is set"),
+    405: ("the address does not take reports", "check INSTANCE, and API_URL if it is set"),
     413: ("the report is too large", "name fewer issue keys"),
-    429: ("Jira's rate limit is used up", "try again later, and report less often where this happens a lot"),
+    429: ("Jira's rate limit is used up", "try again later, and report less often if this happens a lot"),
 }
 _SERVER_ERROR = "Jira has a problem of its own", "try again later; see status.atlassian.com"
 _OTHER_ERROR = "Jira did not take the report", "`jira-ci doctor` checks the settings one by one"

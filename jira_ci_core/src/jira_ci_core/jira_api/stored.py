@@ -17,11 +17,11 @@ from jira_ci_core.problem import Problem
 
 
 class Address(NamedTuple):
-    """What can be asked for, or deleted: one build, one deployment, or all with the same properties."""
+    """What can be read or deleted: one build, one deployment, or all with the same properties."""
 
     kind: Kind
     path: str
-    """What comes after `…/builds/0.1` or `…/deployments/0.1`."""
+    """The part of the path after `…/builds/0.1` or `…/deployments/0.1`."""
 
     def at(self, connection: Connection) -> str:
         bulk = connection.builds_url if self.kind is Kind.BUILD else connection.deployments_url
@@ -60,7 +60,7 @@ def _in_path(id: str) -> str:
 
 
 def asking_problem(site: str, status: int, headers: Mapping[str, str], body: str) -> Problem | None:
-    """What is wrong with the answer to a question or a deletion; None where Jira does it, or says "there is none"."""
+    """The problem with the response to a read or a deletion; None if it succeeded, or nothing is stored there."""
     if status in (200, 202, 204):
         is_page = is_html(headers, body)
         return unusable(site, "Jira answers with JSON", "it is an HTML page") if is_page else None
@@ -70,7 +70,7 @@ def asking_problem(site: str, status: int, headers: Mapping[str, str], body: str
 
 
 def read_entity(site: str, status: int, headers: Mapping[str, str], body: str) -> dict[str, Any] | None:
-    """The build or deployment in an answer; None where there is none. Raises DeliveryError where it is no answer."""
+    """The build or deployment in an answer; None if there is none. Raises DeliveryError if the answer is not usable."""
     if status == 404:
         return None
     with contextlib.suppress(ValueError, RecursionError):
@@ -88,7 +88,7 @@ class Gate(NamedTuple):
 
 
 def read_gate(site: str, status: int, headers: Mapping[str, str], body: str) -> Gate | None:
-    """The gate in an answer; None where the deployment is not stored yet. Raises DeliveryError where it is none."""
+    """The gate in an answer; None if the deployment is not stored yet. Raises DeliveryError if it is not a gate."""
     answer = read_entity(site, status, headers, body)
     if answer is None:
         return None
@@ -107,7 +107,7 @@ def is_newer(report: Report, stored: Mapping[str, Any]) -> bool:
 
 
 def storage_problem(report: Report, stored: Mapping[str, Any] | None) -> Problem | None:
-    """What is wrong with what Jira holds after it accepted a report; None where it holds just that."""
+    """How the stored entity differs from an accepted report; None if they are the same."""
     if stored is not None and stored.get("updateSequenceNumber") == report.entity.sequence:
         return None
     accepted = f"{report.site.name} accepted {report.title}"
@@ -116,5 +116,5 @@ def storage_problem(report: Report, stored: Mapping[str, Any] | None) -> Problem
         remedy = "compare the clocks of the machines; `jira-ci show` shows what Jira holds"
         return Problem(f"{accepted} and ignores it", why, remedy)
     why = "Jira stores asynchronously, and it was not readable within DEADLINE"
-    remedy = "ask again later with `jira-ci show`; status.atlassian.com tells of delays"
+    remedy = "ask again later with `jira-ci show`; status.atlassian.com reports delays"
     return Problem(f"{accepted} and does not show it yet", why, remedy)

@@ -8,7 +8,7 @@ import unicodedata
 LONGEST_TEXT = 255
 
 ZERO_WIDTH_JOINER = "\u200d"
-# What belongs to the character before it and is no accent by its category: joiners, a vowel of Thai and of Lao, the
+# Characters that belong to the one before, though not accents by category: joiners, a vowel of Thai and of Lao, the
 # vowels and finals of a Korean syllable, half-width voicing marks, skin tones, the letters in the flags of regions.
 _JOINED = "[\u200c\u200d\u0e33\u0eb3\u1160-\u11ff\ud7b0-\ud7ff\uff9e\uff9f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]"
 # Two of them are a flag.

@@ -74,7 +74,7 @@ class DeadlineAdapter(HTTPAdapter):
         class Plain(HTTPConnection):
             def connect(self) -> None:
                 # Watched from the start, since a proxy may be slow before TLS begins; and once more when there is a
-                # socket to cut, since by now the deadline may be over.
+                # socket to cut, since the deadline may have passed meanwhile.
                 watch(self)
                 taken = _take(preconnections, self)
                 if taken is None:

@@ -1,4 +1,4 @@
-"""What servers answer when all is not well: pages in place of data, redirects, errors in many shapes."""
+"""Errors made from HTTP responses: pages in place of data, redirects, errors in many shapes."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def beginning(text: str, limit: int) -> str:
 
 
 def moved(site: str, location: str) -> Problem:
-    """What to say of a redirect. None is followed, since that would turn a POST into a GET."""
+    """The reason shown for a redirect. None is followed, since that would turn a POST into a GET."""
     new = origin(location) or location or "an address that it does not name"
     remedy = f"set INSTANCE to {new}, if that is the new address of your site"
     return Problem(f"the site {site} moved to {new}", "it answered with a redirect, which is never followed", remedy)
@@ -64,7 +64,7 @@ def answer_error(
 ) -> SignInError:
     """The error for an answer that does not hold what was `wanted`: "a token", "the site's cloud id".
 
-    `remedies` say what to do by status, `remedy` for all others; `why` says what is wrong where the status is fine. Of
+    `remedies` say what to do by status, `remedy` for all others; `why` says what is wrong if the status is fine. Of
     the body only a message is shown, since the rest might be a secret.
     """
     host = origin(response.url) or response.url
@@ -81,7 +81,7 @@ def answer_error(
 
 
 def json_answer(wanted: str, response: requests.Response, remedy: str) -> dict[str, Any]:
-    """The JSON object in an answer. Raises SignInError where it holds none."""
+    """The JSON object in an answer. Raises SignInError if it holds none."""
     try:
         answer = response.json()
     except (ValueError, RecursionError):

@@ -16,7 +16,6 @@ class BearerAuth(AuthBase):
         self._token: str | None = None
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Sign one request."""
         self.obtain()
         request.headers["Authorization"] = f"Bearer {self._token}"
         return request
@@ -38,5 +37,4 @@ class CallbackAuth(AuthBase):
         self._sign = sign
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Sign one request."""
         return self._sign(request)

@@ -54,7 +54,7 @@ _REFUSED_BY_PROXY = re.compile("Tunnel connection failed: 4[0-9][0-9]")
 
 
 class Http:
-    """What plugins are given to reach the network with.
+    """The HTTP client that plugins are given.
 
     It reaches only hosts that were declared, never reads `.netrc`, never follows redirects and always checks
     certificates. What may succeed later is tried again until the deadline, which begins with the first request; sending
@@ -74,7 +74,7 @@ class Http:
         """`preconnections` are being opened already. Opens none itself.
 
         `on_rate_limit` is for callers that pause all their senders together: it is called for each 429 with the seconds
-        to wait, 0 where the answer names none, and the answer is returned at once. Raises SettingsError where CA_BUNDLE
+        to wait, 0 if the answer names none, and the answer is returned at once. Raises SettingsError if CA_BUNDLE
         cannot be used.
         """
         self._network = network
@@ -131,7 +131,7 @@ class Http:
         """Send one request; `arguments` are those of `requests.request`. Returns the response, whatever its status.
 
         Tried again until the deadline: a connection that fails or breaks, and a status in `RETRY`. Raises DeliveryError
-        where the host was not declared, or cannot be reached.
+        if the host was not declared, or cannot be reached.
         """
         if origin(url) not in self._hosts:
             why = "credentials go only to hosts that the settings name, and this is not one of them"
@@ -162,7 +162,7 @@ class Http:
             time.sleep(wait)
 
     def remaining(self) -> float:
-        """The seconds until the deadline, which begins now where it has not begun."""
+        """The seconds until the deadline, which begins now if it has not begun."""
         return self._deadline.remaining()
 
     def waits(self) -> Iterator[float]:
@@ -176,7 +176,7 @@ class Http:
             yield wait
 
     def _caller_waits(self, response: requests.Response) -> bool:
-        """Tell the caller of a rate limit, where it wants to wait for the end of one itself."""
+        """Report a rate limit to the caller, if it wants to wait for the end of one itself."""
         if self._on_rate_limit is None or response.status_code != 429:
             return False
         self._on_rate_limit(_wait_before_retry(response, RETRY))
@@ -212,7 +212,7 @@ class Http:
         return {"http": proxy, "https": proxy} if proxy else {}
 
     def _check_clock(self, url: str, response: requests.Response) -> None:
-        """Warn where this machine's clock is behind: Jira drops an update that seems older than the one it has."""
+        """Warn if this machine's clock is behind: Jira drops an update that seems older than the one it has."""
         sent = parsedate_tz(response.headers.get("Date", ""))
         if self._clock_was_checked or sent is None:
             return
@@ -253,11 +253,11 @@ class _Session(requests.Session):
 
 
 class _TooLongError(requests.RequestException):
-    """An answer that is longer than any that Jira gives."""
+    """A response that is longer than any from Jira."""
 
 
 def retry_after(response: requests.Response) -> float:
-    """How many seconds an answer asks to wait before the next try; 0 where it does not."""
+    """How many seconds an answer asks to wait before the next try; 0 if it does not."""
     with contextlib.suppress(KeyError, InvalidHeader, ValueError, OverflowError):
         return RETRY.parse_retry_after(response.headers["Retry-After"])
     return 0.0
@@ -287,7 +287,7 @@ def _unreachable(url: str, error: Exception, deadline: Deadline, tries: int) -> 
     why = cause if tries == 1 else f"{cause} (tried {tries} times within DEADLINE, {deadline.seconds:g} seconds)"
     if isinstance(error, requests.exceptions.SSLError):
         remedy = (
-            "where your company checks traffic, name its certificate authority with CA_BUNDLE "
+            "if your company inspects traffic, name its certificate authority with CA_BUNDLE "
             "(or REQUESTS_CA_BUNDLE); verification is never switched off"
         )
         return DeliveryError(Problem(f"{host} could not be reached safely", why, remedy))

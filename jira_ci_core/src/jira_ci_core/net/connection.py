@@ -31,11 +31,11 @@ class SignIn:
     """One way to sign in that has at least part of its settings. Made without touching the network."""
 
     kind: str
-    """What `AUTH` calls it: "oauth", "connect"."""
+    """Its name in `AUTH`: "oauth", "connect"."""
     connect: Callable[[Http], Connection] = field(repr=False)
     hosts: tuple[str, ...] = ()
     """The origins that credentials and tokens will be sent to (`https://api.atlassian.com`); no other is."""
     missing: tuple[str, ...] = ()
-    """The settings that are still needed; where there are any, `connect` is not called."""
+    """The settings that are still needed; if there are any, `connect` is not called."""
     plugin: str = ""
     """The plugin that offers it; core fills this in."""

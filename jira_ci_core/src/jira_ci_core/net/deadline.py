@@ -19,7 +19,6 @@ class Deadline:
         self._end = None
 
     def expire(self) -> None:
-        """Expire the deadline."""
         self._end = self._monotonic()
 
     def remaining(self) -> float:

@@ -2,7 +2,7 @@
 
 Loading takes as long as several round trips, so this module imports next to nothing. It opens TCP and TLS and sends no
 request. Which hosts a report will need is a guess from the environment alone: once the settings are checked, a session
-takes the connections that it needs and closes the others. Where the environment does not say enough, or anything is
+takes the connections that it needs and closes the others. If the environment does not say enough, or anything is
 wrong, nothing is opened here, and the check of the settings tells the user.
 """
 
@@ -29,16 +29,16 @@ CONNECT_SECONDS = 5
 HOSTS_GROUP = "jira_ci_hosts"
 """The group of entry points that name, for a plugin that signs in, the function that says which hosts it will need."""
 
-# Where one of these is set, the environment alone does not say where a report goes.
+# If one of these is set, the environment alone does not say where a report goes.
 _NOT_ENOUGH = "config", "sites", "delivery", "https_proxy", "http_proxy"
 
 
 REPORT = ["report"]
-"""The arguments of nearly every call."""
+"""The only call for which connections are opened early."""
 
 
 def preconnect(arguments: Sequence[str], environ: Mapping[str, str]) -> Preconnections | None:
-    """Begin to open the connections that `jira-ci report` will need; None where that is not known."""
+    """Begin to open the connections that `jira-ci report` will need; None if that is not known."""
 
     def setting(name: str) -> str:
         return _first(environ, (f"{prefix}{name.upper()}{end}" for prefix in PREFIXES for end in ("", "_FILE")))
@@ -60,7 +60,7 @@ class Preconnections:
     """Connections by host and port, each handed out once; an error of one is raised when it is asked for."""
 
     def __init__(self, ca_bundle: str | None) -> None:
-        """`ca_bundle` is CA_BUNDLE. Raises SettingsError where it cannot be used."""
+        """`ca_bundle` is CA_BUNDLE. Raises SettingsError if it cannot be used."""
         self.ca_bundle = ca_bundle
         self._opening: dict[tuple[str, int], _Opening] = {}
         self._lock = threading.Lock()
@@ -89,7 +89,7 @@ class Preconnections:
                 self._opening[place].start()
 
     def take(self, host: str, port: int) -> socket.socket | None:
-        """The connection to a host, once it is open; None where there is none. Raises what opening it raised."""
+        """The connection to a host, once it is open; None if there is none. Raises what opening it raised."""
         opening = self._opening.pop((host, port), None)
         if opening is None:
             return None
@@ -158,7 +158,7 @@ def _place(address: str) -> tuple[str, int]:
 
 
 def _origins(setting: Callable[[str], str]) -> list[str]:
-    """The origins that the one usable kind of credentials leads to. Raises any error where something is wrong."""
+    """The origins that the one usable kind of credentials leads to. Raises any error if something is wrong."""
     instance = setting("instance")
     site = site_url(instance) if instance else ""
     chosen, disabled, kind = (
@@ -172,7 +172,7 @@ def _origins(setting: Callable[[str], str]) -> list[str]:
         """The origin of an address that is set, and no more: a function for hosts gets no credential in any form."""
         text = setting(name)
         if text and "://" not in text:
-            raise ValueError(f"{name} is no whole address")
+            raise ValueError(f"{name} is not a whole address")
         return _safe_origin(text) if text else ""
 
     watchdog = Watchdog(float(setting("plugin_timeout") or PLUGIN_TIMEOUT), report_hang)

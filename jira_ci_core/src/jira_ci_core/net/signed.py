@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 def send_signed(http: Http, connection: Connection, method: str, url: str, **arguments: Any) -> requests.Response:
     """Send a request with the credentials of a connection; after a 401 once more, with a renewed token.
 
-    `arguments` are those of `Http.request`. Returns the response, whatever its status. Raises DeliveryError where the
-    host cannot be reached, and SignInError or PluginError where signing or renewing fails.
+    `arguments` are those of `Http.request`. Returns the response, whatever its status. Raises DeliveryError if the
+    host cannot be reached, and SignInError or PluginError if signing or renewing fails.
     """
     response = http.request(method, url, auth=connection.auth, **arguments)
     if response.status_code == 401:

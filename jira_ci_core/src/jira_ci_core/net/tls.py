@@ -15,7 +15,7 @@ def tls_context(bundle: str | None) -> ssl.SSLContext:
     """A context for TLS 1.2 or newer that checks certificates and host names.
 
     `bundle` is CA_BUNDLE: a file, a folder, "system", or None for the authorities that Mozilla trusts (`certifi`).
-    Raises SettingsError where it cannot be used.
+    Raises SettingsError if it cannot be used.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2

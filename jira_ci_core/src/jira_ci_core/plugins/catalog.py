@@ -1,4 +1,4 @@
-"""What ships: core's own plugins, and what core knows of the packages that may be installed beside it.
+"""The plugins that ship: core's own, and facts about the packages that may be installed beside it.
 
 Core imports none of those packages. It knows their names for hints, for hiding credentials and for the environment that
 it hands to plugins; what the settings mean is the packages' business.
@@ -26,10 +26,10 @@ CREDENTIALS = {"oauth": ("client_id", "client_secret"), "connect": ("connect_key
 """The kinds of sign-in that ship, each with its credentials. A kind has the name of its plugin and of core's extra."""
 
 PREFERRED_KIND = "oauth"
-"""Which of these is used where both are complete: Atlassian is ending Connect apps."""
+"""Which of these is used if both are complete: Atlassian is ending Connect apps."""
 
 DELIVERIES = ("celery",)
-"""What DELIVERY can name that ships in a package of its own; core's extra has the same name."""
+"""Values of DELIVERY that ship in a package of their own; core's extra has the same name."""
 
 COMMANDS = {"demo": "sandbox", "sandbox": "sandbox", "queue": "celery", "worker": "celery"}
 """The commands of packages that ship, each with core's extra that installs it."""

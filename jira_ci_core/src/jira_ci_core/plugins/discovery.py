@@ -29,13 +29,13 @@ from jira_ci_core.watchdog import Watchdog
 
 @dataclass(frozen=True)
 class InstalledPlugin:
-    """One installed plugin and how it fares."""
+    """An installed plugin and its state."""
 
     name: str
     read_origin: Callable[[], tuple[str, str]] = field(repr=False)
     """Reads distribution and version: only when asked for, since that takes longer than most plugins do."""
     target: str
-    """What the entry point names: `package.module` or `package.module:Class`."""
+    """The target of the entry point: `package.module` or `package.module:Class`."""
     state: str = "on"
     """on, off or failed."""
     reason: str = ""
@@ -63,7 +63,7 @@ class InstalledPlugin:
         return self.name in BUILT_IN
 
     def failure(self, reason: str, hook: str = "") -> Problem:
-        """What a user is told when it fails, in a hook or before one is called."""
+        """The error shown when it fails, in a hook or before one is called."""
         return Problem(
             f"plugin {self.name} failed{f' in {hook}' if hook else ''}",
             f"{self.origin}: {reason}",
@@ -73,7 +73,7 @@ class InstalledPlugin:
 
 
 class Activity(NamedTuple):
-    """What a plugin is doing, for the message of the watchdog."""
+    """The current call of a plugin, for the message of the watchdog."""
 
     plugin: InstalledPlugin
     what: str
@@ -99,7 +99,7 @@ def discover(choice: PluginChoice, watchdog: Watchdog) -> list[InstalledPlugin]:
 
 
 def plugin_in(loaded: Any) -> Any:
-    """The plugin that a module holds: its class `Plugin`, where it has one, else the module with its hook functions."""
+    """The plugin that a module holds: its class `Plugin`, if it has one, else the module with its hook functions."""
     return getattr(loaded, "Plugin", loaded) if inspect.ismodule(loaded) else loaded
 
 
@@ -109,7 +109,7 @@ def reason_of(error: BaseException) -> str:
 
 
 class _Entry:
-    """What stevedore takes for an entry point: loading it answers the plugin, also where its import fails."""
+    """Stands in for an entry point; `load` returns the plugin, marked failed if its import raises."""
 
     def __init__(self, point: EntryPoint, plugin: InstalledPlugin, watchdog: Watchdog) -> None:
         self._point = point
@@ -152,7 +152,7 @@ def _load_file(file: Path, watchdog: Watchdog) -> InstalledPlugin:
         name = f"jira_ci_local_{file.stem}"
         spec = spec_from_file_location(name, file)
         if spec is None or spec.loader is None:
-            raise ImportError("it is no Python file: its name does not end in .py")
+            raise ImportError("it is not a Python file: its name does not end in .py")
         module = sys.modules[name] = module_from_spec(spec)
         spec.loader.exec_module(module)
         return module

@@ -1,4 +1,4 @@
-"""What `jira-ci plugins` shows, in words and as JSON."""
+"""The output of `jira-ci plugins`, as text and as JSON."""
 
 from __future__ import annotations
 

@@ -21,9 +21,9 @@ log = logging.getLogger(__name__)
 CORE_SETTINGS = setting_specs(Settings, "core")
 NETWORK_SETTINGS = setting_specs(NetworkSettings, "core")
 CREDENTIAL_SETTINGS = tuple(SettingSpec(name, secret=True) for names in CREDENTIALS.values() for name in names)
-"""The credentials of the kinds that ship, also where their packages are not installed."""
+"""The credentials of the kinds that ship, even if their packages are not installed."""
 
-# What a site has of its own, besides credentials.
+# The settings that a site has of its own, besides credentials.
 _OWN_OF_SITE = "instance", "cloud_id", "auth"
 
 
@@ -47,14 +47,14 @@ class Runtime:
 
 
 def open_sources(environ: Mapping[str, str], flags: Mapping[str, str], secrets: Secrets) -> Sources:
-    """The sources of all settings. Raises SettingsError where a file of settings cannot be used."""
+    """The sources of all settings. Raises SettingsError if a file of settings cannot be used."""
     return read_sources(environ, flags, secrets, (*NETWORK_SETTINGS, *CREDENTIAL_SETTINGS))
 
 
 def choose_plugins(sources: Sources) -> Plugins:
     """Import the plugins that the settings choose, and hide their credentials; what fails is noted in `failures`.
 
-    Raises SettingsError where the choice itself is malformed.
+    Raises SettingsError if the choice itself is malformed.
     """
     choice, problems = resolve(PluginChoice, setting_specs(PluginChoice, "core"), sources)
     if choice is None:
@@ -68,7 +68,7 @@ def choose_plugins(sources: Sources) -> Plugins:
 def load(sources: Sources, plugins: Plugins | None = None) -> Runtime:
     """Check all settings, and start the plugins.
 
-    Where SITES names a site its table is used. Raises SettingsError with everything that is wrong at once, or
+    If SITES names a site its table is used. Raises SettingsError with everything that is wrong at once, or
     PluginError.
     """
     plugins = plugins or choose_plugins(sources)

@@ -51,7 +51,7 @@ REPORTED = f"{HOOK_PREFIX}reported"
 
 
 class Plugins:
-    """The plugins of one run. Making it imports those that are chosen; they answer once they are started."""
+    """The plugins of one run. The constructor imports the chosen plugins; `start` registers them."""
 
     def __init__(self, choice: PluginChoice, found: Iterable[InstalledPlugin] | None = None) -> None:
         """`found` are the plugins to choose from; the installed ones by default."""
@@ -75,7 +75,7 @@ class Plugins:
         for plugin in discover(choice, self._watchdog) if found is None else found:
             self._add(plugin)
 
-    # What there is.
+    # Inspection.
 
     @property
     def installed(self) -> tuple[InstalledPlugin, ...]:
@@ -173,14 +173,14 @@ class Plugins:
             raise self.failure(name, "connect", f"answered {type(connection).__name__}, not Connection")
         for url in (connection.builds_url, connection.deployments_url):
             if not isinstance(url, str):
-                raise self.failure(name, "connect", f"answered a Connection that is none: {url!r} is no address")
+                raise self.failure(name, "connect", f"answered an invalid Connection: {url!r} is not an address")
         auth = CallbackAuth(lambda request: self._call(name, "auth", connection.auth, request))
         return replace(connection, auth=auth, renew=lambda: self._call(name, "renew", connection.renew))
 
     def failure(self, name: str, hook: str, reason: str) -> PluginError:
         return PluginError(self._installed[name].failure(reason, hook))
 
-    # How long a call may take.
+    # Timeouts.
 
     def extend_timeout(self, seconds: float) -> None:
         """Let each call take that much longer: what waits for the network has a deadline of its own."""
@@ -190,7 +190,7 @@ class Plugins:
         """Never end the process because a plugin hangs: the caller has a time limit of its own."""
         self._watchdog.disable()
 
-    # Taking plugins in.
+    # Registration.
 
     def start(self, sources: Sources) -> list[Problem]:
         """Construct and register all that are on; answers what is wrong with their settings."""

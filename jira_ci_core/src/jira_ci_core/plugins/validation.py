@@ -111,7 +111,7 @@ def _sign_in(plugin: str, answer: Any) -> SignIn:
     sign_in = _instance(SignIn, answer)
     for name, value in {"kind": [sign_in.kind], "hosts": sign_in.hosts, "missing": sign_in.missing}.items():
         if not (isinstance(value, (tuple, list)) and all(isinstance(text, str) and text for text in value)):
-            raise InvalidAnswerError(f"answered a SignIn that is none: its {name} is {getattr(sign_in, name)!r}")
+            raise InvalidAnswerError(f"answered an invalid SignIn: its {name} is {getattr(sign_in, name)!r}")
     return replace(sign_in, plugin=plugin)
 
 
@@ -129,7 +129,7 @@ def _model(expected: type[M], answer: Any) -> M:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise InvalidAnswerError(f"answered a {expected.__name__} that is none: {where}: {first['msg']}") from None
+        raise InvalidAnswerError(f"answered an invalid {expected.__name__}: {where}: {first['msg']}") from None
 
 
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {

@@ -1,1 +1,1 @@
-"""The story of a report, and its steps."""
+"""A report from start to end, and its steps."""

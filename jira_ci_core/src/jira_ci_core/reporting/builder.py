@@ -38,12 +38,12 @@ log = logging.getLogger(__name__)
 
 
 def kind_of(settings: Settings) -> Kind:
-    """A deployment where ENVIRONMENT_NAME is set, else a build."""
+    """A deployment if ENVIRONMENT_NAME is set, else a build."""
     return Kind.DEPLOYMENT if settings.environment_name else Kind.BUILD
 
 
 def hint_at_deployment(pipeline: Pipeline, settings: Settings) -> None:
-    """Log how to report a deployment where CI names an environment; that alone never makes a build one."""
+    """Log how to report a deployment if CI names an environment; that alone never makes a build one."""
     name = pipeline.environment
     if name and not settings.environment_name:
         remedy = f"Set ENVIRONMENT_NAME={name} to report a deployment"
@@ -89,7 +89,7 @@ def make_reports(
 
 
 def make_environments(plugins: Plugins, pipeline: Pipeline, settings: Settings) -> list[Environment]:
-    """The environments that ENVIRONMENT_NAME names. Raises SettingsError where several would share one id."""
+    """The environments that ENVIRONMENT_NAME names. Raises SettingsError if several would share one id."""
     names = settings.environment_name
     if settings.environment_id and len(names) > 1:
         why = f"it is the id of one environment, and ENVIRONMENT_NAME names {len(names)}"

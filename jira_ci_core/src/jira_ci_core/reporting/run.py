@@ -1,4 +1,4 @@
-"""The story: what CI knows, which keys, which state, what is reported, who delivers it, who is told."""
+"""A report from start to end: read CI, find keys, choose the state, deliver, and call `reported`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NO_KEY = Problem(
 
 
 class RunStatus(StrEnum):
-    """How a run ends that had settings to work with."""
+    """Result of a run with valid settings."""
 
     DELIVERED = "delivered"
     KEPT = "kept"
@@ -42,7 +42,7 @@ class RunStatus(StrEnum):
 
 
 class RunFacts(NamedTuple):
-    """What is known before anything is reported."""
+    """The facts that are known before anything is reported."""
 
     pipeline: Pipeline
     keys: tuple[FoundKey, ...]
@@ -91,7 +91,7 @@ def report(
     clock: Clock = PROCESS_CLOCK,
     preconnections: Preconnections | None = None,
 ) -> RunResult:
-    """Tell the whole story, from checked settings to the receipt; `preconnections` are those to Jira that are open."""
+    """Make and deliver a report, from checked settings to the receipt; `preconnections` are open already."""
     plugins, settings = runtime.plugins, runtime.settings
     with plan_delivery(runtime, make_site(settings), dry_run=dry_run).open(preconnections) as session:
         facts = find(runtime)
@@ -111,20 +111,20 @@ def report(
 
 
 def find(runtime: Runtime) -> RunFacts:
-    """What CI knows of this run, and the keys of the issues that it belongs to."""
+    """The facts from CI about this run, and the keys of its issues."""
     pipeline = read_pipeline(runtime.plugins, runtime.environ)
     hint_at_deployment(pipeline, runtime.settings)
     return RunFacts(pipeline, find_issue_keys(runtime.plugins, pipeline, runtime.environ, runtime.settings))
 
 
 def read_pipeline(plugins: Plugins, environ: Mapping[str, str]) -> Pipeline:
-    """What CI knows of the run, and the checkout where CI does not. `environ` holds no credential."""
+    """The facts from CI about the run, or else from the checkout. `environ` holds no credential."""
     pipeline = plugins.read_pipeline(environ) or Pipeline(ci=NO_CI)
     return filled_from_checkout(pipeline, environ) if plugins.is_on("checkout") else pipeline
 
 
 def send(runtime: Runtime, session: Session, reports: tuple[Report, ...]) -> Receipt:
-    """Deliver reports; where there is an outbox, it holds them meanwhile."""
+    """Deliver reports; if there is an outbox, it holds them meanwhile."""
     if runtime.settings.outbox:
         from jira_ci_core.delivery.outbox import Outbox, deliver_kept
 
@@ -140,7 +140,7 @@ def no_key() -> Receipt:
 
 
 def finish(runtime: Runtime, facts: RunFacts, reports: tuple[Report, ...], receipt: Receipt) -> RunResult:
-    """Tell the plugins how the run ended, without any secret, also where a commit message holds one; return the end."""
+    """Call `reported` with redacted values, and return the result."""
     redact = runtime.secrets.redact
     redacted_reports = tuple(report.redacted(redact) for report in reports)
     pipeline = facts.pipeline.redacted(redact)

@@ -25,12 +25,12 @@ class SiteResult:
     """Its name in SITES."""
     exit_code: ExitCode
     result: RunResult | None
-    """None where an error, in `problems`, came before it."""
+    """None if an error, which `problems` holds, came before it."""
     problems: tuple[Problem, ...] = ()
 
 
 def report_to_each(sources: Sources, *, dry_run: bool = False) -> Iterator[SiteResult]:
-    """Tell the whole story once for each site in SITES, with settings and plugins of its own."""
+    """Report once for each site in SITES, with settings and plugins of its own."""
     for name in sources.sites:
         log.info("site %s:", name)
         try:

@@ -1,4 +1,4 @@
-"""Which state is shown: STATE where it is set, else CI's own status; and when an update is left out."""
+"""Which state is shown: STATE if it is set, else CI's own status; and when an update is left out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Decision(NamedTuple):
 def decide_state(plugins: Plugins, pipeline: Pipeline, kind: Kind, settings: Settings) -> Decision:
     """Decide on mapped states; success is never assumed.
 
-    Raises SettingsError where STATE is a word that no table knows or one that builds do not have, and where neither
+    Raises SettingsError if STATE is a word that no table knows or one that builds do not have, and if neither
     STATE nor this CI says anything.
     """
     wanted = wanted_state(plugins, pipeline, kind, settings)
@@ -40,7 +40,7 @@ def decide_state(plugins: Plugins, pipeline: Pipeline, kind: Kind, settings: Set
 
 
 def wanted_state(plugins: Plugins, pipeline: Pipeline, kind: Kind, settings: Settings) -> State | None:
-    """The state that STATE names, or None. Raises SettingsError where no table knows it, or builds do not have it."""
+    """The state that STATE names, or None. Raises SettingsError if no table knows it, or builds do not have it."""
     if settings.state is None:
         return None
     wanted = plugins.map_state(settings.state, kind, pipeline, settings)

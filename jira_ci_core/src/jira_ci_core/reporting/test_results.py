@@ -38,7 +38,7 @@ class _UnusableFileError(Exception):
 
 class _TestRun(NamedTuple):
     test: tuple[str | None, ...]
-    """What identifies the test: its suites, class, name and file."""
+    """The identity of the test: its suites, class, name and file."""
     timestamp: str
     """The start of its suite, as the file has it; empty if it has none."""
     verdict: str
@@ -134,14 +134,14 @@ def _matching_entries(folder: Path, pattern: str) -> list[os.DirEntry[str]]:
 
 
 def _read(path: Path, remaining: int) -> bytes:
-    """Return the content of a file, where all files together may have `remaining` more bytes."""
+    """Return the content of a file; all files together may have `remaining` more bytes."""
     if path.is_symlink():
         raise _UnusableFileError("it is a link, and none is followed")
     try:
         with open(path, "rb", opener=lambda name, flags: os.open(name, _OPEN_FLAGS)) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
-                raise _UnusableFileError("it is no file")
+                raise _UnusableFileError("it is not a file")
             data = file.read(min(LARGEST_FILE, remaining) + 1)
     except OSError as error:
         raise _UnusableFileError(error.strerror or str(error)) from None
@@ -161,11 +161,11 @@ def _test_runs(data: bytes) -> list[_TestRun]:
     try:
         results = JUnitXml.fromroot(_parse(data))
     except JUnitXmlError:
-        raise _UnusableFileError("it is no JUnit XML: it begins with neither testsuites nor testsuite") from None
+        raise _UnusableFileError("it is not JUnit XML: it begins with neither testsuites nor testsuite") from None
 
     def runs_in(element: Any, suites: tuple[str | None, ...], timestamp: str) -> Iterator[_TestRun]:
         for case in element.iterchildren(Case):
-            # Surefire's `flakyFailure` is no result in junitparser: the test passed in the end.
+            # Surefire's `flakyFailure` is not a result in junitparser: the test passed in the end.
             is_skipped = all(isinstance(result, Skipped) for result in case.result)
             verdict = "passed" if not case.result else "skipped" if is_skipped else "failed"
             yield _TestRun((*suites, case.classname, case.name, case.file), timestamp, verdict)

@@ -242,7 +242,7 @@ class AuthenticationContract(PluginContract):
         assert offer.missing == ()
         assert offer.kind == offer.kind.strip().lower()
         for host in offer.hosts:
-            assert origin(host) is not None, f"{host} is no web address"
+            assert origin(host) is not None, f"{host} is not a web address"
             assert host.startswith("https:") or is_loopback(host), f"credentials would be sent to {host} in the clear"
 
     def test_without_any_setting_it_offers_nothing(self) -> None:

@@ -86,7 +86,7 @@ class BulkResponse:
         self._rejected.append({"key": key, "errors": errors})
 
     def _keep_known(self, entity: Mapping[str, Any]) -> tuple[dict[str, Any] | None, list[str]]:
-        """Return an entity without its unknown keys (None where none is known), and its known issue keys."""
+        """Return an entity without its unknown keys (None if none is known), and its known issue keys."""
         if "issueKeys" in entity:
             known, unknown = _partition(entity["issueKeys"], self._settings.knows_issue)
             self._unknown_keys |= dict.fromkeys(unknown)

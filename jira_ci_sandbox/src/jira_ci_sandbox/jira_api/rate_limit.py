@@ -20,7 +20,7 @@ class RateLimit:
         self._settings: Settings | None = None
 
     def hit(self, settings: Settings) -> float:
-        """Count a call and return 0.0, or the seconds to wait where it exceeds the limit."""
+        """Count a call and return 0.0, or the seconds to wait if it exceeds the limit."""
         with self._lock:
             now = self._clock()
             if settings is not self._settings:

@@ -1,4 +1,4 @@
-"""What all pages share: templates, headers, the handling of forms, and the static files."""
+"""Shared by all pages: templates, headers, the handling of forms, and the static files."""
 
 from __future__ import annotations
 
@@ -152,5 +152,5 @@ def with_query(path: str, **values: Any) -> str:
 
 
 def parse_number(text: str | None, otherwise: int = 1) -> int:
-    """Return the number in a text, or `otherwise` where the text is missing or no number of up to 9 digits."""
+    """Return the number in a text, or `otherwise` if the text is missing or is not a number of up to 9 digits."""
     return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 10 else otherwise

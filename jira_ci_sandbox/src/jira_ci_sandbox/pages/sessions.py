@@ -49,7 +49,7 @@ class Sessions:
         self._flashes: OrderedDict[tuple[str, str], Any] = OrderedDict()
 
     def of(self, request: Request) -> Session:
-        """Return the session of a request, a new one where it has none."""
+        """Return the session of a request, a new one if it has none."""
         id = request.cookies.get(SESSION_COOKIE) or secrets.token_urlsafe(24)
         role = request.cookies.get(ROLE_COOKIE, "")
         token = hmac.new(self._key, id.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
@@ -79,5 +79,5 @@ class Sessions:
             self._flashes.popitem(last=False)
 
     def take_flash(self, session: Session, kind: str) -> Any:
-        """Return a flashed value and forget it; None where there is none."""
+        """Return a flashed value and forget it; None if there is none."""
         return self._flashes.pop((session.id, kind), None)

@@ -174,7 +174,7 @@ def _shorten(text: str) -> str:
 
 
 def _time_ticks(marks: Sequence[Mark]) -> list[tuple[int, str]]:
-    """Label the columns with their times where there is room; with the date only where it changes."""
+    """Label the columns with their times if there is room; with the date only where it changes."""
     ticks: list[tuple[int, str]] = []
     free_from, last_date, last_time = 0, "", ""
     for mark in marks:

@@ -33,7 +33,7 @@ def format_iso(value: str | float) -> str:
 
 
 def format_relative(value: str | float, now: float) -> str:
-    """Return a time relative to `now`, such as "5 minutes ago"; the date where it is long ago."""
+    """Return a time relative to `now`, such as "5 minutes ago"; the date if it is long ago."""
     found = parse_timestamp(value)
     if found is None:
         return str(value)

@@ -1,1 +1,1 @@
-"""Commands that are not on the way of `jira-ci report`, imported when they are asked for."""
+"""Commands that `jira-ci report` does not load; each is imported when it is called."""

@@ -45,7 +45,7 @@ def backfill(ctx: click.Context, /, file: str, checkpoint: Path | None, rejected
 
     docs/backfill.md describes a line. If it is interrupted, run the same command again: it resumes where it stopped.
     Rejected lines are shown with their reasons, and written to a file. PROJECT and CI's variables are not used. Exits
-    with 1 where a line was rejected, or not all were delivered.
+    with 1 if a line was rejected, or not all were delivered.
     """
     gc.set_threshold(*GARBAGE)
     runtime = runtime_of(ctx, needs_project=False)
@@ -61,7 +61,7 @@ def backfill(ctx: click.Context, /, file: str, checkpoint: Path | None, rejected
         except KeyboardInterrupt:
             progress.end()
             if checkpoint is not None and checkpoint.exists():
-                console.line(f"{checkpoint} tells how far it came; run the same command again to go on from there")
+                console.line(f"progress is saved in {checkpoint}; run the same command again to resume")
             raise
     progress.end()
     _show(console, result, checkpoint, rejected)
@@ -73,7 +73,7 @@ class Progress:
     """Shows how far a backfill is: as a bar on a terminal, elsewhere as a line now and then."""
 
     def __init__(self, console: Console, size: int) -> None:
-        """`size` is the size of the file in bytes; 0 where it is unknown."""
+        """`size` is the size of the file in bytes; 0 if it is unknown."""
         self._console = console
         self._size = size
         self._is_terminal = sys.stderr is not None and sys.stderr.isatty()
@@ -123,7 +123,7 @@ def _show(console: Console, result: BackfillResult, checkpoint: Path | None, rej
     console.line(_figures(result) + since + before + where)
     console.problems(result.problems)
     if not result.is_done:
-        kept = f"; {checkpoint} tells how far it came, and the same command goes on from there" if checkpoint else ""
+        kept = f"; progress is saved in {checkpoint}; run the same command again to resume" if checkpoint else ""
         console.line(f"not all was delivered{kept}")
 
 

@@ -63,7 +63,7 @@ def flush(ctx: click.Context, /) -> None:
 def drop(ctx: click.Context, /, names: tuple[str, ...], everything: bool) -> None:
     """Remove reports without delivering them, by the NAMES that `list` shows.
 
-    Files that are no reports are removed only by their names.
+    Files that are not reports are removed only by their names.
     """
     files = {file.path.name: file for file in _outbox(ctx).read()}
     chosen = dict.fromkeys(Path(name).name for name in names)

@@ -1,4 +1,4 @@
-"""Loading, choosing and calling plugins: every answer and every failure has a plugin's name on it."""
+"""Starting and calling plugins: every answer and every failure has a plugin's name on it."""
 
 from __future__ import annotations
 
@@ -8,106 +8,11 @@ import pytest
 
 from jira_ci_core import Kind, PluginError, SettingsError, State
 from jira_ci_core.builtin import states as states_builtin
-from jira_ci_core.config.settings import PluginChoice
-from jira_ci_core.config.sources import Sources
-from jira_ci_core.hookspecs import CONTRACT_VERSION
-from jira_ci_core.plugins.catalog import BUILT_IN
-from jira_ci_core.plugins.manager import Plugins
-from jira_ci_core.plugins.validation import HOOKS
 
-KEYS = """
-from jira_ci_core import FoundKey, hookimpl
-
-@hookimpl
-def jira_ci_extract_issue_keys(pipeline):
-    return [FoundKey(key="MYT-{number}", source="a file")]
-"""
+from .conftest import KEYS, failing, plugin
 
 
-def plugin(plugins, name):
-    [found] = [one for one in plugins.installed if one.name == name]
-    return found
-
-
-@pytest.fixture
-def made():
-    """Plugins that are imported and started, whatever is wrong with them."""
-
-    def make(environ=None, **choice):
-        plugins = Plugins(PluginChoice.model_validate(choice))
-        plugins.problems = plugins.start(Sources(environ or {}))
-        return plugins
-
-    return make
-
-
-@pytest.fixture
-def keys_of(settings_of, pipeline_of):
-    """What the plugins answer to `extract_issue_keys` for a run of which nothing is known."""
-
-    def ask(plugins):
-        found = plugins.extract_issue_keys(pipeline=pipeline_of(), environ={}, settings=settings_of())
-        return [(key.plugin, key.key) for key in found]
-
-    return ask
-
-
-def failing(plugins, name, reason):
-    """Checks that a plugin has failed, and that what is told names plugin, distribution, version and reason."""
-    [problem] = [problem for problem in plugins.failures if f"plugin {name} failed" in problem.what]
-    assert problem.why.startswith("acme-jira 1.2.3: ")
-    assert reason in problem.why
-    assert f"DISABLE_PLUGINS={name}" in problem.remedy
-    assert "ON_PLUGIN_ERROR=warn" in problem.remedy
-    assert plugin(plugins, name).state == "failed"
-    assert reason in plugin(plugins, name).reason
-    return True
-
-
-class TestWhatIsInstalled:
-    def test_core_s_own_are_there_in_call_order_after_those_of_others(self, made, install):
-        install("zebra", KEYS.format(number=1))
-        install("ant", KEYS.format(number=2))
-        names = [one.name for one in made().installed]
-        assert names[-len(BUILT_IN) :] == list(BUILT_IN)
-        others = names[: -len(BUILT_IN)]
-        assert others == sorted(others)
-        assert {"ant", "zebra", "oauth", "connect"} <= set(others)
-
-    def test_each_says_where_it_comes_from_what_it_implements_and_what_it_declares(self, made, install):
-        module = install(
-            "tags",
-            """
-            from jira_ci_core import PluginSettings, Secret, hookimpl, setting
-
-            class Tags:
-                class Settings(PluginSettings):
-                    tag_prefix: str = setting("v", help="what tags begin with")
-                    tag_token: Secret | None = setting(None, help="a token")
-
-                def __init__(self, settings):
-                    self.settings = settings
-
-                @hookimpl
-                def jira_ci_map_environment(self, name):
-                    return None
-
-                @hookimpl
-                def jira_ci_extract_issue_keys(self, pipeline):
-                    return None
-            """,
-            target="Tags",
-        )
-        found = plugin(made(), "tags")
-        assert (found.distribution, found.version, found.origin) == ("acme-jira", "1.2.3", "acme-jira 1.2.3")
-        assert found.target == f"{module}:Tags"
-        assert found.state == "on"
-        assert found.hooks == ("jira_ci_extract_issue_keys", "jira_ci_map_environment")
-        assert [(setting.variable, setting.owner, setting.secret) for setting in found.settings] == [
-            ("TAG_PREFIX", "tags", False),
-            ("TAG_TOKEN", "tags", True),
-        ]
-
+class TestOfTheSameName:
     def test_two_plugins_of_one_name_are_an_error_that_names_both(self, made, install):
         install("tags", KEYS.format(number=1), distribution="acme-one")
         install("tags", KEYS.format(number=2), distribution="acme-two")
@@ -123,56 +28,8 @@ class TestWhatIsInstalled:
         assert "acme-jira 1.2.3" in problem.why
         assert "jira-ci-core" in problem.why
 
-    def test_nothing_is_written_to_the_home_directory(self, made, tmp_path, monkeypatch):
-        home = tmp_path / "home"
-        home.mkdir()
-        monkeypatch.setenv("HOME", str(home))
-        monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
-        made()
-        assert list(home.iterdir()) == []
-
-
-class TestChoosing:
-    def test_plugins_chooses_among_those_of_others_and_core_s_own_stay(self, made, install, keys_of):
-        install("one", KEYS.format(number=1))
-        install("two", KEYS.format(number=2))
-        plugins = made(plugins="two")
-        assert keys_of(plugins) == [("two", "MYT-2")]
-        assert (plugin(plugins, "one").state, plugin(plugins, "one").reason) == ("off", "PLUGINS does not name it")
-        assert plugins.is_on("keys")
-        assert not plugins.is_on("one")
-
-    def test_disable_plugins_may_name_one_of_core_s_own_too(self, made, install, keys_of):
-        install("one", KEYS.format(number=1))
-        plugins = made(disable_plugins="one,states")
-        assert keys_of(plugins) == []
-        assert plugin(plugins, "states").reason == "DISABLE_PLUGINS names it"
-        assert plugin(plugins, "states").state == "off"
-
-    def test_one_that_is_off_is_not_even_imported(self, made, install):
-        install("exits", "raise SystemExit('imported')")
-        assert made(disable_plugins="exits").failures == []
-
-    def test_one_that_is_not_installed_is_not_on(self, made):
-        assert not made().is_on("nobody")
-
 
 class TestOneThatFails:
-    @pytest.mark.parametrize(
-        ("code", "target", "reason"),
-        [
-            ("raise RuntimeError('no luck')", "", "RuntimeError: no luck"),
-            ("import a_module_that_nobody_has", "", "ModuleNotFoundError: No module named"),
-            ("raise SystemExit(3)", "", "SystemExit: 3"),
-            ("class C(BaseException): pass\nraise C('odd')", "", "C: odd"),
-            ("def broken(:", "", "SyntaxError"),
-            ("x = 1", "Missing", "has no attribute 'Missing'"),
-        ],
-    )
-    def test_to_import(self, made, install, code, target, reason):
-        install("bad", code, target=target)
-        assert failing(made(), "bad", reason)
-
     @pytest.mark.parametrize(
         ("body", "reason"),
         [
@@ -189,25 +46,6 @@ class TestOneThatFails:
         install("bad", "class Bad:\n    def __init__(self, settings): pass\n", target="Bad")
         assert failing(made(), "bad", "TypeError")
 
-    @pytest.mark.parametrize(
-        ("code", "reason"),
-        [
-            ("def jira_ci_extract_isue_keys(pipeline): ...", "did you mean jira_ci_extract_issue_keys?"),
-            ("def jira_ci_xyzzy(pipeline): ...", "there is no hook jira_ci_xyzzy"),
-        ],
-    )
-    def test_because_a_hook_is_misspelt(self, made, install, code, reason):
-        install("bad", f"from jira_ci_core import hookimpl\n@hookimpl\n{code}\n")
-        assert failing(made(), "bad", reason)
-
-    def test_because_a_hook_is_not_marked(self, made, install):
-        install("bad", "def jira_ci_map_state(status): ...")
-        assert failing(made(), "bad", "jira_ci_map_state is not marked with @hookimpl")
-
-    def test_because_a_method_is_not_marked(self, made, install):
-        install("bad", "class Bad:\n    def jira_ci_map_state(self, status): ...\n", target="Bad")
-        assert failing(made(), "bad", "jira_ci_map_state is not marked with @hookimpl")
-
     def test_because_a_hook_wants_what_there_is_not_and_then_none_of_its_hooks_is_called(self, made, install, keys_of):
         install(
             "bad",
@@ -216,36 +54,6 @@ class TestOneThatFails:
         plugins = made()
         assert failing(plugins, "bad", "colour")
         assert keys_of(plugins) == []
-
-    def test_because_it_was_made_for_another_contract(self, made, install):
-        install("bad", f"CONTRACT = {CONTRACT_VERSION + 1}")
-        assert failing(made(), "bad", f"made for contract version {CONTRACT_VERSION + 1}")
-
-    @pytest.mark.parametrize(
-        ("constant", "reason"),
-        [
-            ("NEEDS_SIGNIN = False", "its constant NEEDS_SIGNIN means nothing; did you mean NEEDS_SIGN_IN?"),
-            ("THREADSAFE = True", "did you mean THREAD_SAFE?"),
-            ("ONLY_WHEN_NAME = True", "did you mean ONLY_WHEN_NAMED?"),
-            ("ONLY_WHEN_NAMED = 'yes'", "its ONLY_WHEN_NAMED is 'yes', and not True or False"),
-        ],
-    )
-    @pytest.mark.parametrize("target", ["", "Bad"])
-    def test_because_a_constant_of_a_delivery_is_misspelt_or_no_bool(self, made, install, constant, reason, target):
-        hook = "    @hookimpl\n    def jira_ci_deliver(self, reports): ...\n"
-        module = f"{constant}\n@hookimpl\ndef jira_ci_deliver(reports): ...\n"
-        code = f"class Bad:\n    {constant}\n{hook}" if target else module
-        install("bad", f"from jira_ci_core import hookimpl\n{code}", target=target)
-        assert failing(made(), "bad", reason)
-
-    def test_not_because_of_constants_of_its_own(self, made, install):
-        own = "TIMEOUT = 3\nNAME = 'x'\nTHREADS = 4\nSIGN_IN = 1\nNAMES = ()\n"
-        install("good", f"from jira_ci_core import hookimpl\n{own}@hookimpl\ndef jira_ci_deliver(reports): ...\n")
-        assert made().failures == []
-
-    def test_because_its_settings_are_no_settings(self, made, install):
-        install("bad", "class Bad:\n    Settings = dict\n", target="Bad")
-        assert failing(made(), "bad", "not a subclass of PluginSettings")
 
     @pytest.mark.parametrize(
         "body",
@@ -273,17 +81,6 @@ class Bad:
         )
         plugins = made({"PLUGIN_COLOUR": "blue"})
         assert failing(plugins, "bad", "")
-
-    def test_while_the_others_go_on(self, made, install, keys_of):
-        install("bad", "raise RuntimeError")
-        install("good", KEYS.format(number=1))
-        assert keys_of(made(on_plugin_error="warn")) == [("good", "MYT-1")]
-
-    def test_a_module_that_lists_what_it_has_not_is_no_failure(self, made, install, keys_of):
-        install("lazy", KEYS.format(number=1) + "\ndef __dir__():\n    return [*globals(), 'later']\n")
-        plugins = made()
-        assert plugins.failures == []
-        assert keys_of(plugins) == [("lazy", "MYT-1")]
 
 
 class TestWhatPluggyHas:
@@ -430,82 +227,6 @@ class TestAnswers:
     def test_where_nobody_answers_there_is_none(self, made, settings_of):
         assert made().map_environment(name="blue", settings=settings_of()) is None
 
-    def test_found_keys_have_their_finder_s_name_whatever_it_says(self, made, install, keys_of):
-        install("honest", KEYS.format(number=1).replace('source="a file"', 'source="a file", plugin="keys"'))
-        assert keys_of(made()) == [("honest", "MYT-1")]
-
-    def test_found_keys_may_be_any_collection(self, made, install, keys_of):
-        install("lazy", KEYS.format(number=1).replace("return [", "yield from ["))
-        assert keys_of(made()) == [("lazy", "MYT-1")]
-
-    @pytest.mark.parametrize(
-        ("hook", "answer", "reason"),
-        [
-            ("extract_issue_keys(pipeline)", "'MYT-1'", "answered str, not a list of FoundKey"),
-            ("extract_issue_keys(pipeline)", "{'MYT-1': 1}", "answered dict, not a list of FoundKey"),
-            ("extract_issue_keys(pipeline)", "['MYT-1']", "answered a list with str in it, not FoundKey"),
-            ("extract_issue_keys(pipeline)", "7", "TypeError"),
-            ("extract_issue_keys(pipeline)", "[FoundKey(key='no', source='x')]", "ValidationError"),
-            ("extract_issue_keys(pipeline)", "[1 / 0]", "ZeroDivisionError: division by zero"),
-            ("extract_issue_keys(pipeline)", "exit(5)", "SystemExit: 5"),
-            ("map_state(status)", "'successful'", "answered str, not State"),
-            ("map_environment(name)", "'production'", "answered str, not MappedEnvironment"),
-            ("read_pipeline(environ)", "{}", "answered dict, not Pipeline"),
-            (
-                "read_pipeline(environ)",
-                "__import__('jira_ci_core').Pipeline(ci='x').model_copy(update={'ci': None})",
-                "ci: ",
-            ),
-            ("deliver(reports)", "__import__('jira_ci_core').Receipt.model_construct(outcomes=7)", "outcomes: "),
-            ("authenticate(site)", "True", "answered bool, not SignIn"),
-            ("authenticate(site)", "__import__('jira_ci_core').SignIn(None, print)", "its kind is None"),
-            ("authenticate(site)", "__import__('jira_ci_core').SignIn('x', print, hosts='https://x')", "its hosts is"),
-            ("deliver(reports)", "[]", "answered list, not Receipt"),
-        ],
-    )
-    @pytest.mark.parametrize("policy", ["fail", "warn"])
-    def test_a_wrong_one_is_named(self, made, install, settings_of, pipeline_of, caplog, hook, answer, reason, policy):
-        name, arguments = hook.rstrip(")").split("(")
-        install(
-            "bad",
-            f"from jira_ci_core import FoundKey, hookimpl\n@hookimpl\ndef jira_ci_{name}({arguments}): return {answer}\n",
-        )
-        plugins = made(on_plugin_error=policy)
-        given = {
-            "status": "success",
-            "kind": Kind.BUILD,
-            "pipeline": pipeline_of(),
-            "settings": settings_of(),
-            "name": "prod",
-            "environ": {},
-            "site": None,
-            "reports": (),
-            "connect": None,
-            "http": None,
-        }
-        from jira_ci_core import hookspecs
-
-        wanted = hookspecs.__dict__[f"jira_ci_{name}"].__code__
-        call = getattr(plugins, name)
-        passed = {key: given[key] for key in wanted.co_varnames[: wanted.co_argcount]}
-        if name == "deliver":
-            passed["leave_out"] = ["celery"]  # asked only when it is named
-        if policy == "fail":
-            with pytest.raises(PluginError) as raised:
-                call(**passed)
-            [problem] = raised.value.problems
-            assert problem.what == f"plugin bad failed in jira_ci_{name}"
-            assert problem.why.startswith("acme-jira 1.2.3: ")
-            assert reason in problem.why
-            assert raised.value.exit_code == 3
-        else:
-            try:
-                call(**passed)
-            except AttributeError:
-                assert name == "deliver"  # core's own is asked next, and has nothing to deliver with here
-            assert f"plugin bad failed in jira_ci_{name}: acme-jira 1.2.3: " in caplog.text
-            assert reason in caplog.text
-
     def test_with_warn_a_failing_one_costs_nobody_else_s_answer(self, made, install, settings_of, pipeline_of, keys_of):
         install("aaa", "from jira_ci_core import hookimpl\n@hookimpl\ndef jira_ci_map_state(status): 1 / 0\n")
         install("bbb", KEYS.format(number=1).replace("return", "1 / 0; return"))
@@ -590,15 +311,3 @@ def test_a_hook_that_is_going_to_change_is_told_to_whoever_implements_it(made, i
     assert "take keys instead" in told[0]
     assert of_core == []
     assert plugin(plugins, "old").state == "on"
-
-
-def test_every_hook_of_the_contract_is_documented():
-    assert len(HOOKS) == 8
-    from jira_ci_core import hookspecs
-
-    for name in HOOKS:
-        assert f"Since contract {CONTRACT_VERSION}" in " ".join(getattr(hookspecs, name).__doc__.split())
-
-
-def test_the_names_of_core_s_own_are_modules():
-    assert states_builtin.__name__ == BUILT_IN["states"]

@@ -23,8 +23,8 @@ def plugin(plugins, name):
 
 
 @pytest.fixture
-def made():
-    """Plugins that are imported and started, whatever is wrong with them."""
+def make_plugins():
+    """Imports and starts plugins, whatever is wrong with them: `make_plugins(environ, disable_plugins="card")`."""
 
     def make(environ=None, **choice):
         plugins = Plugins(PluginChoice.model_validate(choice))
@@ -46,7 +46,7 @@ def keys_of(settings_of, pipeline_of):
 
 
 def failing(plugins, name, reason):
-    """Checks that a plugin has failed, and that what is told names plugin, distribution, version and reason."""
+    """Checks that a plugin has failed, and that the problem names plugin, distribution, version and reason."""
     [problem] = [problem for problem in plugins.failures if f"plugin {name} failed" in problem.what]
     assert problem.why.startswith("acme-jira 1.2.3: ")
     assert reason in problem.why

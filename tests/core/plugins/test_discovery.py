@@ -11,16 +11,16 @@ from .conftest import KEYS, failing, plugin
 
 
 class TestWhatIsInstalled:
-    def test_core_s_own_are_there_in_call_order_after_those_of_others(self, made, install):
+    def test_core_s_own_are_there_in_call_order_after_those_of_others(self, make_plugins, install):
         install("zebra", KEYS.format(number=1))
         install("ant", KEYS.format(number=2))
-        names = [one.name for one in made().installed]
+        names = [one.name for one in make_plugins().installed]
         assert names[-len(BUILT_IN) :] == list(BUILT_IN)
         others = names[: -len(BUILT_IN)]
         assert others == sorted(others)
         assert {"ant", "zebra", "oauth", "connect"} <= set(others)
 
-    def test_each_says_where_it_comes_from_what_it_implements_and_what_it_declares(self, made, install):
+    def test_each_says_where_it_comes_from_what_it_implements_and_what_it_declares(self, make_plugins, install):
         module = install(
             "tags",
             """
@@ -44,7 +44,7 @@ class TestWhatIsInstalled:
             """,
             target="Tags",
         )
-        found = plugin(made(), "tags")
+        found = plugin(make_plugins(), "tags")
         assert (found.distribution, found.version, found.origin) == ("acme-jira", "1.2.3", "acme-jira 1.2.3")
         assert found.target == f"{module}:Tags"
         assert found.state == "on"
@@ -54,38 +54,38 @@ class TestWhatIsInstalled:
             ("TAG_TOKEN", "tags", True),
         ]
 
-    def test_nothing_is_written_to_the_home_directory(self, made, tmp_path, monkeypatch):
+    def test_nothing_is_written_to_the_home_directory(self, make_plugins, tmp_path, monkeypatch):
         home = tmp_path / "home"
         home.mkdir()
         monkeypatch.setenv("HOME", str(home))
         monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
-        made()
+        make_plugins()
         assert list(home.iterdir()) == []
 
 
 class TestChoosing:
-    def test_plugins_chooses_among_those_of_others_and_core_s_own_stay(self, made, install, keys_of):
+    def test_plugins_chooses_among_those_of_others_and_core_s_own_stay(self, make_plugins, install, keys_of):
         install("one", KEYS.format(number=1))
         install("two", KEYS.format(number=2))
-        plugins = made(plugins="two")
+        plugins = make_plugins(plugins="two")
         assert keys_of(plugins) == [("two", "MYT-2")]
         assert (plugin(plugins, "one").state, plugin(plugins, "one").reason) == ("off", "PLUGINS does not name it")
         assert plugins.is_on("keys")
         assert not plugins.is_on("one")
 
-    def test_disable_plugins_may_name_one_of_core_s_own_too(self, made, install, keys_of):
+    def test_disable_plugins_may_name_one_of_core_s_own_too(self, make_plugins, install, keys_of):
         install("one", KEYS.format(number=1))
-        plugins = made(disable_plugins="one,states")
+        plugins = make_plugins(disable_plugins="one,states")
         assert keys_of(plugins) == []
         assert plugin(plugins, "states").reason == "DISABLE_PLUGINS names it"
         assert plugin(plugins, "states").state == "off"
 
-    def test_one_that_is_off_is_not_even_imported(self, made, install):
+    def test_one_that_is_off_is_not_even_imported(self, make_plugins, install):
         install("exits", "raise SystemExit('imported')")
-        assert made(disable_plugins="exits").failures == []
+        assert make_plugins(disable_plugins="exits").failures == []
 
-    def test_one_that_is_not_installed_is_not_on(self, made):
-        assert not made().is_on("nobody")
+    def test_one_that_is_not_installed_is_not_on(self, make_plugins):
+        assert not make_plugins().is_on("nobody")
 
 
 class TestOneThatFails:
@@ -100,14 +100,14 @@ class TestOneThatFails:
             ("x = 1", "Missing", "has no attribute 'Missing'"),
         ],
     )
-    def test_to_import(self, made, install, code, target, reason):
+    def test_to_import(self, make_plugins, install, code, target, reason):
         install("bad", code, target=target)
-        assert failing(made(), "bad", reason)
+        assert failing(make_plugins(), "bad", reason)
 
-    def test_while_the_others_go_on(self, made, install, keys_of):
+    def test_while_the_others_go_on(self, make_plugins, install, keys_of):
         install("bad", "raise RuntimeError")
         install("good", KEYS.format(number=1))
-        assert keys_of(made(on_plugin_error="warn")) == [("good", "MYT-1")]
+        assert keys_of(make_plugins(on_plugin_error="warn")) == [("good", "MYT-1")]
 
 
 def test_the_names_of_core_s_own_are_modules():

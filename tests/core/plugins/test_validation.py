@@ -19,21 +19,21 @@ class TestOneThatFails:
             ("def jira_ci_xyzzy(pipeline): ...", "there is no hook jira_ci_xyzzy"),
         ],
     )
-    def test_because_a_hook_is_misspelt(self, made, install, code, reason):
+    def test_because_a_hook_is_misspelt(self, make_plugins, install, code, reason):
         install("bad", f"from jira_ci_core import hookimpl\n@hookimpl\n{code}\n")
-        assert failing(made(), "bad", reason)
+        assert failing(make_plugins(), "bad", reason)
 
-    def test_because_a_hook_is_not_marked(self, made, install):
+    def test_because_a_hook_is_not_marked(self, make_plugins, install):
         install("bad", "def jira_ci_map_state(status): ...")
-        assert failing(made(), "bad", "jira_ci_map_state is not marked with @hookimpl")
+        assert failing(make_plugins(), "bad", "jira_ci_map_state is not marked with @hookimpl")
 
-    def test_because_a_method_is_not_marked(self, made, install):
+    def test_because_a_method_is_not_marked(self, make_plugins, install):
         install("bad", "class Bad:\n    def jira_ci_map_state(self, status): ...\n", target="Bad")
-        assert failing(made(), "bad", "jira_ci_map_state is not marked with @hookimpl")
+        assert failing(make_plugins(), "bad", "jira_ci_map_state is not marked with @hookimpl")
 
-    def test_because_it_was_made_for_another_contract(self, made, install):
+    def test_because_it_was_made_for_another_contract(self, make_plugins, install):
         install("bad", f"CONTRACT = {CONTRACT_VERSION + 1}")
-        assert failing(made(), "bad", f"made for contract version {CONTRACT_VERSION + 1}")
+        assert failing(make_plugins(), "bad", f"made for contract version {CONTRACT_VERSION + 1}")
 
     @pytest.mark.parametrize(
         ("constant", "reason"),
@@ -45,37 +45,39 @@ class TestOneThatFails:
         ],
     )
     @pytest.mark.parametrize("target", ["", "Bad"])
-    def test_because_a_constant_of_a_delivery_is_misspelt_or_no_bool(self, made, install, constant, reason, target):
+    def test_because_a_constant_of_a_delivery_is_misspelt_or_no_bool(
+        self, make_plugins, install, constant, reason, target
+    ):
         hook = "    @hookimpl\n    def jira_ci_deliver(self, reports): ...\n"
         module = f"{constant}\n@hookimpl\ndef jira_ci_deliver(reports): ...\n"
         code = f"class Bad:\n    {constant}\n{hook}" if target else module
         install("bad", f"from jira_ci_core import hookimpl\n{code}", target=target)
-        assert failing(made(), "bad", reason)
+        assert failing(make_plugins(), "bad", reason)
 
-    def test_not_because_of_constants_of_its_own(self, made, install):
+    def test_not_because_of_constants_of_its_own(self, make_plugins, install):
         own = "TIMEOUT = 3\nNAME = 'x'\nTHREADS = 4\nSIGN_IN = 1\nNAMES = ()\n"
         install("good", f"from jira_ci_core import hookimpl\n{own}@hookimpl\ndef jira_ci_deliver(reports): ...\n")
-        assert made().failures == []
+        assert make_plugins().failures == []
 
-    def test_because_its_settings_are_no_settings(self, made, install):
+    def test_because_its_settings_are_no_settings(self, make_plugins, install):
         install("bad", "class Bad:\n    Settings = dict\n", target="Bad")
-        assert failing(made(), "bad", "not a subclass of PluginSettings")
+        assert failing(make_plugins(), "bad", "not a subclass of PluginSettings")
 
-    def test_a_module_that_lists_what_it_has_not_is_no_failure(self, made, install, keys_of):
+    def test_a_module_that_lists_what_it_has_not_is_no_failure(self, make_plugins, install, keys_of):
         install("lazy", KEYS.format(number=1) + "\ndef __dir__():\n    return [*globals(), 'later']\n")
-        plugins = made()
+        plugins = make_plugins()
         assert plugins.failures == []
         assert keys_of(plugins) == [("lazy", "MYT-1")]
 
 
 class TestAnswers:
-    def test_found_keys_have_their_finder_s_name_whatever_it_says(self, made, install, keys_of):
+    def test_found_keys_have_their_finder_s_name_whatever_it_says(self, make_plugins, install, keys_of):
         install("honest", KEYS.format(number=1).replace('source="a file"', 'source="a file", plugin="keys"'))
-        assert keys_of(made()) == [("honest", "MYT-1")]
+        assert keys_of(make_plugins()) == [("honest", "MYT-1")]
 
-    def test_found_keys_may_be_any_collection(self, made, install, keys_of):
+    def test_found_keys_may_be_any_collection(self, make_plugins, install, keys_of):
         install("lazy", KEYS.format(number=1).replace("return [", "yield from ["))
-        assert keys_of(made()) == [("lazy", "MYT-1")]
+        assert keys_of(make_plugins()) == [("lazy", "MYT-1")]
 
     @pytest.mark.parametrize(
         ("hook", "answer", "reason"),
@@ -103,13 +105,15 @@ class TestAnswers:
         ],
     )
     @pytest.mark.parametrize("policy", ["fail", "warn"])
-    def test_a_wrong_one_is_named(self, made, install, settings_of, pipeline_of, caplog, hook, answer, reason, policy):
+    def test_a_wrong_one_is_named(
+        self, make_plugins, install, settings_of, pipeline_of, caplog, hook, answer, reason, policy
+    ):
         name, arguments = hook.rstrip(")").split("(")
         install(
             "bad",
             f"from jira_ci_core import FoundKey, hookimpl\n@hookimpl\ndef jira_ci_{name}({arguments}): return {answer}\n",
         )
-        plugins = made(on_plugin_error=policy)
+        plugins = make_plugins(on_plugin_error=policy)
         given = {
             "status": "success",
             "kind": Kind.BUILD,

@@ -61,8 +61,8 @@ def sites(harness, jira, one, two):
 def test_each_site_is_told_with_its_own_settings_and_those_that_all_share(sites, jira, clean):
     done = clean(sites())
     assert done.code == 0, done.text
-    told = [(one["pipeline"]["displayName"], one["issueKeys"], one["environment"]["id"]) for one in jira.deployments()]
-    assert told == [("shop for one", ["MYT-1"], "prod"), ("checkout", ["DEMO-1"], "prod")]
+    sent = [(one["pipeline"]["displayName"], one["issueKeys"], one["environment"]["id"]) for one in jira.deployments()]
+    assert sent == [("shop for one", ["MYT-1"], "prod"), ("checkout", ["DEMO-1"], "prod")]
     first, second = done.err.index("site one:"), done.err.index("site two:")
     assert first < done.err.index("accepted deployment 42 of shop for one") < second
     assert second < done.err.index("accepted deployment 42 of checkout to prod")

@@ -64,7 +64,7 @@ def is_open(preconnections, server):
     connected.close()
     caller, _ = server.accept()
     with caller:
-        assert caller.recv(1) == b"", "nothing is sent ahead"
+        assert caller.recv(1) == b"", "nothing is sent before the connection is used"
     return True
 
 
@@ -165,14 +165,16 @@ def test_what_fails_in_a_plugin_is_left_to_the_check_of_the_settings(hosts_of_a_
     "key", ["s3cret", "s3cret.example", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln", "hooks/s3cret"]
 )
 def test_no_credential_is_handed_to_a_plugin(hosts_of_a_plugin, key, capsys):
-    hosts_of_a_plugin("nosy", "def hosts(is_set, address, site): print(is_set('connect_key'), address('connect_key'))")
+    hosts_of_a_plugin(
+        "reader", "def hosts(is_set, address, site): print(is_set('connect_key'), address('connect_key'))"
+    )
     for spelt in (key, f"https://chat.example/{key}"):
         preconnect(
             REPORT, {"PLUGIN_CONNECT_KEY": spelt, "PLUGIN_INSTANCE": "acme", "PLUGIN_DISABLE_PLUGINS": "connect"}
         )
-        told = capsys.readouterr().out
-        assert key not in told
-    assert told == "True https://chat.example\n"
+        printed = capsys.readouterr().out
+        assert key not in printed
+    assert printed == "True https://chat.example\n"
 
 
 def test_a_plugin_that_is_off_is_not_even_imported(hosts_of_a_plugin, connect, server):
@@ -210,7 +212,7 @@ class TestDelivery:
     """What becomes of them once the settings are checked."""
 
     def report(self, connect, server, **variables):
-        """Begin ahead, then check the settings, which end the step; answers whether the connection was closed."""
+        """Open connections, then check the settings, which end the step; answers whether the connection was closed."""
         preconnections = preconnect(REPORT, connect)
         caller, _ = server.accept()
         caller.settimeout(20)

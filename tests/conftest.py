@@ -279,7 +279,7 @@ def passing_on(listen: Callable[..., Listener], jira: Sandbox) -> Callable[[], L
 
 @pytest.fixture
 def free_port() -> int:
-    """A port on which nobody listens."""
+    """A port on which no server listens."""
     import socket
 
     with socket.socket() as taken:

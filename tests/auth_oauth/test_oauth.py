@@ -110,7 +110,7 @@ class TestTheOffer:
         named = hosts(settings.__contains__, lambda name: settings.get(name, ""), site.url)
         assert named == (offer.hosts if offer and not offer.missing else ())
 
-    def test_it_asks_nobody(self, atlassian):
+    def test_it_sends_no_request(self, atlassian):
         assert offered(Site(url=atlassian.url), api_url=atlassian.url, **BOTH)
         assert atlassian.received == []
 

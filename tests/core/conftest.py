@@ -44,7 +44,7 @@ def least() -> dict[str, str]:
         "PATH": os.environ["PATH"],
         "GIT_CEILING_DIRECTORIES": os.environ["GIT_CEILING_DIRECTORIES"],
         "JIRA_CI_DISABLE_PLUGINS": "git",
-        # Nobody listens there; through a proxy no connection is opened early.
+        # No server listens there; through a proxy no connection is opened early.
         "JIRA_CI_HTTPS_PROXY": "http://127.0.0.1:9",
         "PLUGIN_PROJECT": "MYT",
         "PLUGIN_INSTANCE": "acme",
@@ -63,7 +63,7 @@ def drone() -> dict[str, str]:
         "PATH": os.environ["PATH"],
         "GIT_CEILING_DIRECTORIES": os.environ["GIT_CEILING_DIRECTORIES"],
         "JIRA_CI_DISABLE_PLUGINS": "git",
-        # Nobody listens there; through a proxy no connection is opened early.
+        # No server listens there; through a proxy no connection is opened early.
         "JIRA_CI_HTTPS_PROXY": "http://127.0.0.1:9",
         "PLUGIN_PROJECT": "MYT",
         "PLUGIN_INSTANCE": "acme",

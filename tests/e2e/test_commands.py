@@ -101,7 +101,7 @@ class TestDryRun:
         assert jira.requests() == []
 
     @pytest.mark.usefixtures("in_process")
-    def test_a_reader_or_extractor_runs_in_it_and_nobody_is_told_that_it_was_reported(
+    def test_a_reader_or_extractor_runs_in_it_and_no_hook_is_told_that_it_was_reported(
         self, harness, install, monkeypatch
     ):
         install(

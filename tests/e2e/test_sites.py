@@ -161,7 +161,7 @@ def test_one_name_is_that_site_for_every_command(sites, jira, failed, two):
     assert "--sites one" in failed(sites.run("outbox", "flush", "--outbox", "kept"), 2).do
 
 
-def test_a_setting_that_nobody_knows_is_told_of_with_its_section(sites):
+def test_an_unknown_setting_is_told_of_with_its_section(sites):
     sites.write(two={"conect-key": "x", "sites": "y"})
     assert "conect-key in [sites.two] of sites.toml is not known; did you mean connect-key?" in sites().err
 

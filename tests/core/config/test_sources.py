@@ -103,7 +103,7 @@ class TestTheOrderOfTheSources:
         assert flag("environment_name") == "--environment-name"
         assert file_key("environment_name") == "environment-name"
 
-    def test_variables_without_a_prefix_are_nobodys_business(self):
+    def test_variables_without_a_prefix_are_ignored(self):
         assert value_of("project", {"PROJECT": "x", "project": "y", "plugin_project": "z"}) is None
 
 
@@ -328,7 +328,7 @@ class TestTheFileOfTheProject:
         assert value_of("environment_name") is None
 
 
-class TestNamesThatNobodyDeclared:
+class TestNamesThatAreNotDeclared:
     @pytest.mark.parametrize(
         ("variable", "message"),
         [
@@ -410,7 +410,7 @@ def test_a_flag_of_any_bytes_is_made_readable_too(jira_ci, least):
     assert done.json["request"]["builds"][0]["pipelineId"] == "caf\ufffd"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a file that nobody may read")
+@pytest.mark.skipif(sys.platform == "win32", reason="opening a folder lacks permission there")
 def test_a_folder_in_the_place_of_a_file_of_settings_is_an_error(folder):
     (folder / "ours").mkdir()
     with pytest.raises(SettingsError, match="ours cannot be read"):

@@ -113,7 +113,7 @@ class TestAuth:
         not_installed("connect")
         assert refused(OAUTH, CONNECT, auth="connect").remedy == "pip install 'jira-ci-core[connect]'"
 
-    def test_naming_a_kind_that_nobody_offers_is_an_error_that_lists_the_kinds(self, refused):
+    def test_naming_a_kind_that_no_plugin_offers_is_an_error_that_lists_the_kinds(self, refused):
         problem = refused(OAUTH, auth="magic")
         assert problem.what == "AUTH cannot be 'magic'"
         assert "connect, oauth" in problem.remedy
@@ -192,7 +192,7 @@ class TestADeliveryThatNeedsNoCredential:
             session.deliver((object(),))
         assert "answered 0 outcomes for 1 reports" in raised.value.problems[0].why
 
-    def test_where_nobody_delivers_it_is_an_error(self, load_runtime, least, install):
+    def test_where_no_plugin_delivers_it_is_an_error(self, load_runtime, least, install):
         install("queue", self.QUEUE.format(body="return None"))
         session = plan_delivery(load_runtime(least | {"PLUGIN_DISABLE_PLUGINS": "http"}), SITE).open()
         with pytest.raises(SettingsError, match="no plugin delivered"):

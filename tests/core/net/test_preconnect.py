@@ -253,13 +253,13 @@ class TestPreconnections:
     def test_nothing_is_opened_that_was_not_asked_for(self, server):
         assert Preconnections(None).take(*place(server)) is None
 
-    def test_what_it_failed_with_is_raised_to_whoever_takes_it(self, free_port):
+    def test_what_it_failed_with_is_raised_where_it_is_taken(self, free_port):
         preconnections = Preconnections(None)
         preconnections.open([f"http://127.0.0.1:{free_port}"])
         with pytest.raises(ConnectionRefusedError):
             preconnections.take("127.0.0.1", free_port)
 
-    def test_those_that_nobody_takes_are_closed(self, server):
+    def test_those_that_are_not_taken_are_closed(self, server):
         preconnections = Preconnections(None)
         preconnections.open([url(server)])
         caller, _ = server.accept()

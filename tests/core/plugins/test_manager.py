@@ -228,10 +228,10 @@ class TestAnswers:
         install("shy", "from jira_ci_core import hookimpl\n@hookimpl\ndef jira_ci_map_environment(): return None\n")
         assert make_plugins().map_environment(name="prod", settings=settings_of()).type == "production"
 
-    def test_where_nobody_answers_there_is_none(self, make_plugins, settings_of):
+    def test_where_no_plugin_answers_there_is_none(self, make_plugins, settings_of):
         assert make_plugins().map_environment(name="blue", settings=settings_of()) is None
 
-    def test_with_warn_a_failing_one_costs_nobody_else_s_answer(
+    def test_with_warn_a_failing_one_costs_no_other_plugin_s_answer(
         self, make_plugins, install, settings_of, pipeline_of, keys_of
     ):
         install("aaa", "from jira_ci_core import hookimpl\n@hookimpl\ndef jira_ci_map_state(status): 1 / 0\n")
@@ -306,7 +306,9 @@ class TestAnswers:
 
 
 @pytest.mark.filterwarnings("ignore:take keys instead")
-def test_a_hook_that_is_going_to_change_is_told_to_whoever_implements_it(make_plugins, install, caplog, monkeypatch):
+def test_a_hook_that_is_going_to_change_is_a_warning_for_each_plugin_that_implements_it(
+    make_plugins, install, caplog, monkeypatch
+):
     install("old", KEYS.format(number=7))
     from jira_ci_core import hookspecs
 

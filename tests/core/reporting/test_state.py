@@ -31,7 +31,7 @@ class TestWithoutState:
         assert decide(status=None).state is State.IN_PROGRESS
         assert decide(status="").state is State.IN_PROGRESS
 
-    def test_a_word_nobody_knows_is_shown_as_unknown_with_a_warning(self, decide, caplog):
+    def test_an_unknown_word_is_shown_as_unknown_with_a_warning(self, decide, caplog):
         assert decide(status="great").state is State.UNKNOWN
         assert "Drone says 'great', which is not a known state" in caplog.text
 
@@ -77,7 +77,7 @@ class TestWithState:
     def test_it_is_enough_where_ci_says_none(self, decide):
         assert decide(ci="none", publishes_status=False, state="Passed").state is State.SUCCESSFUL
 
-    def test_a_word_nobody_knows_is_an_error_that_lists_the_words(self, decide):
+    def test_an_unknown_word_is_an_error_that_lists_the_words(self, decide):
         with pytest.raises(SettingsError, match="STATE cannot be 'great'") as raised:
             decide(state="great")
         for words in WORDS.values():

@@ -15,6 +15,7 @@ import pytest
 import requests
 from hypothesis import HealthCheck, settings
 
+from jira_ci_core import Report
 from jira_ci_core.testing import JiraCi, StepResult
 from jira_ci_core.testing.recorded import recorded_runs
 from jira_ci_core.testing.step import INHERITED, TIMEOUT
@@ -278,9 +279,31 @@ def passing_on(listen: Callable[..., Listener], jira: Sandbox) -> Callable[[], L
 
 @pytest.fixture
 def free_port() -> int:
-    """A port on which nobody listens."""
+    """A port on which no server listens."""
     import socket
 
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])
+
+
+@pytest.fixture
+def make_report() -> Callable[..., Report]:
+    """Creates a report of a build for a site in the cloud: `make_report(number=2, properties={"team": "pay"})`."""
+
+    def make(number: int = 1, sequence: int = 1, properties: dict[str, str] | None = None, **more: object) -> Report:
+        entity = {
+            "kind": "build",
+            "number": number,
+            "sequence": sequence,
+            "name": f"shop #{number}",
+            "url": "https://ci.example/1",
+            "state": "successful",
+            "last_updated": "2026-01-02T00:00:00Z",
+            "issue_keys": ["MYT-1"],
+            "pipeline": {"id": "shop", "name": "shop", "url": "https://ci.example"},
+        }
+        site = {"url": "https://acme.atlassian.net"}
+        return Report.model_validate({"site": site, "entity": {**entity, **more}, "properties": properties or {}})
+
+    return make

@@ -34,6 +34,7 @@ MUTATED = (
 )
 TESTS = (
     "tests/core/test_issue_keys.py",
+    "tests/core/builtin/test_states.py",
     "tests/core/reporting/test_state.py",
     "tests/core/jira_api/test_bulk.py",
     "tests/core/jira_api/test_stored.py",

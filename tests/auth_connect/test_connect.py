@@ -106,7 +106,7 @@ class TestTheOffer:
         offer = offered(**given)
         assert hosts(given.__contains__, lambda name: given.get(name, ""), ACME.url) == (offer.hosts if offer else ())
 
-    def test_it_asks_nobody(self, app):
+    def test_it_sends_no_request(self, app):
         assert offered(Site(url=app.url), connect_key=KEY, connect_hostname=app.url)
         assert app.received == []
 

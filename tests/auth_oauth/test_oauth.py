@@ -103,14 +103,14 @@ class TestTheOffer:
 
     @pytest.mark.parametrize("cloud_id", [None, CLOUD_ID])
     @pytest.mark.parametrize("given", [{}, BOTH, {"client_id": ID}, {**BOTH, "api_url": "https://gateway.example"}])
-    def test_the_hosts_that_are_named_ahead_are_those_of_a_complete_offer(self, given, cloud_id):
+    def test_the_hosts_that_are_named_before_the_offer_are_those_of_a_complete_offer(self, given, cloud_id):
         site = Site(url=ACME.url, cloud_id=cloud_id)
         offer = offered(site, **given)
         settings = {name: value for name, value in {**given, "cloud_id": cloud_id}.items() if value}
-        ahead = hosts(settings.__contains__, lambda name: settings.get(name, ""), site.url)
-        assert ahead == (offer.hosts if offer and not offer.missing else ())
+        named = hosts(settings.__contains__, lambda name: settings.get(name, ""), site.url)
+        assert named == (offer.hosts if offer and not offer.missing else ())
 
-    def test_it_asks_nobody(self, atlassian):
+    def test_it_sends_no_request(self, atlassian):
         assert offered(Site(url=atlassian.url), api_url=atlassian.url, **BOTH)
         assert atlassian.received == []
 

@@ -44,7 +44,7 @@ def least() -> dict[str, str]:
         "PATH": os.environ["PATH"],
         "GIT_CEILING_DIRECTORIES": os.environ["GIT_CEILING_DIRECTORIES"],
         "JIRA_CI_DISABLE_PLUGINS": "git",
-        # Nobody listens there; through a proxy no connection is opened early.
+        # No server listens there; through a proxy no connection is opened early.
         "JIRA_CI_HTTPS_PROXY": "http://127.0.0.1:9",
         "PLUGIN_PROJECT": "MYT",
         "PLUGIN_INSTANCE": "acme",
@@ -63,7 +63,7 @@ def drone() -> dict[str, str]:
         "PATH": os.environ["PATH"],
         "GIT_CEILING_DIRECTORIES": os.environ["GIT_CEILING_DIRECTORIES"],
         "JIRA_CI_DISABLE_PLUGINS": "git",
-        # Nobody listens there; through a proxy no connection is opened early.
+        # No server listens there; through a proxy no connection is opened early.
         "JIRA_CI_HTTPS_PROXY": "http://127.0.0.1:9",
         "PLUGIN_PROJECT": "MYT",
         "PLUGIN_INSTANCE": "acme",
@@ -93,8 +93,8 @@ def pipeline_of() -> Callable[..., Pipeline]:
 
 
 @pytest.fixture
-def loaded() -> Callable[..., Runtime]:
-    """Checked settings and started plugins, from an environment and flags."""
+def load_runtime() -> Callable[..., Runtime]:
+    """Checks settings and starts plugins, from an environment and flags."""
 
     def make(environ: Mapping[str, str], **flags: str) -> Runtime:
         return load(open_sources(environ, flags, Secrets()))
@@ -107,9 +107,9 @@ def started() -> Callable[..., Plugins]:
     """Plugins that answer, chosen by settings: `started(disable_plugins="http")`."""
 
     def make(**choice: str) -> Plugins:
-        made = Plugins(PluginChoice.model_validate(choice))
-        assert not made.start(Sources({}))
-        return made
+        plugins = Plugins(PluginChoice.model_validate(choice))
+        assert not plugins.start(Sources({}))
+        return plugins
 
     return make
 

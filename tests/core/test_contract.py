@@ -1,4 +1,4 @@
-"""The contract with plugins, held against a record of it, so that nobody changes it by accident.
+"""The contract with plugins, held against a record of it, so that no change of it is an accident.
 
 `python tests/core/test_contract.py > tests/core/contract.txt` records it anew; docs/contract.md says what may change.
 """

@@ -1,4 +1,4 @@
-"""Examples, core's own plugins and the packages beside core import only public names, as anybody else can."""
+"""Examples, core's own plugins and the packages beside core import only public names, as the plugins of others do."""
 
 from __future__ import annotations
 

@@ -46,12 +46,6 @@ def encodings(secret: str) -> set[str]:
 
 
 @pytest.fixture
-def encodings_of() -> Callable[[str], set[str]]:
-    """All forms in which a secret may show."""
-    return encodings
-
-
-@pytest.fixture
 def secrets(jira: Sandbox) -> list[str]:
     """The credentials that no output may hold; tests add the tokens and passwords of their own."""
     return [jira.client_secret, jira.connect_key]

@@ -101,7 +101,7 @@ class TestDryRun:
         assert jira.requests() == []
 
     @pytest.mark.usefixtures("in_process")
-    def test_a_reader_or_extractor_runs_in_it_and_nobody_is_told_that_it_was_reported(
+    def test_a_reader_or_extractor_runs_in_it_and_no_hook_is_told_that_it_was_reported(
         self, harness, install, monkeypatch
     ):
         install(
@@ -119,28 +119,28 @@ class TestJson:
     def test_success(self, harness_oauth, clean):
         done = clean(harness_oauth("--format", "json"))
         assert done.code == 0
-        told = done.json
-        assert (told["ending"], told["exit_code"], told["problems"]) == ("delivered", 0, [])
-        assert told["outcomes"] == [
+        answer = done.json
+        assert (answer["ending"], answer["exit_code"], answer["problems"]) == ("delivered", 0, [])
+        assert answer["outcomes"] == [
             {"report": "build 42 of checkout", "result": "accepted", "kept": None, "problems": []}
         ]
-        assert [found["key"] for found in told["keys"]] == ["MYT-1"]
+        assert [found["key"] for found in answer["keys"]] == ["MYT-1"]
 
     @pytest.mark.usefixtures("in_process")
     def test_some_keys_unknown(self, harness_oauth):
-        told = harness_oauth("--format", "json", issuekeys="MYT-1,GONE-2").json
-        assert (told["exit_code"], told["unknown_issue_keys"]) == (0, ["GONE-2"])
+        answer = harness_oauth("--format", "json", issuekeys="MYT-1,GONE-2").json
+        assert (answer["exit_code"], answer["unknown_issue_keys"]) == (0, ["GONE-2"])
 
     @pytest.mark.usefixtures("in_process")
     def test_refusal(self, harness_oauth, jira, failed):
         jira.fault("answer", status=403, body={"message": "no"})
         done = harness_oauth("--format", "json")
         failed(done, 1)
-        told = done.json
-        assert (told["ending"], told["exit_code"]) == ("not_delivered", 1)
-        [problem] = told["problems"]
+        answer = done.json
+        assert (answer["ending"], answer["exit_code"]) == ("not_delivered", 1)
+        [problem] = answer["problems"]
         assert set(problem) == {"what", "why", "remedy"}
-        assert told["outcomes"][0]["result"] == "not_delivered"
+        assert answer["outcomes"][0]["result"] == "not_delivered"
 
     @pytest.mark.usefixtures("in_process")
     def test_rejection(self, harness_oauth, jira, failed):

@@ -99,7 +99,7 @@ class TestChoice:
         assert failure.what == "CLIENT_SECRET is not set"
         assert jira.requests() == []
 
-    def test_an_auth_that_nobody_offers_is_an_error_listing_the_kinds(self, harness, oauth, jira, failed):
+    def test_an_auth_that_no_plugin_offers_is_an_error_listing_the_kinds(self, harness, oauth, jira, failed):
         failure = failed(harness(auth="kerberos", environ=oauth), 2)
         assert "AUTH cannot be 'kerberos'" in failure.what
         assert "connect, oauth" in failure.do

@@ -60,7 +60,7 @@ class TestTriedAgain:
         assert len(tries(done)) == 1
         assert len(jira.builds()) == 1
 
-    def test_a_port_on_which_nobody_listens_yet(
+    def test_a_port_on_which_no_server_listens_yet(
         self, harness, connect, jira, clean, free_port, passing_on, monkeypatch
     ):
         between = passing_on()

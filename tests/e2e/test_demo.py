@@ -1,4 +1,4 @@
-"""`jira-ci demo`: the whole story, told to whoever has installed it and set nothing."""
+"""`jira-ci demo`: the whole story, told to a user who has installed it and set nothing."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ def test_its_steps_are_of_both_kinds_and_set_as_a_ci_sets_them(step):
         assert name in deployment
         assert name not in build
     assert build.count("$ jira-ci report") == deployment.count("$ jira-ci report") == 1
-    # The secrets are those of a Jira that is gone; still nobody learns from it to print one.
+    # The secrets are those of a Jira that is gone; still the demo does not teach a user to print one.
     assert re.search(r"PLUGIN_CLIENT_SECRET=.{6}…\n", build)
     assert re.search(r"PLUGIN_CONNECT_KEY=.{6}…\n", deployment)
 
 
 def test_what_the_machine_says_of_another_run_and_of_a_proxy_makes_no_difference(step, free_port, checkout):
     elsewhere = checkout("another repository")
-    nobody = f"http://127.0.0.1:{free_port}"
+    dead_proxy = f"http://127.0.0.1:{free_port}"
     environ = {
         **{"HARNESS_PIPELINE_ID": "other", "DRONE_COMMIT_MESSAGE": "nothing", "DRONE_BUILD_STATUS": "FAILURE"},
         **{"CI_BUILD_LINK": "https://ci.example/1", "JIRA_CI_PROJECT": "OTHER", "PLUGIN_ISSUEKEYS": "OTHER-1"},
-        **{"HTTP_PROXY": nobody, "http_proxy": nobody, "GIT_DIR": str(elsewhere / ".git")},
+        **{"HTTP_PROXY": dead_proxy, "http_proxy": dead_proxy, "GIT_DIR": str(elsewhere / ".git")},
     }
     done = step.run("demo", environ=environ)
     assert done.code == 0, done.text

@@ -119,7 +119,7 @@ def of(case):
     return DATA["environments"][case.get("environment", "harness")] | case.get("environ", {})
 
 
-def test_the_first_row_is_the_deployment_that_nobody_asked_for():
+def test_the_first_row_is_the_deployment_that_no_setting_asks_for():
     assert next(iter(ROWS)) == "No ENVIRONMENT_NAME"
 
 

@@ -42,7 +42,7 @@ def plan(jira, share, faults):
         jira.fault(**{"match": "any", **fault}, every=round((1 - place * each) / each), count=10_000)
 
 
-def told(capsys, **figures):
+def print_figures(capsys, **figures):
     with capsys.disabled():
         print(f"\n{STEPS} steps, {AT_A_TIME} at a time: " + ", ".join(f"{name} {it}" for name, it in figures.items()))
 
@@ -86,7 +86,7 @@ def test_with_a_fifth_of_all_calls_going_wrong_every_report_ends_right(harness_o
     flush_the_rest(harness_oauth, outbox)
     builds = {build["buildNumber"]: build["state"] for build in jira.builds()}
     assert builds == {number: states[number % len(states)] for number in range(STEPS)}
-    told(capsys, calls=calls, kept=kept, seconds=seconds)
+    print_figures(capsys, calls=calls, kept=kept, seconds=seconds)
 
 
 def test_many_steps_and_flushes_share_one_outbox(harness_oauth, jira, outbox, capsys):
@@ -117,7 +117,7 @@ def test_many_steps_and_flushes_share_one_outbox(harness_oauth, jira, outbox, ca
         finally:
             done_with_steps.set()
         flushes = sum(one.result() for one in flushers)
-    left = len(list(outbox.read()))
+    remaining = len(list(outbox.read()))
     jira.clear_faults()
     flush_the_rest(harness_oauth, outbox)
 
@@ -131,10 +131,10 @@ def test_many_steps_and_flushes_share_one_outbox(harness_oauth, jira, outbox, ca
         mine = [update["sequence"] for update in applied if update["key"]["buildNumber"] == number]
         assert mine == sorted(mine)
     late = len(updates) - len(applied)
-    told(
+    print_figures(
         capsys,
         flushes=flushes,
-        left_for_the_last=left,
+        left_for_the_last=remaining,
         first_states_delivered_too_late=late,
         seconds=round(time.monotonic() - begun),
     )

@@ -42,7 +42,7 @@ def test_one_that_hangs_is_named_and_ends_the_step(local, body, policy):
     assert "plugin my-keys (local file) in jira_ci_extract_issue_keys hangs" in done.err
 
 
-def test_one_that_exits_costs_nobody_elses_keys_where_that_is_only_a_warning(local):
+def test_one_that_exits_costs_no_other_plugins_keys_where_that_is_only_a_warning(local):
     step = local("raise SystemExit(9)")
     assert step(*DRY, local_plugins="my_keys.py").code == 3
     done = step(*DRY, local_plugins="my_keys.py", on_plugin_error="warn")

@@ -17,7 +17,7 @@ def running_tls():
 
 @pytest.fixture
 def tls(running_tls, secrets):
-    """A local Jira that serves https with a certificate nobody knows."""
+    """A local Jira that serves https with a certificate of an unknown authority."""
     running_tls.reset()
     secrets += [running_tls.client_secret, running_tls.connect_key]
     return running_tls
@@ -36,7 +36,7 @@ def at(sandbox):
 
 @pytest.mark.usefixtures("in_process")
 class TestUnreachable:
-    """Each reason why nobody answers is named, with the host."""
+    """Each reason why a host does not answer is named, with the host."""
 
     @pytest.mark.parametrize("setting", ["instance", "api_url"])
     def test_a_refused_port(self, harness_oauth, jira, failed, free_port, setting):
@@ -76,7 +76,7 @@ class TestUnreachable:
 
 
 class TestCertificates:
-    """A certificate is always checked; whoever signs his own names the authority."""
+    """A certificate is always checked; a user who signs his own names the authority."""
 
     def test_an_unknown_certificate_is_an_error_that_says_what_to_do(self, harness, tls, failed):
         failure = failed(harness(**at(tls)), 1)
@@ -214,7 +214,7 @@ def test_nothing_is_written_to_the_home_directory(harness_oauth):
     assert list(harness_oauth.folder.iterdir()) == []
 
 
-# Python asks this before it opens a connection, looks up a name or starts another program, whoever wants it to.
+# Python asks this before it opens a connection, looks up a name or starts another program, whatever code wants it to.
 WATCH = """
 import sys
 

@@ -323,9 +323,9 @@ def test_a_step_that_is_ended_while_jira_thinks_leaves_its_report(harness_oauth,
         [entry] = kept(folder)
         assert Outbox(folder).lock(entry) is None, "it is being delivered"
         step.send_signal(how)
-        _, told = step.communicate(timeout=60)
+        _, printed = step.communicate(timeout=60)
     assert step.returncode == (130 if how is signal.SIGINT else -how)
-    assert (f"is kept in {entry.path}" in told) == (how is signal.SIGINT)
+    assert (f"is kept in {entry.path}" in printed) == (how is signal.SIGINT)
     assert kept(folder) == [entry]
     done = harness_oauth.run("outbox", "flush", outbox=folder)
     assert (done.code, kept(folder)) == (0, []), done.text

@@ -100,7 +100,7 @@ def test_the_last_word_is_ci_s(harness_oauth, jira, run):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a shell and kill -9")
-def test_or_somebody_else_s(harness_oauth, jira):
+def test_or_that_of_a_process_elsewhere(harness_oauth, jira):
     [begins, _], [ends] = commands("harness"), commands("anywhere")
     environ, _ = environ_of(harness_oauth, "harness")
     die(begins, harness_oauth, environ)

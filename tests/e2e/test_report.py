@@ -42,8 +42,8 @@ def test_a_build_lands_in_jira_with_everything_that_is_known_of_it(signed_in, ji
     assert datetime.fromisoformat(build["lastUpdated"]).timestamp() * 1000 == pytest.approx(
         build["updateSequenceNumber"], abs=1
     )
-    told = {name: build[name] for name in build.keys() - {"updateSequenceNumber", "lastUpdated", "receivedAt"}}
-    assert told == {
+    sent = {name: build[name] for name in build.keys() - {"updateSequenceNumber", "lastUpdated", "receivedAt"}}
+    assert sent == {
         "schemaVersion": "1.0",
         "pipelineId": "acme/default/shop/checkout",
         "buildNumber": 42,

@@ -41,14 +41,14 @@ def hostile(harness, oauth, connect, jira, listen, secrets):
     """
     harness.environ |= oauth | connect
     secrets += [TOKEN, quote(TOKEN, safe="").lower(), TOKEN.replace("/", "\\/").replace("=", "\\u003d")]
-    told = " ".join(text for secret in (jira.client_secret, jira.connect_key, TOKEN) for text in spelled(secret))
+    echoed = " ".join(text for secret in (jira.client_secret, jira.connect_key, TOKEN) for text in spelled(secret))
 
     def answer(received):
         if received.target == "/_edge/tenant_info":
             return 200, {}, json.dumps({"cloudId": jira.cloud_id}).encode()
         if received.target == "/oauth/token" and server.says_token:
             return 200, {}, json.dumps({"access_token": TOKEN}).encode()
-        return server.say(told)
+        return server.say(echoed)
 
     server = listen(answer)
     server.says_token = True
@@ -66,17 +66,17 @@ class TestWhatAServerSays:
     @pytest.mark.parametrize(
         "body",
         [
-            lambda told: told.encode(),
-            lambda told: json.dumps({"message": told}).encode(),
-            lambda told: json.dumps([{"message": word} for word in told.split()]).encode(),
-            lambda told: json.dumps({"errorMessages": told.split()}).encode(),
-            lambda told: json.dumps(told).encode(),
-            lambda told: f"<html>{told}</html>".encode(),
+            lambda echoed: echoed.encode(),
+            lambda echoed: json.dumps({"message": echoed}).encode(),
+            lambda echoed: json.dumps([{"message": word} for word in echoed.split()]).encode(),
+            lambda echoed: json.dumps({"errorMessages": echoed.split()}).encode(),
+            lambda echoed: json.dumps(echoed).encode(),
+            lambda echoed: f"<html>{echoed}</html>".encode(),
         ],
         ids=["text", "message", "messages", "errorMessages", "string", "page"],
     )
     def test_in_its_answer_to_a_report(self, harness_oauth, hostile, clean, status, body):
-        hostile.say = lambda told: (status, {}, body(told))
+        hostile.say = lambda echoed: (status, {}, body(echoed))
         done = clean(harness_oauth("--format", "json", log_level="debug", **at(hostile)))
         assert done.code == 1
         assert "[secret]" in done.text
@@ -85,21 +85,21 @@ class TestWhatAServerSays:
     @pytest.mark.parametrize("status", [200, 201, 400, 401, 403, 500])
     def test_in_its_answer_to_a_sign_in(self, harness, hostile, clean, kind, status):
         hostile.says_token = False
-        hostile.say = lambda told: (status, {}, json.dumps({"message": told, "token": told}).encode())
+        hostile.say = lambda echoed: (status, {}, json.dumps({"message": echoed, "token": echoed}).encode())
         done = clean(harness("--format", "json", log_level="debug", auth=kind, **at(hostile)))
         assert done.code == 1
 
     @pytest.mark.parametrize("header", ["Location", "Retry-After", "X-Told", "Atl-TraceId", "Content-Type", "Date"])
     def test_in_a_header(self, harness_oauth, hostile, clean, header):
-        hostile.say = lambda told: (302 if header == "Location" else 418, {header: told}, b"")
+        hostile.say = lambda echoed: (302 if header == "Location" else 418, {header: echoed}, b"")
         assert clean(harness_oauth(log_level="debug", **at(hostile))).code == 1
 
     def test_in_what_it_says_of_a_report_it_took(self, harness_oauth, hostile, clean):
         key = {"pipelineId": "acme/default/shop/checkout", "buildNumber": 42}
 
-        def say(told):
-            answer = {"acceptedBuilds": [key], "rejectedBuilds": [], "unknownIssueKeys": told.split()}
-            answer["unknownAssociations"] = [{"associationType": "serviceIdOrKeys", "values": told.split()}]
+        def say(echoed):
+            answer = {"acceptedBuilds": [key], "rejectedBuilds": [], "unknownIssueKeys": echoed.split()}
+            answer["unknownAssociations"] = [{"associationType": "serviceIdOrKeys", "values": echoed.split()}]
             return 202, {}, json.dumps(answer).encode()
 
         hostile.say = say
@@ -110,12 +110,12 @@ class TestWhatAServerSays:
     @pytest.mark.parametrize("before", range(470, 501))
     def test_at_the_end_of_what_is_shown_of_it(self, harness_oauth, hostile, clean, secrets, before):
         secrets.append(TOKEN[:8])
-        hostile.say = lambda told: (403, {}, b"x" * before + b" " + TOKEN.encode() + b" and more")
+        hostile.say = lambda echoed: (403, {}, b"x" * before + b" " + TOKEN.encode() + b" and more")
         assert clean(harness_oauth(**at(hostile))).code == 1
 
     @pytest.mark.parametrize("name", ["Location", "X-Told", "Set-Cookie", "Authorization"])
     def test_debug_shows_only_headers_that_are_known_to_be_harmless(self, harness_oauth, hostile, clean, name):
-        hostile.say = lambda told: (418, {name: "not-to-be-seen", "Retry-After": "to-be-seen"}, b"")
+        hostile.say = lambda echoed: (418, {name: "not-to-be-seen", "Retry-After": "to-be-seen"}, b"")
         done = clean(harness_oauth(log_level="debug", **at(hostile)))
         assert "not-to-be-seen" not in done.text
         assert "to-be-seen" in done.err
@@ -181,7 +181,7 @@ class TestAsALibrary:
         return {"PATH": "/usr/bin:/bin", **step.environ, **{f"PLUGIN_{name.upper()}": v for name, v in more.items()}}
 
     def test_what_it_returns(self, harness_oauth, hostile, secrets):
-        hostile.say = lambda told: (403, {}, told.encode())
+        hostile.say = lambda echoed: (403, {}, echoed.encode())
         ending = run(self.environ_of(harness_oauth, **at(hostile)))
         assert ending.exit_code == 1
         assert "[secret]" in repr(ending)

@@ -61,8 +61,8 @@ def sites(harness, jira, one, two):
 def test_each_site_is_told_with_its_own_settings_and_those_that_all_share(sites, jira, clean):
     done = clean(sites())
     assert done.code == 0, done.text
-    told = [(one["pipeline"]["displayName"], one["issueKeys"], one["environment"]["id"]) for one in jira.deployments()]
-    assert told == [("shop for one", ["MYT-1"], "prod"), ("checkout", ["DEMO-1"], "prod")]
+    sent = [(one["pipeline"]["displayName"], one["issueKeys"], one["environment"]["id"]) for one in jira.deployments()]
+    assert sent == [("shop for one", ["MYT-1"], "prod"), ("checkout", ["DEMO-1"], "prod")]
     first, second = done.err.index("site one:"), done.err.index("site two:")
     assert first < done.err.index("accepted deployment 42 of shop for one") < second
     assert second < done.err.index("accepted deployment 42 of checkout to prod")
@@ -161,7 +161,7 @@ def test_one_name_is_that_site_for_every_command(sites, jira, failed, two):
     assert "--sites one" in failed(sites.run("outbox", "flush", "--outbox", "kept"), 2).do
 
 
-def test_a_setting_that_nobody_knows_is_told_of_with_its_section(sites):
+def test_an_unknown_setting_is_told_of_with_its_section(sites):
     sites.write(two={"conect-key": "x", "sites": "y"})
     assert "conect-key in [sites.two] of sites.toml is not known; did you mean connect-key?" in sites().err
 

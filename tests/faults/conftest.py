@@ -60,7 +60,7 @@ class Front:
         self._threads: list[threading.Thread] = []
 
     def open_again(self) -> None:
-        """Listen again, where it was closed; whoever asks for it first, of those who wait side by side."""
+        """Listen again, where it was closed; of calls that wait side by side, the first does it."""
         with self._opening:
             if self._server.fileno() < 0:
                 self._server = socket.create_server(("127.0.0.1", self.port))
@@ -73,7 +73,7 @@ class Front:
         self._listener.start()
 
     def close(self) -> None:
-        """Listen no more: whoever comes is refused."""
+        """Listen no more: each connection is refused."""
         with contextlib.suppress(OSError):
             self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
@@ -203,7 +203,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture(scope="session")
 def certificates(authority: Any, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, ssl.SSLContext]:
-    """What a server may show: its own certificate, and those that nobody must take."""
+    """What a server may show: its own certificate, and those that no step may accept."""
     import trustme
 
     long_ago = datetime.datetime(2001, 1, 1, tzinfo=datetime.UTC)

@@ -123,7 +123,7 @@ COMMANDS = [
 
 @pytest.fixture(autouse=True)
 def no_way_out(monkeypatch):
-    """No name is known but this machine's, and nobody waits."""
+    """Only this machine's name is known, and each retry would end after the deadline, so that no example waits."""
     look_up = socket.getaddrinfo
 
     def only_here(host, *arguments, **keywords):

@@ -23,7 +23,7 @@ def history(repository):
 def deploy(plugin, pipeline_of, settings_of, monkeypatch):
     """Tells a plugin, by default a new one, how a deployment ended."""
 
-    def call(repository, *environments, state="successful", result=Result.ACCEPTED, told=None, **facts):
+    def call(repository, *environments, state="successful", result=Result.ACCEPTED, instance=None, **facts):
         reports = [
             Report.model_validate(
                 {
@@ -44,7 +44,7 @@ def deploy(plugin, pipeline_of, settings_of, monkeypatch):
         receipt = Receipt(outcomes=tuple(Outcome(result=result) for _ in reports))
         with monkeypatch.context() as patch:
             patch.setattr("os.environ", repository.environ)
-            (told or plugin(remember="ref")).jira_ci_reported(
+            (instance or plugin(remember="ref")).jira_ci_reported(
                 pipeline_of(repository, **facts), reports, receipt, settings_of(environment_name=list(environments))
             )
 
@@ -87,16 +87,16 @@ class TestRemembering:
         assert refs(history) == []
 
     def test_nothing_is_remembered_unless_it_is_asked_for(self, history, deploy, plugin):
-        deploy(history, "prod", told=plugin())
+        deploy(history, "prod", instance=plugin())
         assert refs(history) == []
 
     def test_git_is_run_in_the_environment_that_keys_were_found_in(
         self, history, deploy, plugin, pipeline_of, settings_of, monkeypatch
     ):
         monkeypatch.setenv("PATH", "/nowhere")
-        told = plugin(remember="ref")
-        told.jira_ci_extract_issue_keys(pipeline_of(history), history.environ, settings_of())
-        deploy(history, "prod", told=told)
+        instance = plugin(remember="ref")
+        instance.jira_ci_extract_issue_keys(pipeline_of(history), history.environ, settings_of())
+        deploy(history, "prod", instance=instance)
         assert refs(history) == [f"refs/jira-ci/deployed/prod {history.head}"]
 
     def test_it_is_the_commit_that_ci_names(self, history, deploy):

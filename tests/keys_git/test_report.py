@@ -73,10 +73,10 @@ def test_each_deployment_updates_what_is_new_since_the_last_one(shop, jira, repo
     last = shop(**run, environ={"HARNESS_BUILD_ID": "44"})
     assert last.code == 0, last.text
     assert "warning" not in last.err
-    told = {
+    sent = {
         deployment["deploymentSequenceNumber"]: sorted(deployment["issueKeys"]) for deployment in jira.deployments()
     }
-    assert told == {42: ["MYT-4"], 43: ["MYT-5", "MYT-6"], 44: ["MYT-5", "MYT-6", "MYT-7"]}
+    assert sent == {42: ["MYT-4"], 43: ["MYT-5", "MYT-6"], 44: ["MYT-5", "MYT-6", "MYT-7"]}
 
 
 def test_a_deployment_whose_keys_are_named_is_remembered_as_well(shop, repository):

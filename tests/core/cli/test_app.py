@@ -315,7 +315,7 @@ class TestReport:
         assert "whisper" not in jira_ci("report", "--dry-run", environ=drone).err
         assert (logging.getLogger().level, list(logging.getLogger().handlers)) == before
 
-    def test_what_nobody_expected_is_told_without_a_traceback(self, jira_ci, drone, install):
+    def test_an_unexpected_error_is_told_without_a_traceback(self, jira_ci, drone, install):
         install(
             "odd",
             """
@@ -534,7 +534,7 @@ values = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"])),
     st.binary(max_size=40).map(lambda data: data.decode("utf-8", "surrogateescape")),
 )
-# Of whom nobody else speaks by chance.
+# Long enough that no other text holds one by chance.
 SECRETS = st.text("abcdefghjkmnpqrstuvwxyz23456789!$%&/=+\"'\\", min_size=20, max_size=40)
 HIDDEN = ["PLUGIN_CLIENT_SECRET", "JIRA_CI_CLIENT_ID", "PLUGIN_CONNECT_KEY", "HTTPS_PROXY", "PLUGIN_HTTP_PROXY"]
 environments = st.dictionaries(st.sampled_from([*VARIABLES, *OURS]), values, max_size=25)

@@ -103,7 +103,7 @@ class TestTheOrderOfTheSources:
         assert flag("environment_name") == "--environment-name"
         assert file_key("environment_name") == "environment-name"
 
-    def test_variables_without_a_prefix_are_nobodys_business(self):
+    def test_variables_without_a_prefix_are_ignored(self):
         assert value_of("project", {"PROJECT": "x", "project": "y", "plugin_project": "z"}) is None
 
 
@@ -204,13 +204,13 @@ class TestSecrets:
         kept = {"PLUGIN_PROJECT": "MYT", "GITHUB_OUTPUT": "x", "PATH": "/bin"}
         assert without_secrets(hidden | kept, (*CREDENTIAL_SETTINGS, *DEMO)) == kept
 
-    def test_a_proxy_is_a_secret_in_all_its_spellings(self, loaded, least):
+    def test_a_proxy_is_a_secret_in_all_its_spellings(self, load_runtime, least):
         spellings = ("HTTPS_PROXY", "https_proxy", "http_proxy", "HARNESS_HTTPS_PROXY", "PLUGIN_HTTPS_PROXY")
         for name in spellings:
             least[name] = "http://user:hunter2222@proxy.example"
-        made = loaded(least)
-        assert not set(spellings) & set(made.environ)
-        assert made.secrets.redact("hunter2222") == "[secret]"
+        runtime = load_runtime(least)
+        assert not set(spellings) & set(runtime.environ)
+        assert runtime.secrets.redact("hunter2222") == "[secret]"
 
     def test_a_malformed_secret_is_hidden_as_well(self, least):
         secrets = Secrets()
@@ -225,22 +225,22 @@ class TestSecrets:
         open_sources(least, {}, secrets)
         assert secrets.redact("l0wer-secret") == "[secret]"
 
-    def test_the_credentials_that_are_given_are_known_by_name(self, loaded, least, folder):
+    def test_the_credentials_that_are_given_are_known_by_name(self, load_runtime, least, folder):
         (folder / "id").write_text("an-id-from-a-file")
         least |= {"PLUGIN_CONNECT_KEY": "k3y-k3y", "PLUGIN_CLIENT_ID_FILE": "id", "PLUGIN_CLIENT_SECRET": "null"}
-        assert loaded(least).credentials == {"connect_key", "client_id"}
+        assert load_runtime(least).credentials == {"connect_key", "client_id"}
 
 
 class TestTheFileNamedByConfig:
-    def test_it_may_set_everything_in_the_types_of_toml(self, folder, loaded, least):
+    def test_it_may_set_everything_in_the_types_of_toml(self, folder, load_runtime, least):
         (folder / "ours.toml").write_text(
             'project = ["MYT", "demo"]\nenvironment-name = ["prod", " eu "]\nrun-number = 9\ninstance = "acme"\n'
             'pipeline = "p"\nlink = "https://a.example"\nstate = "ok"'
         )
-        made = loaded({"PATH": least["PATH"], "JIRA_CI_CONFIG": "ours.toml"}).settings
-        assert made.project == ("MYT", "DEMO")
-        assert made.environment_name == ("prod", "eu")
-        assert made.run_number == 9
+        settings = load_runtime({"PATH": least["PATH"], "JIRA_CI_CONFIG": "ours.toml"}).settings
+        assert settings.project == ("MYT", "DEMO")
+        assert settings.environment_name == ("prod", "eu")
+        assert settings.run_number == 9
 
     def test_the_flag_names_it_before_the_variables_do(self, folder):
         (folder / "flag.toml").write_text('project = "flag"')
@@ -314,11 +314,11 @@ class TestTheFileOfTheProject:
         assert "anyone who opens a pull request can edit it" in problem.why
         assert name.upper().replace("-", "_") in problem.remedy
 
-    def test_it_may_set_the_project_and_the_pipeline(self, folder, loaded, least):
+    def test_it_may_set_the_project_and_the_pipeline(self, folder, load_runtime, least):
         (folder / "jira-ci.toml").write_text('project = "DEMO"\npipeline = "mine"')
         del least["PLUGIN_PROJECT"], least["PLUGIN_PIPELINE"]
-        made = loaded(least).settings
-        assert (made.project, made.pipeline) == (("DEMO",), "mine")
+        settings = load_runtime(least).settings
+        assert (settings.project, settings.pipeline) == (("DEMO",), "mine")
 
     @pytest.mark.parametrize(
         ("name", "near"), [("projekt", "; did you mean project?"), ("qqqq", ""), ("run_number", "")]
@@ -334,7 +334,7 @@ class TestTheFileOfTheProject:
         assert value_of("environment_name") is None
 
 
-class TestNamesThatNobodyDeclared:
+class TestNamesThatAreNotDeclared:
     @pytest.mark.parametrize(
         ("variable", "message"),
         [
@@ -343,19 +343,19 @@ class TestNamesThatNobodyDeclared:
             ("PLUGIN_XYZZY", "PLUGIN_XYZZY is not known"),
         ],
     )
-    def test_each_is_a_warning_with_the_nearest_known_name(self, caplog, loaded, least, variable, message):
-        loaded(least | {variable: "x"})
+    def test_each_is_a_warning_with_the_nearest_known_name(self, caplog, load_runtime, least, variable, message):
+        load_runtime(least | {variable: "x"})
         assert message in [record.getMessage() for record in caplog.records]
 
     @pytest.mark.parametrize(
         "variable",
         ["PLUGIN_ENVIRONMENT", "PLUGIN_ISSUE_KEYS", "PLUGIN_CONNECT_KEY_FILE", "JIRA_CI_API_URL", "ENVIROMENT_NAME"],
     )
-    def test_known_ones_and_those_of_others_are_none(self, caplog, loaded, least, variable):
-        loaded(least | {variable: ""})
+    def test_known_ones_and_those_of_others_are_none(self, caplog, load_runtime, least, variable):
+        load_runtime(least | {variable: ""})
         check_names(DEMO, Sources({variable: "x"}))
         assert not [record for record in caplog.records if variable in record.getMessage() and variable[:6] == "ENVIRO"]
-        loaded(least | {variable: ""})
+        load_runtime(least | {variable: ""})
         assert not [record for record in caplog.records if "is not known" in record.getMessage() and not record.args]
 
     def test_one_without_a_value_is_none(self, caplog):
@@ -363,10 +363,10 @@ class TestNamesThatNobodyDeclared:
         assert not caplog.records
 
     def test_a_credential_whose_package_is_not_installed_is_known_all_the_same(
-        self, caplog, loaded, least, not_installed
+        self, caplog, load_runtime, least, not_installed
     ):
         not_installed("oauth", "connect")
-        loaded(
+        load_runtime(
             least | {"PLUGIN_CLIENT_ID": "an-id", "PLUGIN_CLIENT_SECRET_FILE": __file__, "PLUGIN_CONNECT_KEY": "k3y"}
         )
         assert not [record for record in caplog.records if "is not known" in record.getMessage()]
@@ -416,7 +416,7 @@ def test_a_flag_of_any_bytes_is_made_readable_too(jira_ci, least):
     assert done.json["request"]["builds"][0]["pipelineId"] == "caf\ufffd"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a file that nobody may read")
+@pytest.mark.skipif(sys.platform == "win32", reason="opening a folder lacks permission there")
 def test_a_folder_in_the_place_of_a_file_of_settings_is_an_error(folder):
     (folder / "ours").mkdir()
     with pytest.raises(SettingsError, match="ours cannot be read"):

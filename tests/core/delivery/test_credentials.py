@@ -29,7 +29,7 @@ THEIR_KEY = {"PLUGIN_THEIR_KEY": "theirs-0001"}
 
 
 @pytest.fixture
-def kind_of(loaded, least, caplog):
+def kind_of(load_runtime, least, caplog):
     """The kind of credentials that is used with these settings, and the warnings on the way."""
 
     def choose(*given, **more):
@@ -37,7 +37,7 @@ def kind_of(loaded, least, caplog):
         environ = {**least, **{f"PLUGIN_{name.upper()}": value for name, value in more.items()}}
         for settings in given:
             environ |= settings
-        plan = plan_delivery(loaded(environ), SITE)
+        plan = plan_delivery(load_runtime(environ), SITE)
         plan.check()
         return plan.kind, [record.getMessage() for record in caplog.records]
 
@@ -113,7 +113,7 @@ class TestAuth:
         not_installed("connect")
         assert refused(OAUTH, CONNECT, auth="connect").remedy == "pip install 'jira-ci-core[connect]'"
 
-    def test_naming_a_kind_that_nobody_offers_is_an_error_that_lists_the_kinds(self, refused):
+    def test_naming_a_kind_that_no_plugin_offers_is_an_error_that_lists_the_kinds(self, refused):
         problem = refused(OAUTH, auth="magic")
         assert problem.what == "AUTH cannot be 'magic'"
         assert "connect, oauth" in problem.remedy
@@ -173,9 +173,9 @@ class TestADeliveryThatNeedsNoCredential:
         install("queue", self.QUEUE.format(body=""))
         assert kind_of(disable_plugins="http") == ("", [])
 
-    def test_is_told_what_is_missing_where_it_asks_all_the_same(self, loaded, least, install):
+    def test_is_told_what_is_missing_where_it_asks_all_the_same(self, load_runtime, least, install):
         install("queue", self.QUEUE.format(body="connect()"))
-        session = plan_delivery(loaded(least | {"PLUGIN_DISABLE_PLUGINS": "http"}), SITE).open()
+        session = plan_delivery(load_runtime(least | {"PLUGIN_DISABLE_PLUGINS": "http"}), SITE).open()
         with pytest.raises(SettingsError, match="there are no credentials"):
             session.deliver(())
 
@@ -184,29 +184,29 @@ class TestADeliveryThatNeedsNoCredential:
         with pytest.raises(SettingsError, match="there are no credentials"):
             kind_of(plugins="sandbox,oauth,connect")
 
-    def test_says_for_each_report_what_became_of_it(self, loaded, least, install):
+    def test_says_for_each_report_what_became_of_it(self, load_runtime, least, install):
         install("queue", self.QUEUE.format(body="return Receipt()"))
-        session = plan_delivery(loaded(least | {"PLUGIN_DISABLE_PLUGINS": "http"}), SITE).open()
+        session = plan_delivery(load_runtime(least | {"PLUGIN_DISABLE_PLUGINS": "http"}), SITE).open()
         assert session.deliver(()) == Receipt()
         with pytest.raises(PluginError, match="plugin queue failed in deliver") as raised:
             session.deliver((object(),))
         assert "answered 0 outcomes for 1 reports" in raised.value.problems[0].why
 
-    def test_where_nobody_delivers_it_is_an_error(self, loaded, least, install):
+    def test_where_no_plugin_delivers_it_is_an_error(self, load_runtime, least, install):
         install("queue", self.QUEUE.format(body="return None"))
-        session = plan_delivery(loaded(least | {"PLUGIN_DISABLE_PLUGINS": "http"}), SITE).open()
+        session = plan_delivery(load_runtime(least | {"PLUGIN_DISABLE_PLUGINS": "http"}), SITE).open()
         with pytest.raises(SettingsError, match="no plugin delivered"):
             session.deliver(())
 
     @pytest.mark.parametrize("error", ["DeliveryError", "SignInError"])
-    def test_its_own_error_is_what_became_of_all(self, loaded, least, install, error):
+    def test_its_own_error_is_what_became_of_all(self, load_runtime, least, install, error):
         install(
             "queue",
             self.QUEUE.format(
                 body=f"from jira_ci_core import Problem, {error}\n        raise {error}(Problem('no', 'a', 'b'))"
             ),
         )
-        receipt = plan_delivery(loaded(least | {"PLUGIN_DISABLE_PLUGINS": "http"}), SITE).open().deliver((1, 2))
+        receipt = plan_delivery(load_runtime(least | {"PLUGIN_DISABLE_PLUGINS": "http"}), SITE).open().deliver((1, 2))
         assert [(outcome.result, outcome.problems[0].what) for outcome in receipt.outcomes] == [
             ("not_delivered", "no")
         ] * 2
@@ -217,19 +217,19 @@ class TestSigningInWithAPluginThatFails:
         ("answer", "reason"),
         [("7", "answered int, not Connection"), ("1 / 0", "ZeroDivisionError"), ("exit(3)", "SystemExit")],
     )
-    def test_it_is_named(self, loaded, least, install, answer, reason):
+    def test_it_is_named(self, load_runtime, least, install, answer, reason):
         install("theirs", THEIRS.format(answer=answer), target="Theirs")
         with pytest.raises(PluginError, match="plugin theirs failed in connect") as raised:
-            plan_delivery(loaded(least | THEIR_KEY), SITE).open().connection  # noqa: B018
+            plan_delivery(load_runtime(least | THEIR_KEY), SITE).open().connection  # noqa: B018
         assert reason in raised.value.problems[0].why
 
-    def test_later_too(self, loaded, least, install):
+    def test_later_too(self, load_runtime, least, install):
         install(
             "theirs",
             THEIRS.format(answer="__import__('jira_ci_core').Connection('a', 'b', lambda r: 1 / 0, lambda: 1 / 0)"),
             target="Theirs",
         )
-        session = plan_delivery(loaded(least | THEIR_KEY), SITE).open()
+        session = plan_delivery(load_runtime(least | THEIR_KEY), SITE).open()
         connection, http = session.connection, session.http
         with pytest.raises(PluginError, match="plugin theirs failed in auth"):
             connection.auth(None)

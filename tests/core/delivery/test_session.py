@@ -14,8 +14,8 @@ SITE = Site(url="https://acme.atlassian.net")
 
 
 @pytest.fixture
-def runtime(loaded, least):
-    return loaded(least | OAUTH | {"PLUGIN_DEADLINE": "30"})
+def runtime(load_runtime, least):
+    return load_runtime(least | OAUTH | {"PLUGIN_DEADLINE": "30"})
 
 
 class TestTheSite:
@@ -42,19 +42,19 @@ class TestPlan:
     def test_it_names_the_hosts_that_its_sessions_may_ask(self, runtime):
         assert "https://api.atlassian.com" in plan_delivery(runtime, SITE).hosts
 
-    def test_a_dry_run_needs_no_credentials(self, loaded, least):
-        plan = plan_delivery(loaded(least), SITE, dry_run=True)
+    def test_a_dry_run_needs_no_credentials(self, load_runtime, least):
+        plan = plan_delivery(load_runtime(least), SITE, dry_run=True)
         plan.check()
         assert (plan.kind, plan.hosts) == ("", ())
 
-    def test_missing_credentials_are_an_error_only_when_it_is_checked(self, loaded, least):
-        plan = plan_delivery(loaded(least), SITE)
+    def test_missing_credentials_are_an_error_only_when_it_is_checked(self, load_runtime, least):
+        plan = plan_delivery(load_runtime(least), SITE)
         with pytest.raises(SettingsError, match="there are no credentials"):
             plan.check()
 
-    def test_a_delivery_that_is_not_installed_is_an_error_at_once(self, loaded, least):
+    def test_a_delivery_that_is_not_installed_is_an_error_at_once(self, load_runtime, least):
         with pytest.raises(SettingsError, match="DELIVERY names magic"):
-            plan_delivery(loaded(least | {"PLUGIN_DELIVERY": "magic"}), SITE, dry_run=True)
+            plan_delivery(load_runtime(least | {"PLUGIN_DELIVERY": "magic"}), SITE, dry_run=True)
 
 
 class TestSessions:

@@ -236,7 +236,7 @@ class TestTheRequest:
 
 FAMILY = "👩\u200d👩\u200d👧\u200d👦"
 ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
-# Each is one character to whoever reads it.
+# Each is one character to a reader.
 SAMPLES = ["a", "修", "e\u0301", "❤\ufe0f", "1\ufe0f\u20e3", "👍🏽", "🇩🇪", FAMILY, ENGLAND]
 SAMPLES += ["\u1112\u1161\u11ab", "\u1100\ud7b0", "กำ", "ກຳ", "กี่", "ｶﾞ", "நி", "ह\u200c"]
 CHARACTERS = st.one_of(

@@ -285,10 +285,10 @@ class TestTheWordsOfRefusals:
         assert self.rejected(errors)[1].why == "it gave no reason"
 
     @pytest.mark.parametrize(
-        ("error", "told"), [({"message": ""}, "{'message': ''}"), ({"code": 7}, "{'code': 7}"), ("words", "words")]
+        ("error", "reason"), [({"message": ""}, "{'message': ''}"), ({"code": 7}, "{'code': 7}"), ("words", "words")]
     )
-    def test_a_reason_of_another_shape_is_told_as_it_is(self, error, told):
-        assert self.rejected([error])[1].why == told
+    def test_a_reason_of_another_shape_is_told_as_it_is(self, error, reason):
+        assert self.rejected([error])[1].why == reason
 
     @pytest.mark.parametrize(
         ("answer", "why"),
@@ -366,7 +366,7 @@ class TestTheWordsOfRefusals:
         assert [outcome.result for outcome in receipt.outcomes] == [Result.NOT_DELIVERED] * 2
 
     @pytest.mark.parametrize(
-        ("answer", "told"),
+        ("answer", "reason"),
         [
             ({"message": ["a", "b"]}, ": a; b"),
             ({"errorMessages": ["a", 1]}, ": a; 1"),
@@ -378,5 +378,5 @@ class TestTheWordsOfRefusals:
             (None, ""),
         ],
     )
-    def test_what_jira_says_in_any_of_its_shapes(self, answer, told):
-        assert self.problem(answer, 400)[1].why == f"acme.atlassian.net answered 400{told}"
+    def test_what_jira_says_in_any_of_its_shapes(self, answer, reason):
+        assert self.problem(answer, 400)[1].why == f"acme.atlassian.net answered 400{reason}"

@@ -1,4 +1,4 @@
-"""Connections that are opened before anything is loaded: only where the environment alone says where to."""
+"""Connections that are opened before the libraries are loaded: only where the environment alone says where to."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 
-from jira_ci_core.net.preconnect import HOSTS_GROUP, REPORT, preconnect
+from jira_ci_core import SettingsError
+from jira_ci_core.net.preconnect import HOSTS_GROUP, REPORT, Preconnections, preconnect
 
 
 @pytest.fixture
@@ -20,8 +22,12 @@ def server():
         yield server
 
 
+def place(server):
+    return server.getsockname()[:2]
+
+
 def url(server):
-    return "http://{}:{}".format(*server.getsockname())
+    return "http://{}:{}".format(*place(server))
 
 
 @pytest.fixture
@@ -58,7 +64,7 @@ def is_open(preconnections, server):
     connected.close()
     caller, _ = server.accept()
     with caller:
-        assert caller.recv(1) == b"", "nothing is sent ahead"
+        assert caller.recv(1) == b"", "nothing is sent before the connection is used"
     return True
 
 
@@ -159,14 +165,16 @@ def test_what_fails_in_a_plugin_is_left_to_the_check_of_the_settings(hosts_of_a_
     "key", ["s3cret", "s3cret.example", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2ln", "hooks/s3cret"]
 )
 def test_no_credential_is_handed_to_a_plugin(hosts_of_a_plugin, key, capsys):
-    hosts_of_a_plugin("nosy", "def hosts(is_set, address, site): print(is_set('connect_key'), address('connect_key'))")
+    hosts_of_a_plugin(
+        "reader", "def hosts(is_set, address, site): print(is_set('connect_key'), address('connect_key'))"
+    )
     for spelt in (key, f"https://chat.example/{key}"):
         preconnect(
             REPORT, {"PLUGIN_CONNECT_KEY": spelt, "PLUGIN_INSTANCE": "acme", "PLUGIN_DISABLE_PLUGINS": "connect"}
         )
-        told = capsys.readouterr().out
-        assert key not in told
-    assert told == "True https://chat.example\n"
+        printed = capsys.readouterr().out
+        assert key not in printed
+    assert printed == "True https://chat.example\n"
 
 
 def test_a_plugin_that_is_off_is_not_even_imported(hosts_of_a_plugin, connect, server):
@@ -204,7 +212,7 @@ class TestDelivery:
     """What becomes of them once the settings are checked."""
 
     def report(self, connect, server, **variables):
-        """Begin ahead, then check the settings, which end the step; answers whether the connection was closed."""
+        """Open connections, then check the settings, which end the step; answers whether the connection was closed."""
         preconnections = preconnect(REPORT, connect)
         caller, _ = server.accept()
         caller.settimeout(20)
@@ -228,3 +236,56 @@ class TestDelivery:
         import certifi
 
         assert self.report(connect, server, **variables, PLUGIN_CA_BUNDLE=certifi.where())
+
+
+class TestPreconnections:
+    """Connections that are opened while the rest is still loading."""
+
+    def test_a_connection_is_given_away_once(self, server):
+        preconnections = Preconnections(None)
+        preconnections.open([url(server), url(server)])
+        connected = preconnections.take(*place(server))
+        assert connected is not None
+        with connected:
+            assert connected.getpeername() == server.getsockname()
+        assert preconnections.take(*place(server)) is None
+
+    def test_nothing_is_opened_that_was_not_asked_for(self, server):
+        assert Preconnections(None).take(*place(server)) is None
+
+    def test_what_it_failed_with_is_raised_where_it_is_taken(self, free_port):
+        preconnections = Preconnections(None)
+        preconnections.open([f"http://127.0.0.1:{free_port}"])
+        with pytest.raises(ConnectionRefusedError):
+            preconnections.take("127.0.0.1", free_port)
+
+    def test_those_that_are_not_taken_are_closed(self, server):
+        preconnections = Preconnections(None)
+        preconnections.open([url(server)])
+        caller, _ = server.accept()
+        preconnections.close()
+        with caller:
+            assert caller.recv(1) == b""
+
+    def test_one_may_be_taken_while_the_others_are_closed(self, server, monkeypatch):
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            preconnections = Preconnections(None)
+            preconnections.open([url(server), url(other)])
+            taken = []
+
+            def abandon(opening):
+                """Close one, while another thread takes the other."""
+                opening.join()
+                opening.connection.close()
+                thread = threading.Thread(target=lambda: taken.append(preconnections.take(*place(other))))
+                thread.start()
+                thread.join()
+
+            monkeypatch.setattr("jira_ci_core.net.preconnect._Opening.abandon", abandon)
+            preconnections.close()
+            [connected] = taken
+            connected.close()
+
+    def test_an_authority_that_cannot_be_used_is_told_before_anything_is_opened(self, tmp_path):
+        with pytest.raises(SettingsError, match="CA_BUNDLE cannot be"):
+            Preconnections(str(tmp_path / "missing.pem"))

@@ -29,7 +29,7 @@ from jira_ci_core import hookimpl
 
 @hookimpl
 def jira_ci_reported(pipeline, reports, receipt):
-    logging.getLogger("told").info("told of %s: %d, %s", pipeline.ci, len(reports), receipt.skipped)
+    logging.getLogger("hook").info("told of %s: %d, %s", pipeline.ci, len(reports), receipt.skipped)
 """
 
 
@@ -100,14 +100,14 @@ def test_the_clock_may_be_handed_in(drone):
 def test_what_hooks_read_holds_no_secret(drone, install, caplog):
     caplog.set_level(logging.INFO)
     install(
-        "nosy",
+        "reader",
         """
         import logging
         from jira_ci_core import hookimpl
 
         @hookimpl
         def jira_ci_read_pipeline(environ):
-            logging.getLogger("nosy").info("saw %s", sorted(environ))
+            logging.getLogger("reader").info("saw %s", sorted(environ))
         """,
     )
     run(drone | {"PLUGIN_CLIENT_SECRET": "hunter2222", "CONNECT_KEY": "x", "HTTPS_PROXY": "http://a:b@c"}, dry_run=True)

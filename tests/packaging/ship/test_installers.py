@@ -95,9 +95,7 @@ def test_one_file_finds_the_plugins_that_were_chosen_and_no_others_and_is_built_
     what = [*wheels[:2], ROOT / "examples" / "changelog-keys"]
     file = one_file(tmp_path, *what)
     said = json.loads(shell(f"{bare} {file} plugins --format json 2>/dev/null"))
-    strangers = {
-        plugin["name"]: plugin["state"] for plugin in said["plugins"] if plugin["distribution"] != "jira-ci-core"
-    }
-    assert strangers == {"oauth": "on", "changelog": "on"}
+    states = {plugin["name"]: plugin["state"] for plugin in said["plugins"] if plugin["distribution"] != "jira-ci-core"}
+    assert states == {"oauth": "on", "changelog": "on"}
     first = file.read_bytes()
     assert one_file(tmp_path, *what).read_bytes() == first

@@ -61,6 +61,23 @@ def refused(kind_of):
     return choose
 
 
+class TestTwoPluginsOfOneKind:
+    @pytest.mark.parametrize("given", [{}, {"auth": "oauth"}])
+    def test_are_refused_since_neither_is_meant_more(self, refused, install, given):
+        install(
+            "saml",
+            """
+            from jira_ci_core import SignIn, hookimpl
+
+            @hookimpl
+            def jira_ci_authenticate(site): return SignIn("oauth", print)
+            """,
+        )
+        problem = refused(OAUTH, **given)
+        assert problem.what == "oauth sign-in is offered by several plugins: oauth, saml"
+        assert "DISABLE_PLUGINS" in problem.remedy
+
+
 class TestOneKindComplete:
     def test_is_used(self, kind_of):
         assert kind_of(OAUTH) == ("oauth", [])

@@ -68,20 +68,43 @@ class TestOneThatFails:
         install("good", f"from jira_ci_core import hookimpl\nTHREAD_SAFE = True\nclass Plugin:\n{hook}")
         assert make_plugins().delivery_constant("good", "THREAD_SAFE")
 
-    def test_because_looking_at_it_fails(self, make_plugins, install):
+    def test_not_because_of_a_descriptor_that_raises(self, make_plugins, install):
         install(
-            "bad",
+            "good",
             """
+            from jira_ci_core import hookimpl
+
             class Descriptor:
                 def __get__(self, *arguments):
-                    raise RuntimeError("of its own")
+                    raise RuntimeError("never run")
 
-            class Bad:
+            class Good:
                 value = Descriptor()
+
+                @hookimpl
+                def jira_ci_deliver(self, reports): ...
             """,
-            target="Bad",
+            target="Good",
         )
-        assert failing(make_plugins(), "bad", "RuntimeError: of its own")
+        plugins = make_plugins()
+        assert plugins.failures == []
+        assert plugins.is_on("good")
+
+    @pytest.mark.parametrize("constant", ["THREADSAFE = True", f"CONTRACT = {CONTRACT_VERSION + 1}"])
+    def test_because_of_a_constant_beside_a_class_from_elsewhere(self, make_plugins, install, constant):
+        code = """
+            from jira_ci_core import hookimpl
+
+            class Plugin:
+                @hookimpl
+                def jira_ci_deliver(self): ...
+            """
+        elsewhere = install("elsewhere", code)
+        install("bad", f"from {elsewhere} import Plugin as Base\nclass Plugin(Base): ...\n{constant}\n")
+        name, _, value = constant.partition(" = ")
+        [problem] = make_plugins().failures
+        assert problem.what == "plugin bad failed"
+        assert value in problem.why or f"{name} is not a known constant" in problem.why
 
     def test_because_a_hook_that_is_not_marked_is_misspelt(self, make_plugins, install):
         install("bad", "def jira_ci_map_stat(status): ...\n")

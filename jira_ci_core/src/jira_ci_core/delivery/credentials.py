@@ -22,28 +22,34 @@ def choose_sign_in(
 
     `credentials` are the names of those given for the kinds that ship, their packages installed or not.
     """
-    complete: dict[str, SignIn] = {}
-    for offer in offers:
-        if not offer.missing:
-            complete.setdefault(offer.kind, offer)
+    complete = list(dict.fromkeys(offer.kind for offer in offers if not offer.missing))
     given = [kind for kind, names in CREDENTIALS.items() if credentials.intersection(names)]
     without_package = [kind for kind in given if not plugins.is_on(kind)]
     if settings.auth:
         kind = settings.auth.strip().lower()
         if kind not in complete:
             raise SettingsError(_not_usable(kind, plugins, offers))
-        return complete[kind]
+        return _only_one(kind, offers)
     if not complete:
         meant = [kind for kind in without_package if credentials.issuperset(CREDENTIALS[kind]) or not offers]
         meant += [offer.kind for offer in offers]
         raise SettingsError(_not_usable(meant[0], plugins, offers) if meant else _none_given(plugins))
-    kind = next(iter(complete)) if len(complete) == 1 else _preferred(list(complete))
+    kind = complete[0] if len(complete) == 1 else _preferred(complete)
     for offer in offers:
         if offer.missing:
             log.warning("%s is ignored: %s is not set", offer.kind, ", ".join(offer.missing))
     for other in without_package:
         log.warning("%s is ignored: %s", other, _no_package(other, plugins).why)
-    return complete[kind]
+    return _only_one(kind, offers)
+
+
+def _only_one(kind: str, offers: Sequence[SignIn]) -> SignIn:
+    complete = [offer for offer in offers if offer.kind == kind and not offer.missing]
+    if len(complete) > 1:
+        what = f"{kind} sign-in is offered by several plugins: {', '.join(offer.plugin for offer in complete)}"
+        remedy = "leave all but one out, with DISABLE_PLUGINS or, for a local file, of LOCAL_PLUGINS"
+        raise SettingsError(Problem(what, "jira-ci cannot tell which one to use", remedy))
+    return complete[0]
 
 
 def _preferred(kinds: list[str]) -> str:

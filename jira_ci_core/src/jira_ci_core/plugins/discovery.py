@@ -42,6 +42,8 @@ class InstalledPlugin:
     """Why it is off or failed."""
     hooks: tuple[str, ...] = ()
     settings: tuple[SettingSpec, ...] = ()
+    module: Any = field(default=None, repr=False)
+    """The module that its entry point or its file names."""
     loaded: Any = field(default=None, repr=False)
     """The module or class."""
 
@@ -138,7 +140,9 @@ def _load(plugin: InstalledPlugin, load: Callable[[], Any], watchdog: Watchdog) 
     """A plugin with what it holds. While a module is imported it may do anything: fail, hang, or exit."""
     try:
         with watchdog.watching(Activity(plugin, "its import")):
-            return replace(plugin, loaded=plugin_in(load()))
+            loaded = load()
+        module = loaded if inspect.ismodule(loaded) else sys.modules.get(plugin.target.partition(":")[0])
+        return replace(plugin, loaded=plugin_in(loaded), module=module)
     except KeyboardInterrupt:
         raise
     except BaseException as error:

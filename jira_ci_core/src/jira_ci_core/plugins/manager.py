@@ -30,6 +30,7 @@ from jira_ci_core.plugins.validation import (
     InvalidPluginError,
     check_contract,
     checked_answer,
+    constants_of,
     delivery_constants,
     hooks_of,
     settings_of,
@@ -107,7 +108,7 @@ class Plugins:
 
     def delivery_constant(self, plugin: str, name: str) -> bool:
         """What a plugin that delivers says of itself in one of `DELIVERY_CONSTANTS`."""
-        return delivery_constants(self._installed[plugin].loaded)[name]
+        return delivery_constants(constants_of(self._installed[plugin].loaded, self._installed[plugin].module))[name]
 
     def _implementations(self, hook: str) -> list[pluggy.HookImpl]:
         caller: pluggy.HookCaller = getattr(self._pluggy.hook, HOOK_PREFIX + hook)
@@ -222,11 +223,12 @@ class Plugins:
         twin = next((one for one in self.installed if one.loaded is plugin.loaded and one.name != plugin.name), None)
         if twin is not None:
             raise InvalidPluginError(f"it is registered twice: {plugin.target} is the plugin {twin.name} as well")
-        check_contract(plugin.loaded)
+        constants = constants_of(plugin.loaded, plugin.module)
+        check_contract(constants)
         settings = settings_of(plugin.loaded, plugin.name)
         hooks = hooks_of(plugin.loaded, self._pluggy.parse_hookimpl_opts)
         if "jira_ci_deliver" in hooks:
-            delivery_constants(plugin.loaded)
+            delivery_constants(constants)
         self._installed[plugin.name] = replace(plugin, hooks=hooks, settings=settings)
         for setting in settings:
             for name in setting.names:

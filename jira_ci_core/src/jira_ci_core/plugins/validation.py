@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -35,9 +34,15 @@ class InvalidAnswerError(Exception):
     """A hook answered something else than its contract says."""
 
 
-def check_contract(loaded: object) -> None:
+def constants_of(loaded: object, module: object) -> dict[str, object]:
+    """All that a plugin says in its module and in its class, which wins. Runs none of its code."""
+    places = [place for place in (module, loaded) if place is not None]
+    return {name: inspect.getattr_static(place, name, None) for place in places for name in dir(place)}
+
+
+def check_contract(constants: Mapping[str, object]) -> None:
     """Raise InvalidPluginError where a plugin was made for another version of the contract."""
-    made_for = getattr(loaded, "CONTRACT", CONTRACT_VERSION)
+    made_for = constants.get("CONTRACT", CONTRACT_VERSION)
     if made_for != CONTRACT_VERSION:
         raise InvalidPluginError(f"it was made for contract version {made_for}; this core has {CONTRACT_VERSION}")
 
@@ -59,11 +64,14 @@ def hooks_of(loaded: object, options_of: Callable[[object, str], Mapping[str, An
     marked with `@hookimpl`, or has a name that only begins like a hook's.
     """
     found = set()
-    for name in (name for name in dir(loaded) if not name.startswith("__") and hasattr(loaded, name)):
+    for name in dir(loaded):
+        member = inspect.getattr_static(loaded, name, None)
+        if member is None or name.startswith("__"):
+            continue
         options = options_of(loaded, name)
         if options is not None:
             found.add(options.get("specname") or name)
-        elif name.startswith(HOOK_PREFIX) and inspect.isroutine(inspect.getattr_static(loaded, name, None)):
+        elif name.startswith(HOOK_PREFIX) and inspect.isroutine(member):
             raise InvalidPluginError(f"{name} is not marked with @hookimpl" if name in HOOKS else unknown_hook(name))
     return tuple(hook for hook in HOOKS if hook in found)
 
@@ -74,11 +82,9 @@ def unknown_hook(name: str) -> str:
     return f"there is no hook {name}{near}"
 
 
-def delivery_constants(loaded: object) -> dict[str, bool]:
+def delivery_constants(constants: Mapping[str, object]) -> dict[str, bool]:
     """The value of each of `DELIVERY_CONSTANTS`. Raises InvalidPluginError if one is misspelt, or is not a bool."""
-    module = sys.modules.get(getattr(loaded, "__module__", ""))
-    said = {**(vars(module) if module else {}), **{name: getattr(loaded, name, None) for name in dir(loaded)}}
-    for name, value in said.items():
+    for name, value in constants.items():
         if name in DELIVERY_CONSTANTS:
             if not isinstance(value, bool):
                 raise InvalidPluginError(f"its {name} is {value!r}; it must be True or False")
@@ -88,7 +94,7 @@ def delivery_constants(loaded: object) -> dict[str, bool]:
             and (near := _nearest(name.upper(), DELIVERY_CONSTANTS, cutoff=0.75))
         ):
             raise InvalidPluginError(f"{name} is not a known constant{near}")
-    return {name: said.get(name, default) for name, default in DELIVERY_CONSTANTS.items()}
+    return {name: bool(constants.get(name, default)) for name, default in DELIVERY_CONSTANTS.items()}
 
 
 def checked_answer(hook: str, plugin: str, answer: object) -> Any:

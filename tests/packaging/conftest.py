@@ -91,7 +91,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture
-def fresh(tmp_path: Path) -> Callable[..., FreshEnvironment]:
+def fresh_environment(tmp_path: Path) -> Callable[..., FreshEnvironment]:
     """Return a function that makes an environment with some packages in it."""
 
     def make(*what: object) -> FreshEnvironment:

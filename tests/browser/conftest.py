@@ -54,7 +54,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=f"NOTHING WAS TESTED IN A BROWSER, {reason}"))
 
 
-@pytest.fixture(scope="session")
+# For a module, since playwright's event loop must have ended when other tests of this process run loops of their own.
+@pytest.fixture(scope="module")
 def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     reason = missing()
     if reason is not None:

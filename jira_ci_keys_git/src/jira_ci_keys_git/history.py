@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from jira_ci_core import Git, GitError, Pipeline, Problem, Settings
 from jira_ci_keys_git.deployed import REFS, last_tagged_commit, ref_name
@@ -20,8 +20,7 @@ DEEPEN_STEPS = 64, 256, 1024, 4096, 16384
 _FULL_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class CommitRange:
+class CommitRange(NamedTuple):
     """The commits in the history of `head` that are not in the history of an excluded one."""
 
     head: str
@@ -35,8 +34,7 @@ class CommitRange:
         return self.head, "--not", *self.excluded
 
 
-@dataclass(frozen=True)
-class _Baseline:
+class _Baseline(NamedTuple):
     """A state of the repository that a change is compared with."""
 
     name: str

@@ -51,6 +51,13 @@ log = logging.getLogger(__name__)
 REPORTED = f"{HOOK_PREFIX}reported"
 
 
+class _PluginManager(pluggy.PluginManager):
+    """pluggy's, without a look at the many names that no hook function can have."""
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
+        return None if name.startswith("__") else super().parse_hookimpl_opts(plugin, name)
+
+
 class Plugins:
     """The plugins of one run. The constructor imports the chosen plugins; `start` registers them."""
 
@@ -64,7 +71,7 @@ class Plugins:
         """Whether a failing plugin ends the step."""
         self._timeout = choice.plugin_timeout
         self._watchdog = Watchdog(self._timeout, report_hang)
-        self._pluggy = pluggy.PluginManager(PROJECT_NAME)
+        self._pluggy = _PluginManager(PROJECT_NAME)
         self._pluggy.add_hookspecs(hookspecs)
         self._traced = threading.local()
         """The arguments of the hook call that this thread makes; only for the trace."""

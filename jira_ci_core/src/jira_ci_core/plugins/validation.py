@@ -36,8 +36,14 @@ class InvalidAnswerError(Exception):
 
 def constants_of(loaded: object, module: object) -> dict[str, object]:
     """All that a plugin says in its module and in its class, which wins. Runs none of its code."""
-    places = [place for place in (module, loaded) if place is not None]
-    return {name: inspect.getattr_static(place, name, None) for place in places for name in dir(place)}
+    return {**_members_of(module), **_members_of(loaded)}
+
+
+def _members_of(place: object) -> dict[str, object]:
+    """What stands in a module, a class or an object, without asking its descriptors, as `getattr_static` does it."""
+    classes = place.__mro__ if inspect.isclass(place) else type(place).__mro__
+    members = {name: member for one in reversed(classes) for name, member in vars(one).items()}
+    return {**members, **getattr(place, "__dict__", {})}
 
 
 def check_contract(constants: Mapping[str, object]) -> None:
@@ -64,10 +70,7 @@ def hooks_of(loaded: object, options_of: Callable[[object, str], Mapping[str, An
     marked with `@hookimpl`, or has a name that only begins like a hook's.
     """
     found = set()
-    for name in dir(loaded):
-        member = inspect.getattr_static(loaded, name, None)
-        if member is None or name.startswith("__"):
-            continue
+    for name, member in _members_of(loaded).items():
         options = options_of(loaded, name)
         if options is not None:
             found.add(options.get("specname") or name)

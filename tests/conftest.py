@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -52,6 +53,34 @@ def pytest_configure() -> None:
         number = signal.Signals[name]
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL)
+
+
+# The files whose tests take longest or mostly wait, which run first so that no worker is left with them in the end.
+FIRST = "tests/queue/", "tests/browser/", "tests/core/delivery/test_outbox.py", "tests/e2e/test_kit.py", "tests/faults/"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: [item.nodeid.startswith(place) for place in FIRST], reverse=True)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give all tests of a file to one worker, and those of a broker, so that what they share starts once."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file, _, test = nodeid.partition("::")
+            if file.startswith("tests/queue/"):
+                return "rabbitmq" if "[rabbitmq" in test else "redis"
+            return file
+
+    if config.option.dist != "load":
+        return None
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -100,14 +129,17 @@ def jira(running_jira: Sandbox) -> Sandbox:
 
 
 @pytest.fixture(scope="session")
-def fork_server() -> Iterator[ForkServer]:
+def fork_server() -> Iterator[ForkServer | None]:
+    if not hasattr(os, "pidfd_open"):  # it needs Linux
+        yield None
+        return
     server = ForkServer(inherited())
     yield server
     server.stop()
 
 
 @pytest.fixture
-def step(tmp_path: Path, fork_server: ForkServer) -> Step:
+def step(tmp_path: Path, fork_server: ForkServer | None) -> Step:
     """A step in an empty folder, on a machine without any CI and without settings."""
     return Step(tmp_path / "step", fork_server)
 

@@ -33,11 +33,12 @@ MODULE = "jira_ci_core"
 class ForkServer:
     """Starts the server, and asks it for forks; several threads may."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], *modules: str) -> None:
+        """`modules` are imported besides core and all installed plugins."""
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", __file__], stdin=theirs, stdout=subprocess.DEVNULL, env=environ
+                [sys.executable, "-P", __file__, *modules], stdin=theirs, stdout=subprocess.DEVNULL, env=environ
             )
         self._socket = ours
 
@@ -95,12 +96,12 @@ class Request(NamedTuple):
     err: int
 
 
-def load() -> None:
-    """Import all modules of core that a command may need, and those of all plugins."""
-    core = importlib.import_module(MODULE)
-    for module in pkgutil.walk_packages(core.__path__, f"{MODULE}."):
-        if not module.name.startswith((f"{MODULE}.testing", f"{MODULE}.__main__")):
-            importlib.import_module(module.name)
+def load(modules: Sequence[str]) -> None:
+    """Import what a command may need: core, the plugins, and these modules."""
+    found = pkgutil.walk_packages(importlib.import_module(MODULE).__path__, f"{MODULE}.")
+    core = [name for _, name, _ in found if not name.startswith((f"{MODULE}.testing", f"{MODULE}.__main__"))]
+    for name in [*core, *modules]:
+        importlib.import_module(name)
     for point in entry_points(group="jira_ci"):
         point.load()
 
@@ -163,7 +164,7 @@ def must_start(environ: Mapping[str, str], added: Sequence[str]) -> bool:
 
 
 if __name__ == "__main__":
-    load()
+    load(sys.argv[1:])
     gc.collect()
     gc.freeze()  # leaves the memory that forks share as it is
     request = serve(socket.socket(fileno=0))

@@ -22,11 +22,13 @@ from typing import Any
 import pytest
 
 from jira_ci_core import Build, PipelineIdentity, Receipt, Report, Site, State, read_settings
-from jira_ci_core.testing.step import INHERITED
 from jira_ci_delivery_celery.broker import Broker, message_id, message_reason, open_broker
 from jira_ci_delivery_celery.options import Options
 from jira_ci_delivery_celery.publish import publish
 from jira_ci_sandbox.client import Sandbox
+
+from ..conftest import inherited
+from ..fork_server import ForkServer
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 import brokers
@@ -81,15 +83,28 @@ class Http:
         yield from [0.2] * 50
 
 
-def _kept() -> dict[str, str]:
-    return {name: os.environ[name] for name in INHERITED if name in os.environ}
+@pytest.fixture(scope="session")
+def fork_server() -> Iterator[ForkServer]:
+    """Has imported Celery as well."""
+    if not hasattr(os, "pidfd_open"):
+        pytest.skip("the fork server needs Linux")
+    server = ForkServer(inherited(), "celery", "jira_ci_delivery_celery.broker", "jira_ci_delivery_celery.commands")
+    yield server
+    server.stop()
 
 
 class Queue:
     """A queue of its own at a broker, its workers, and its reports."""
 
-    def __init__(self, server: brokers.Server, jira: Sandbox, folder: Path, settings: Mapping[str, object]) -> None:
-        self.server, self.jira, self.folder = server, jira, folder
+    def __init__(
+        self,
+        server: brokers.Server,
+        fork_server: ForkServer,
+        jira: Sandbox,
+        folder: Path,
+        settings: Mapping[str, object],
+    ) -> None:
+        self.server, self.fork_server, self.jira, self.folder = server, fork_server, jira, folder
         self.workers: list[subprocess.Popen[bytes]] = []
         self.environ = {
             "JIRA_CI_BROKER_URL": server.url,
@@ -128,7 +143,7 @@ class Queue:
             process = subprocess.Popen(
                 command,
                 cwd=self.folder,
-                env={**_kept(), "HOME": str(self.folder), **self.environ, **(more or {})},
+                env={**inherited(), "HOME": str(self.folder), **self.environ, **(more or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -147,14 +162,14 @@ class Queue:
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run `jira-ci queue`."""
-        return subprocess.run(
-            [sys.executable, "-m", "jira_ci_core", "queue", *arguments],
-            cwd=self.folder,
-            env={**_kept(), "HOME": str(self.folder), **self.environ},
-            capture_output=True,
-            text=True,
+        process = self.fork_server.run(
+            ["queue", *arguments],
+            folder=self.folder,
+            environ={**inherited(), "HOME": str(self.folder), **self.environ},
             timeout=TIMEOUT,
-            check=False,
+        )
+        return subprocess.CompletedProcess(
+            process.args, process.returncode, process.stdout.decode(), process.stderr.decode()
         )
 
     def report(self, number: int, *, state: State = State.SUCCESSFUL, sequence: int = 1, key: str = "MYT-1") -> Report:
@@ -207,14 +222,16 @@ class Queue:
 
 
 @pytest.fixture
-def make_queue(server: brokers.Server, jira: Sandbox, tmp_path: Path) -> Iterator[Callable[..., Queue]]:
+def make_queue(
+    server: brokers.Server, fork_server: ForkServer, jira: Sandbox, tmp_path: Path
+) -> Iterator[Callable[..., Queue]]:
     """Creates a queue with these settings."""
     queues: list[Queue] = []
 
     def make(**settings: object) -> Queue:
         folder = tmp_path / f"queue-{len(queues)}"
         folder.mkdir()
-        queues.append(Queue(server, jira, folder, settings))
+        queues.append(Queue(server, fork_server, jira, folder, settings))
         return queues[-1]
 
     yield make

@@ -27,7 +27,8 @@ def test_a_step_without_credentials_queues_its_report_and_a_worker_delivers_it(q
     assert queue.wait_for_builds(1) == {42: "successful"}
 
 
-def test_many_reports_share_a_call_and_a_superseded_one_is_not_sent(queue):
+def test_many_reports_share_a_call_and_a_superseded_one_is_not_sent(make_queue):
+    queue = make_queue(QUEUE_WINDOW="2")
     reports = [queue.report(number, state=State.PENDING) for number in range(40)]
     reports += [queue.report(number, state=State.SUCCESSFUL, sequence=2) for number in range(40)]
     receipt = queue.publish(*reports)

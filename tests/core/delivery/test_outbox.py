@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import json
 import logging
 import mmap
@@ -547,7 +548,10 @@ IN_MEMORY = next((folder for folder in ("/dev/shm",) if os.access(folder, os.W_O
 def fork():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of threads that the test runner has
-        return os.fork()
+        child = os.fork()
+    if child == 0:
+        gc.disable()  # it would touch, and so copy, all memory of the test runner
+    return child
 
 
 def die():

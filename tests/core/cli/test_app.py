@@ -84,10 +84,12 @@ class TestHelp:
         done = jira_ci("--version")
         assert (done.code, done.out[:8]) == (0, "jira-ci,")
 
-    def test_is_what_a_call_without_a_command_gets(self, jira_ci):
-        done = jira_ci()
+    @pytest.mark.parametrize(("group", "command"), [([], "report"), (["outbox"], "flush"), (["queue"], "retry")])
+    def test_is_what_a_call_without_a_command_gets(self, jira_ci, group, command):
+        done = jira_ci(*group)
         assert done.code == 2
-        assert "\n  report" in done.text
+        assert f"\n  {command} " in done.out
+        assert done.err == ""
 
 
 class TestUsage:

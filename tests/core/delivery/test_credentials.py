@@ -77,6 +77,19 @@ class TestTwoPluginsOfOneKind:
         assert problem.what == "oauth sign-in is offered by several plugins: oauth, saml"
         assert "DISABLE_PLUGINS" in problem.remedy
 
+    def test_are_no_mistake_where_one_of_them_lacks_a_setting_or_is_off(self, kind_of, install):
+        install(
+            "saml",
+            """
+            from jira_ci_core import SignIn, hookimpl
+
+            @hookimpl
+            def jira_ci_authenticate(site): return SignIn("oauth", print)
+            """,
+        )
+        assert kind_of({"PLUGIN_CLIENT_ID": "an-id-0001"}) == ("oauth", [])
+        assert kind_of(OAUTH, disable_plugins="oauth") == ("oauth", [])
+
 
 class TestOneKindComplete:
     def test_is_used(self, kind_of):

@@ -64,14 +64,10 @@ class Cli(click.Group):
             plugins.register_commands(self)
 
 
-@click.group(cls=Cli, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Cli, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="jira-ci-core", prog_name="jira-ci")
-@click.pass_context
-def cli(ctx: click.Context) -> None:
+def cli() -> None:
     """Tell Jira about builds and deployments."""
-    if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
-        ctx.exit(ExitCode.SETTINGS)
 
 
 @cli.command(cls=SettingsCommand, short_help="Update the Builds or Deployments of issues: the CI step.")
@@ -167,6 +163,9 @@ def run(arguments: Sequence[str], context: Context) -> int:
     try:
         # Without its standalone mode click returns the exit code that a command asked for.
         exit_code = group.main(list(arguments), prog_name="jira-ci", standalone_mode=False, obj=context)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return ExitCode.SETTINGS
     except click.UsageError as error:
         # The mistake may quote a credential, and may have been found before credentials were read and hidden.
         with contextlib.suppress(SettingsError):

@@ -36,10 +36,11 @@ def choose_sign_in(
         raise SettingsError(_not_usable(meant[0], plugins, offers) if meant else _none_given(plugins))
     kind = complete[0] if len(complete) == 1 else _preferred(complete)
     for offer in offers:
-        if offer.missing:
+        if offer.missing and offer.kind != kind:
             log.warning("%s is ignored: %s is not set", offer.kind, ", ".join(offer.missing))
     for other in without_package:
-        log.warning("%s is ignored: %s", other, _no_package(other, plugins).why)
+        if other != kind:
+            log.warning("%s is ignored: %s", other, _no_package(other, plugins).why)
     return _only_one(kind, offers)
 
 

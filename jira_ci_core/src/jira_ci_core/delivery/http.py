@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from jira_ci_core import Connection, DeliveryError, Kind, Receipt, Report, Result, SignInError, hookimpl
 from jira_ci_core.jira_api.bulk import bulk_request, read_answer
 from jira_ci_core.net.answers import beginning
-from jira_ci_core.net.signed import send_signed
 
 if TYPE_CHECKING:
     from jira_ci_core import Http
@@ -40,7 +39,7 @@ def _deliver(reports: Sequence[Report], connect: Callable[[], Connection], http:
     try:
         connection = connect()
         url = connection.builds_url if reports[0].entity.kind is Kind.BUILD else connection.deployments_url
-        response = send_signed(http, connection, "POST", url, json=bulk_request(reports))
+        response = connection.request(http, "POST", url, json=bulk_request(reports))
     except (SignInError, DeliveryError) as error:
         return Receipt.for_all(reports, Result.NOT_DELIVERED, *error.problems)
     log.debug("Jira answered %d: %s", response.status_code, beginning(response.text, LONGEST_SHOWN))

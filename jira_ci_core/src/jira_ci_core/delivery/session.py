@@ -15,7 +15,6 @@ from jira_ci_core.jira_api.stored import Address, address_of, asking_problem, is
 from jira_ci_core.models import Outcome, Receipt, Report, Result, Site
 from jira_ci_core.net.connection import Connection, SignIn
 from jira_ci_core.net.preconnect import Preconnections
-from jira_ci_core.net.signed import send_signed
 from jira_ci_core.plugins.catalog import DELIVERIES, install_command
 from jira_ci_core.problem import Problem
 
@@ -201,7 +200,7 @@ class Session:
 
     def ask(self, method: str, address: Address) -> requests.Response:
         """Send a request to an address of the site; returns any answer. Raises what `connection` raises."""
-        return send_signed(self.http, self.connection, method, address.at(self.connection))
+        return self.connection.request(self.http, method, address.at(self.connection))
 
     def read_back(self, address: Address) -> dict[str, Any] | None:
         """The build or deployment there; None where Jira holds none, or does not show it yet. Raises as `request`."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import requests
     from requests.auth import AuthBase
 
     from jira_ci_core.net.client import Http
@@ -23,7 +24,19 @@ class Connection:
     auth: AuthBase = field(repr=False)
     """Signs each request."""
     renew: Callable[[], None] = field(repr=False)
-    """Makes `auth` obtain a new token; core calls it once, after a 401."""
+    """Makes `auth` obtain a new token; `request` calls it once, after a 401."""
+
+    def request(self, http: Http, method: str, url: str, **arguments: Any) -> requests.Response:
+        """Send a request with these credentials; after a 401 once more, with a renewed token.
+
+        `arguments` are those of `Http.request`. Returns the response, whatever its status. Raises DeliveryError if the
+        host cannot be reached, and SignInError or PluginError if signing or renewing fails.
+        """
+        response = http.request(method, url, auth=self.auth, **arguments)
+        if response.status_code == 401:
+            self.renew()
+            response = http.request(method, url, auth=self.auth, **arguments)
+        return response
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Requests with credentials: an expired token is renewed, once."""
+"""Requests of a connection: an expired token is renewed, once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import types
 import pytest
 
 from jira_ci_core import Connection
-from jira_ci_core.net.signed import send_signed
 
 
 @pytest.fixture
@@ -23,7 +22,7 @@ def send():
 
         connection = Connection("https://a.example/builds", "", "auth", lambda: renewals.append(len(requests)))
         http = types.SimpleNamespace(request=request)
-        response = send_signed(http, connection, "POST", connection.builds_url, json={"a": 1})
+        response = connection.request(http, "POST", connection.builds_url, json={"a": 1})
         return response.status_code, requests, renewals
 
     return make

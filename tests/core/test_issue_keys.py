@@ -142,6 +142,8 @@ def test_which_keys_of_a_listed_project_are_found(text, found):
         ("A-1", ["*"], []),
         ("MYT-1 abc-2 myt-3", ["*", "MYT"], ["MYT-1", "MYT-3"]),
         ("MYT-1", [], []),
+        ("-1 MYT-1 XXXX-1", [""], []),
+        ("-1 MYT-1 XXXX-1", ["", "MYT"], ["MYT-1"]),
     ],
 )
 def test_the_longest_listed_project_wins_and_a_star_finds_only_the_plain_form(text, projects, found):

@@ -56,20 +56,21 @@ def find_keys(text: str, projects: Iterable[str]) -> Iterator[str]:
 
 @lru_cache(maxsize=8)
 def _pattern(listed: frozenset[str]) -> re.Pattern[str]:
-    # Longest first, so that MY_T-1 belongs to MY_T even if T is listed too. A class for each letter, since with a flag
-    # `ſ` would match S; a class for all first letters, since the search can skip to the next of them.
-    names = sorted(listed - {ANY_PROJECT, ""}, key=lambda name: (-len(name), name))
+    # A class for each letter, since with a flag `ſ` would match S; a class for all first letters, since the search can
+    # skip to the next of them.
+    names = sorted(listed - {ANY_PROJECT, ""})
     choices = ["(?<={}){}".format(_in_any_case(name[0]), "".join(map(_in_any_case, name[1:]))) for name in names]
-    first = "".join(sorted({re.escape(letter) for name in names for letter in (name[0], name[0].lower())}))
+    first = "".join(_in_any_case(name[0])[1:-1] for name in names)
     if ANY_PROJECT in listed:
         choices.append("(?<=[A-Z])[A-Z0-9]++")
         first += "A-Z"
-    begin = rf"[{first}](?<![A-Za-z0-9].)" if choices else ""
-    return re.compile(rf"{begin}(?:{'|'.join(choices) or '(?!)'})-{_NUMBER}(?![A-Za-z0-9])")
+    if not choices:
+        return re.compile("(?!)")
+    return re.compile(rf"[{first}](?<![A-Za-z0-9].)(?:{'|'.join(choices)})-{_NUMBER}(?![A-Za-z0-9])")
 
 
 def _in_any_case(character: str) -> str:
-    return f"[{character}{character.lower()}]" if character.isascii() and character.isalpha() else re.escape(character)
+    return f"[{re.escape(character + character.lower())}]"
 
 
 def project_of(key: str) -> str:

@@ -19,7 +19,7 @@ class Problem:
         return f"{self.what}: {self.why}"
 
     def redacted(self, redact: Callable[[str], str]) -> Problem:
-        """The same with `redact`, which masks secrets, applied to each part."""
+        """The same with `redact`, which masks secrets and may cut, applied to each part."""
         return Problem(redact(self.what), redact(self.why), redact(self.remedy))
 
     def lines(self, kind: str = "error") -> tuple[str, str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from base64 import b64encode, urlsafe_b64encode
 from urllib.parse import quote, quote_plus
 
@@ -96,3 +97,38 @@ def test_an_address_without_a_password_raises_nothing(url):
 
 def test_white_space_around_a_secret_does_not_matter():
     assert secrets_of("  hunter2222\n").redact("it is hunter2222.") == f"it is {MASK}."
+
+
+class TestShortened:
+    """A text is masked before it is cut."""
+
+    SECRET = "The-Secret-0123456789-" * 9
+
+    @pytest.mark.parametrize(
+        "form", [SECRET, quote(SECRET + "/", safe=""), json.dumps(SECRET + '"'), SECRET.encode().hex()]
+    )
+    @pytest.mark.parametrize("limit", [1, 9, 40, 150, 400])
+    def test_no_part_of_a_secret_is_shown_wherever_the_cut_is(self, form, limit):
+        secrets = secrets_of(self.SECRET, self.SECRET + "/", self.SECRET + '"')
+        for start in range(0, limit + 2, max(1, limit // 20)):
+            text = f"{'x' * start}{form} and more{' and more' * 100}"
+            shown = secrets.shorten(text, limit)
+            assert len(shown) <= limit
+            assert not set("T25") & set(shown)
+
+    def test_secrets_before_the_cut_bring_no_later_one_into_view(self):
+        text = f"{self.SECRET} " * 20
+        for limit in range(1, 600, 7):
+            assert "The" not in secrets_of(self.SECRET).shorten(text, limit)
+
+    @given(st.text(max_size=60), st.integers(1, 40))
+    def test_what_is_shown_is_the_beginning(self, text, limit):
+        shown = secrets_of("correct-horse").shorten(text, limit)
+        assert len(shown) <= limit
+        assert text == shown if len(text) <= limit else text.startswith(shown.rstrip("… "))
+
+    def test_the_time_does_not_grow_with_the_text(self):
+        secrets, text = secrets_of(self.SECRET), "a" * 20_000_000
+        began = time.process_time()
+        assert secrets.shorten(text, 500) == "a" * 498 + " …"
+        assert time.process_time() - began < 0.1

@@ -14,12 +14,15 @@ from typing import BinaryIO
 
 from jira_ci_core.backfill.lines import LONGEST_LINE, Line, Position
 from jira_ci_core.errors import JiraCiError, SettingsError
+from jira_ci_core.output.redaction import LONGEST_TEXT
 from jira_ci_core.problem import Problem
 
 FORMAT = 1
 SECONDS_BETWEEN = 1.0
 CHUNK = 2**20
 """In bytes."""
+LONGEST_LISTED = LONGEST_LINE // 2
+"""How much of a rejected line is listed: less than is read of it, as it is masked before it is cut."""
 
 
 class BackfillFileError(JiraCiError):
@@ -31,8 +34,8 @@ class RejectedLines:
     """The list of rejected lines: JSON, one object a line, with the line's number, the reason and its text."""
 
     path: Path
-    redact: Callable[[str], str]
-    """Removes secrets from what is written."""
+    shorten: Callable[[str, int], str]
+    """Removes secrets from what is written, and cuts it: see `Secrets.shorten`."""
     count_before: int = field(default=0, init=False)
     """How many lines an earlier run rejected, up to where this one resumes."""
     file: BinaryIO = field(init=False)
@@ -46,8 +49,8 @@ class RejectedLines:
 
     def add(self, line: Line, reason: str) -> None:
         """List a line. Raises BackfillFileError."""
-        text = self.redact(line.text.decode(errors="replace").rstrip("\r\n"))
-        entry = {"line": line.number, "reason": self.redact(reason), "text": text}
+        text = self.shorten(line.text.decode(errors="replace").rstrip("\r\n"), LONGEST_LISTED)
+        entry = {"line": line.number, "reason": self.shorten(reason, LONGEST_TEXT), "text": text}
         with _writing(self.path):
             self.file.write(json.dumps(entry).encode() + b"\n")
 

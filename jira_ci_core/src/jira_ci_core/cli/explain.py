@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,8 @@ class Explanation:
     """The CIs that were looked for: name, and the variables that each is recognised by."""
     settings: dict[str, tuple[str, str]]
     """Setting to its value and where it is set."""
+    shorten: Callable[[str, int], str]
+    """Cuts a text to a limit: see `Secrets.shorten`."""
 
     @property
     def hints(self) -> tuple[str, ...]:
@@ -55,7 +58,7 @@ def explain(sources: Sources, plugins: Plugins) -> Explanation:
     signs = {ci: " or ".join(variables) for ci, variables in plugins.known_cis().items()}
     found = {setting.variable: sources.find(setting) for setting in CORE_SETTINGS if setting.name in INSTEAD}
     settings = {name: (str(place[0]), place[1]) for name, place in found.items() if place}
-    return Explanation(pipeline, plugins.answered.get("read_pipeline"), signs, settings)
+    return Explanation(pipeline, plugins.answered.get("read_pipeline"), signs, settings, sources.secrets.shorten)
 
 
 def lines_of(explanation: Explanation) -> list[str]:
@@ -71,8 +74,10 @@ def lines_of(explanation: Explanation) -> list[str]:
     facts = {name: value for name in FACTS if (value := getattr(pipeline, name)) is not None}
     width = max(map(len, FACTS)) + 2
     for name, value in facts.items():
-        line, _, more = str(value).strip().partition("\n")
-        shown = f"{line[:LONGEST_SHOWN]} …" if more or len(line) > LONGEST_SHOWN else line
+        text = str(value).strip()
+        first_line = text.partition("\n")[0]
+        # Of the whole text, since a secret may go on in the next line.
+        shown = explanation.shorten(text, min(len(first_line) + 2, LONGEST_SHOWN))
         lines.append(f"  {name:<{width}}{shown}  <- {pipeline.origins.get(name, explanation.reader)}")
     missing = [name for name in FACTS if name not in facts]
     if facts and missing:

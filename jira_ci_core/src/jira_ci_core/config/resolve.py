@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from jira_ci_core.config.environ import PREFIXES, is_set
 from jira_ci_core.config.settings import PluginSettings
-from jira_ci_core.config.sources import Sources
+from jira_ci_core.config.sources import LONGEST_SHOWN, Sources
 from jira_ci_core.config.specs import SettingSpec, file_key, flag
 from jira_ci_core.errors import InvalidValueError, SettingsError
 from jira_ci_core.problem import Problem
@@ -26,6 +26,10 @@ def resolve(model: type[M], settings: Iterable[SettingSpec], sources: Sources) -
     places: dict[str, str] = {}
     problems: list[Problem] = []
     known = {setting.name: setting for setting in settings}
+
+    def shown(value: object) -> str:
+        return sources.secrets.shorten(repr(value if isinstance(value, str) else str(value)), LONGEST_SHOWN)
+
     for name, setting in known.items():
         try:
             found = sources.find(setting)
@@ -44,7 +48,7 @@ def resolve(model: type[M], settings: Iterable[SettingSpec], sources: Sources) -
                 seen.add(name)
                 cause = detail.get("ctx", {}).get("error")
                 problems.append(
-                    _problem(known[name], values.get(name), places.get(name), detail["msg"], cause)
+                    _problem(known[name], shown(values.get(name)), places.get(name), detail["msg"], cause)
                     if name
                     else _problem_together(tuple(known.values()), detail["msg"], cause)
                 )
@@ -72,7 +76,7 @@ def check_names(settings: Iterable[SettingSpec], sources: Sources) -> list[Probl
     return problems
 
 
-def _problem(setting: SettingSpec, value: object, place: str | None, message: str, cause: object) -> Problem:
+def _problem(setting: SettingSpec, value: str, place: str | None, message: str, cause: object) -> Problem:
     if place is None:
         return Problem(
             f"{setting.variable} is not set",
@@ -80,7 +84,7 @@ def _problem(setting: SettingSpec, value: object, place: str | None, message: st
             f"set {setting.variable} in the step (as a variable: PLUGIN_{setting.variable} "
             f"or JIRA_CI_{setting.variable}{'' if setting.secret else f'; as a flag: {flag(setting.name)}'})",
         )
-    fault = "is not valid" if setting.secret else f"cannot be {str(value)[:200]!r}"
+    fault = "is not valid" if setting.secret else f"cannot be {value}"
     what = f"{setting.variable} {fault} (from {place})"
     if isinstance(cause, InvalidValueError):
         return Problem(what, cause.why, cause.remedy)

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 PROJECT_FILE = "jira-ci.toml"
 LARGEST_SECRET_FILE = 65536
+LONGEST_SHOWN = 200
+"""How much of a value that is not valid a message shows."""
 
 SITES = SettingSpec("sites")
 CONFIG = SettingSpec("config")
@@ -85,7 +87,7 @@ class Sources:
         found = self.find(SITES)
         names = split(found[0]) if found and self.section is None else []
         if not isinstance(names, list):
-            what = f"SITES cannot be {str(names)[:200]!r}"
+            what = f"SITES cannot be {self.secrets.shorten(repr(names), LONGEST_SHOWN)}"
             raise SettingsError(Problem(what, "it is a list of names", "write names, several with commas"))
         return tuple(dict.fromkeys(str(name) for name in names if name))
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from jira_ci_core import Connection, DeliveryError, Kind, Receipt, Report, Result, SignInError, hookimpl
 from jira_ci_core.jira_api.bulk import bulk_request, read_answer
-from jira_ci_core.net.answers import beginning
 
 if TYPE_CHECKING:
     from jira_ci_core import Http
@@ -42,7 +41,7 @@ def _deliver(reports: Sequence[Report], connect: Callable[[], Connection], http:
         response = connection.request(http, "POST", url, json=bulk_request(reports))
     except (SignInError, DeliveryError) as error:
         return Receipt.for_all(reports, Result.NOT_DELIVERED, *error.problems)
-    log.debug("Jira answered %d: %s", response.status_code, beginning(response.text, LONGEST_SHOWN))
+    log.debug("Jira answered %d: %s", response.status_code, http.shorten(response.text.strip(), LONGEST_SHOWN))
     if response.status_code in REFUSED_AS_A_WHOLE and len(reports) > 1:
         half = len(reports) // 2
         return _joined([_deliver(reports[:half], connect, http), _deliver(reports[half:], connect, http)])

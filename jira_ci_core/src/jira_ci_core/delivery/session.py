@@ -188,7 +188,7 @@ class Session:
         if len(receipt.outcomes) != len(reports):
             reason = f"answered {len(receipt.outcomes)} outcomes for {len(reports)} reports"
             raise plugins.failure(plugins.answered["deliver"], "deliver", reason)
-        return receipt.redacted(self.plan.runtime.secrets.redact)
+        return receipt.redacted(self.plan.runtime.secrets.shorten)
 
     def request(self, method: str, address: Address) -> requests.Response:
         """Get or delete what is at an address; the answer may be Jira's 404. Raises DeliveryError for any other."""
@@ -216,7 +216,7 @@ class Session:
             self._verified(report, outcome) if outcome.result is Result.ACCEPTED else outcome
             for report, outcome in zip(reports, receipt.outcomes, strict=True)
         ]
-        return receipt.model_copy(update={"outcomes": tuple(outcomes)}).redacted(self.plan.runtime.secrets.redact)
+        return receipt.model_copy(update={"outcomes": tuple(outcomes)}).redacted(self.plan.runtime.secrets.shorten)
 
     def _verified(self, report: Report, outcome: Outcome) -> Outcome:
         waits = self.http.waits()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +13,6 @@ from jira_ci_core.urls import origin
 if TYPE_CHECKING:
     import requests
 
-LONGEST_MESSAGE = 500
-
 
 def is_html(headers: Mapping[str, str], body: str) -> bool:
     """Whether an answer is a web page: a proxy's login form, a gateway's error."""
@@ -23,13 +20,16 @@ def is_html(headers: Mapping[str, str], body: str) -> bool:
 
 
 def error_message(headers: Mapping[str, str], body: str) -> str:
-    """`: what the server says`, from any of the shapes that Atlassian gives its errors, or an empty text."""
+    """`: what the server says`, from any of the shapes that Atlassian gives its errors, or an empty text.
+
+    It is not cut: that is done where its secrets are masked.
+    """
     if is_html(headers, body):
         return " with an HTML page"
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):
-        return f": {beginning(body, LONGEST_MESSAGE)}" if body.strip() else ""
+        return f": {body.strip()}" if body.strip() else ""
     messages: list[str] = []
     for entry in answer if isinstance(answer, list) else [answer]:
         if isinstance(entry, dict):
@@ -40,16 +40,7 @@ def error_message(headers: Mapping[str, str], body: str) -> str:
                     break
         elif entry:
             messages.append(str(entry))
-    return f": {beginning('; '.join(messages), LONGEST_MESSAGE)}" if messages else ""
-
-
-def beginning(text: str, limit: int) -> str:
-    """The first words of a text, never cut inside a word: half a secret would not be recognised as one."""
-    text = text.strip()
-    if len(text) <= limit:
-        return text
-    whole = re.match(rf".{{0,{limit}}}(?!\S)", text, re.DOTALL)
-    return f"{whole[0].rstrip() if whole else ''} …"
+    return f": {'; '.join(messages).strip()}" if messages else ""
 
 
 def moved(site: str, location: str) -> Problem:

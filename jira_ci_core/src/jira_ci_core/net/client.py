@@ -24,7 +24,7 @@ from jira_ci_core.errors import DeliveryError
 from jira_ci_core.net.adapter import DeadlineAdapter
 from jira_ci_core.net.deadline import Deadline
 from jira_ci_core.net.preconnect import CONNECT_SECONDS, Preconnections
-from jira_ci_core.output.redaction import Secrets
+from jira_ci_core.output.redaction import LONGEST_TEXT, Secrets
 from jira_ci_core.problem import Problem
 from jira_ci_core.urls import origin
 
@@ -126,6 +126,10 @@ class Http:
         """Have a value that was obtained, such as a token, removed from everything printed from now on."""
         self._secrets.add(value)
         return value
+
+    def shorten(self, text: str, limit: int = LONGEST_TEXT) -> str:
+        """The beginning of a text, without secrets: the way to cut what a server says, which may repeat them."""
+        return self._secrets.shorten(text, limit)
 
     def request(self, method: str, url: str, **arguments: Any) -> requests.Response:
         """Send one request; `arguments` are those of `requests.request`. Returns the response, whatever its status.

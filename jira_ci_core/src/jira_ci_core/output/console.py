@@ -21,6 +21,8 @@ _LINE_BREAK = re.compile(r"[\r\n\t\u2028\u2029]")
 _COMMAND = re.compile(r"##(?=vso\[|\[|teamcity\[)", re.IGNORECASE)
 _COMMAND_AT_START = re.compile(r"\A(\s*+)::")
 
+LONGEST_LINE = 30_000
+
 _LEVELS = {logging.DEBUG: "debug: ", logging.INFO: "", logging.WARNING: "warning: ", logging.ERROR: "error: "}
 
 
@@ -54,7 +56,7 @@ class Console(logging.Handler):
         self.line(f"{_LEVELS.get(record.levelno, '')}{message}")
 
     def line(self, text: str) -> None:
-        write_line(self._err, escape_untrusted(self._secrets.redact(text)))
+        write_line(self._err, escape_untrusted(self._secrets.shorten(text, LONGEST_LINE)))
 
     def text(self, text: str) -> None:
         """Print several lines for people; the line breaks must be this program's own, not those of untrusted text."""
@@ -64,7 +66,7 @@ class Console(logging.Handler):
     def problems(self, problems: Iterable[Problem], kind: str = "error") -> None:
         """Print what happened, why, and what to do; `kind` is "error", or "warning" if the step goes on."""
         for problem in problems:
-            for line in problem.lines(kind):
+            for line in problem.redacted(self._secrets.shorten).lines(kind):
                 self.line(line)
 
     def output(self, text: str) -> None:

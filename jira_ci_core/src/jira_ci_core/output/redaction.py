@@ -10,8 +10,11 @@ from base64 import b64encode, urlsafe_b64encode
 from urllib.parse import quote, quote_plus, urlsplit
 
 MASK = "[secret]"
+_CUT = " …"
 # Masking a shorter value would hit ordinary words.
 SHORTEST = 4
+LONGEST_TEXT = 1000
+"""The most characters that are shown of a text that others write."""
 
 
 class Secrets:
@@ -20,6 +23,8 @@ class Secrets:
     def __init__(self) -> None:
         self._forms: set[str] = set()
         self._pattern: re.Pattern[str] | None = None
+        self._longest = 0
+        """The length of the longest text that the pattern matches."""
         # One thread may obtain a token while another one prints.
         self._lock = threading.Lock()
 
@@ -36,15 +41,36 @@ class Secrets:
             self._pattern = None
 
     def redact(self, text: str) -> str:
+        pattern = self._compiled()
+        return pattern.sub(MASK, text) if pattern else text
+
+    def shorten(self, text: str, limit: int = LONGEST_TEXT) -> str:
+        """The beginning of a text without its secrets, of at most `limit` characters; `…` stands for the rest.
+
+        This is the way to cut any text that may hold a secret: one that is cut before it is masked may end in the
+        beginning of a secret, which is not recognised. The time that it takes does not grow with the text.
+        """
+        if len(text) <= limit:
+            return self.redact(text)[:limit]
+        end = max(0, limit - len(_CUT))
+        shown, place = "", 0
+        if pattern := self._compiled():
+            # Whatever begins before the end is looked at as a whole.
+            for match in pattern.finditer(text[: end + self._longest]):
+                if match.start() >= end:
+                    break
+                shown += text[place : match.start()] + MASK
+                place = match.end()
+        return f"{shown}{text[place:end]}"[:end].rstrip() + _CUT[:limit]
+
+    def _compiled(self) -> re.Pattern[str] | None:
         with self._lock:
-            if not self._forms:
-                return text
-            if self._pattern is None:
+            if self._pattern is None and self._forms:
                 # Longest first: one secret may contain another.
                 longest_first = sorted(self._forms, key=lambda form: (-len(form), form))
                 self._pattern = re.compile("|".join(map(_form_pattern, longest_first)))
-            pattern = self._pattern
-        return pattern.sub(MASK, text)
+                self._longest = max(len(form) + 7 * form.count("\\") for form in self._forms)
+            return self._pattern
 
 
 def _form_pattern(form: str) -> str:

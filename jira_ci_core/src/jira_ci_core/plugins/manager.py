@@ -23,6 +23,7 @@ from jira_ci_core.config.specs import SettingSpec, setting_specs
 from jira_ci_core.errors import JiraCiError, PluginError, SettingsError
 from jira_ci_core.hookspecs import PROJECT_NAME
 from jira_ci_core.net.connection import Connection, SignIn
+from jira_ci_core.output.redaction import Secrets
 from jira_ci_core.plugins.discovery import Activity, InstalledPlugin, discover, reason_of
 from jira_ci_core.plugins.validation import (
     HOOK_PREFIX,
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# How much a line of the trace shows of each.
+LONGEST_ARGUMENTS = 4000
+LONGEST_ANSWER = 2000
 # Called when all is done, so that a failure in it can only be a warning.
 REPORTED = f"{HOOK_PREFIX}reported"
 
@@ -61,8 +65,14 @@ class _PluginManager(pluggy.PluginManager):
 class Plugins:
     """The plugins of one run. The constructor imports the chosen plugins; `start` registers them."""
 
-    def __init__(self, choice: PluginChoice, found: Iterable[InstalledPlugin] | None = None) -> None:
-        """`found` are the plugins to choose from; the installed ones by default."""
+    def __init__(
+        self,
+        choice: PluginChoice,
+        found: Iterable[InstalledPlugin] | None = None,
+        secrets: Secrets | None = None,
+    ) -> None:
+        """`found` are the plugins to choose from, the installed ones by default; `secrets` are masked in the trace."""
+        self._secrets = secrets or Secrets()
         self.failures: list[Problem] = []
         """What is wrong with plugins that could not be used."""
         self.answered: dict[str, str] = {}
@@ -320,7 +330,9 @@ class Plugins:
                 return None
             if takes := getattr(self._traced, "arguments", None):
                 shown = ", ".join(f"{name}={_shown(takes[name])}" for name in implementation.argnames if name in takes)
-                log.info("hook %s of %s(%s) answered %.2000r", short_name, plugin.name, shown[:4000], answer)
+                shown = self._secrets.shorten(shown, LONGEST_ARGUMENTS)
+                answered = self._secrets.shorten(repr(answer), LONGEST_ANSWER)
+                log.info("hook %s of %s(%s) answered %s", short_name, plugin.name, shown, answered)
             if answer is not None:
                 self.answered[short_name] = plugin.name
             return answer

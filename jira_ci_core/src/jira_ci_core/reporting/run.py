@@ -81,7 +81,7 @@ def run(
     try:
         return report(load(open_sources(environ, flags or {}, secrets)), dry_run=dry_run, clock=clock)
     except JiraCiError as error:
-        raise type(error)(*(problem.redacted(secrets.redact) for problem in error.problems)) from None
+        raise type(error)(*(problem.redacted(secrets.shorten) for problem in error.problems)) from None
 
 
 def report(

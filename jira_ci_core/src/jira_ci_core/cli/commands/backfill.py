@@ -53,7 +53,7 @@ def backfill(ctx: click.Context, /, file: str, checkpoint: Path | None, rejected
     rejected = rejected or Path("backfill.rejected" if file == "-" else f"{file}.rejected")
     if file != "-":
         checkpoint = checkpoint or Path(f"{file}.checkpoint")
-    files = Checkpoint(checkpoint, RejectedLines(rejected, runtime.secrets.redact), make_site(runtime.settings).name)
+    files = Checkpoint(checkpoint, RejectedLines(rejected, runtime.secrets.shorten), make_site(runtime.settings).name)
     with _open(file) as lines:
         progress = Progress(console, _size(lines))
         try:

@@ -1,13 +1,22 @@
-"""Masks secret values, in their usual encodings, in everything that is printed."""
+"""Masks secret values, however they are spelled, in everything that is printed.
+
+A secret is looked for in the text as it is, and in what it becomes when escapes in it are resolved, again and again:
+those of URLs, HTML, JSON and other languages, in any mixture. Each place found is masked where it stands in the text.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import re
+import sys
 import threading
-from base64 import b64encode, urlsafe_b64encode
-from urllib.parse import quote, quote_plus, urlsplit
+from base64 import b64encode
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+from urllib.parse import quote, urlsplit
 
 MASK = "[secret]"
 _CUT = " …"
@@ -15,21 +24,24 @@ _CUT = " …"
 SHORTEST = 4
 LONGEST_TEXT = 1000
 """The most characters that are shown of a text that others write."""
+DEPTH = 8
+"""How many times a text may be escaped: an URL in JSON in a page counts three."""
+MOST_READINGS = 30
+WIDEST = 32
+"""The most characters that stand for one byte of a secret where a text is cut."""
 
 
 class Secrets:
     """The credentials and tokens of one process, by value."""
 
     def __init__(self) -> None:
-        self._forms: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
-        self._longest = 0
-        """The length of the longest text that the pattern matches."""
+        self._values: set[str] = set()
+        self._needles: _Needles | None = None
         # One thread may obtain a token while another one prints.
         self._lock = threading.Lock()
 
     def add(self, value: str) -> None:
-        """Mask a value and its usual encodings in everything that is printed from now on."""
+        """Mask a value, in every spelling, in everything that is printed from now on."""
         values = {value, value.strip()}
         if "://" in value:
             # The password of an address, and its path and query: a webhook's secret, which may be logged alone.
@@ -37,12 +49,16 @@ class Secrets:
                 parts = urlsplit(value)
                 values |= {parts.password or "", parts._replace(scheme="", netloc="", fragment="").geturl()}
         with self._lock:
-            self._forms.update(*(_encodings(plain) for plain in values if len(plain) >= SHORTEST))
-            self._pattern = None
+            self._values.update(plain for plain in values if len(plain) >= SHORTEST)
+            self._needles = None
 
     def redact(self, text: str) -> str:
-        pattern = self._compiled()
-        return pattern.sub(MASK, text) if pattern else text
+        """The text with each secret masked. The time that it takes grows linearly with the text."""
+        shown, place = "", 0
+        for start, end in self._places(text):
+            shown += text[place:start] + MASK
+            place = end
+        return shown + text[place:]
 
     def shorten(self, text: str, limit: int = LONGEST_TEXT) -> str:
         """The beginning of a text without its secrets, of at most `limit` characters; `…` stands for the rest.
@@ -53,45 +69,275 @@ class Secrets:
         if len(text) <= limit:
             return self.redact(text)[:limit]
         end = max(0, limit - len(_CUT))
+        # Whatever begins before the end is looked at as a whole.
+        places = self._places(text[: end + self._compiled().longest * WIDEST])
         shown, place = "", 0
-        if pattern := self._compiled():
-            # Whatever begins before the end is looked at as a whole.
-            for match in pattern.finditer(text[: end + self._longest]):
-                if match.start() >= end:
-                    break
-                shown += text[place : match.start()] + MASK
-                place = match.end()
+        for start, stop in places:
+            if start >= end:
+                break
+            shown += text[place:start] + MASK
+            place = stop
         return f"{shown}{text[place:end]}"[:end].rstrip() + _CUT[:limit]
 
-    def _compiled(self) -> re.Pattern[str] | None:
+    def _compiled(self) -> _Needles:
         with self._lock:
-            if self._pattern is None and self._forms:
-                # Longest first: one secret may contain another.
-                longest_first = sorted(self._forms, key=lambda form: (-len(form), form))
-                self._pattern = re.compile("|".join(map(_form_pattern, longest_first)))
-                self._longest = max(len(form) + 7 * form.count("\\") for form in self._forms)
-            return self._pattern
+            if self._needles is None:
+                self._needles = _Needles.of(self._values)
+            return self._needles
+
+    def _places(self, text: str) -> list[tuple[int, int]]:
+        """Where the secrets stand in a text: start and end of each, in order, none overlapping another."""
+        needles = self._compiled()
+        if not needles.longest:
+            return []
+        data = text.encode(errors="surrogatepass")
+        merged: list[tuple[int, int]] = []
+        for start, end in sorted(place for reading in _readings(data) for place in reading.find(needles)):
+            if merged and start < merged[-1][1]:
+                merged[-1] = merged[-1][0], max(end, merged[-1][1])
+            else:
+                merged.append((start, end))
+        return merged if text.isascii() else _in_characters(data, merged)
 
 
-def _form_pattern(form: str) -> str:
-    """Return a pattern for an encoded value that also matches in nested JSON, where each level doubles backslashes."""
-    return re.escape(form).replace(r"\\", r"\\{1,8}")
+class _Needles(NamedTuple):
+    """What secrets look like, as bytes: the values themselves, and in encodings of whole texts."""
+
+    plain: frozenset[bytes]
+    with_spaces: frozenset[bytes]
+    """Those with a space, which forms encode as a plus sign; each has spaces for both."""
+    base64: frozenset[bytes]
+    hexadecimal: frozenset[bytes]
+    decimal: frozenset[bytes]
+    """Lists of the bytes as numbers: `97,98,99`."""
+    longest: int
+    """The length of the longest value, in bytes."""
+
+    @classmethod
+    def of(cls, values: Iterable[str]) -> _Needles:
+        plain: set[bytes] = set()
+        encoded: set[bytes] = set()
+        for value in values:
+            data = value.encode(errors="surrogatepass")
+            # What resolving escapes makes of a value that looks as if it had some; and of one beyond ASCII with escapes
+            # of its letters, which may look like those of bytes.
+            for form in (data, ascii(value)[1:-1].encode()) if len(data) > len(value) else (data,):
+                plain |= {reading.data for reading in _readings(form) if len(reading.data) >= SHORTEST}
+            encoded |= {data, value.encode("utf-16-le", errors="surrogatepass")}
+            encoded |= {form.encode(errors="surrogatepass") for form in (quote(data, safe=""), json.dumps(value)[1:-1])}
+        return cls(
+            frozenset(plain),
+            frozenset(data.replace(b"+", b" ") for data in plain if b" " in data),
+            frozenset(part for data in encoded for part in _in_base64(data)),
+            frozenset(data.hex().encode() for data in encoded),
+            frozenset(",".join(map(str, data)).encode() for data in encoded),
+            max(map(len, plain), default=0),
+        )
 
 
-def _encodings(value: str) -> set[str]:
-    data = value.encode()
-    percent = {quote(value, safe=""), quote(value), quote_plus(value)}
-    lower = {re.sub("%..", lambda match: match[0].lower(), form) for form in percent}
-    in_json = {json.dumps(value, ensure_ascii=ascii)[1:-1] for ascii in (True, False)}
-    # PHP and Java's Gson escape more characters in JSON than necessary.
-    escaped = {re.sub("[<>&'=]", lambda match: f"\\u{ord(match[0]):04x}", form) for form in in_json}
-    slashes = {form.replace("/", "\\/") for form in in_json | escaped}
-    forms = {value, repr(value)[1:-1], data.hex(), data.hex().upper(), *percent, *lower, *in_json, *escaped, *slashes}
-    # In base64 a value has three forms, one for each offset; its first and last characters also encode its neighbours.
+def _in_base64(data: bytes) -> Iterator[bytes]:
+    """A value has three forms, one for each offset; its first and last characters also encode its neighbours."""
     for offset in range(3):
-        for encode in (b64encode, urlsafe_b64encode):
-            encoded = encode(b"\0" * offset + data).decode().rstrip("=")
-            inner = encoded[(offset * 8 + 5) // 6 : (offset + len(data)) * 8 // 6]
-            if len(inner) >= SHORTEST * 2:
-                forms.add(inner)
-    return forms
+        inner = b64encode(b"\0" * offset + data)[(offset * 8 + 5) // 6 : (offset + len(data)) * 8 // 6]
+        if len(inner) >= SHORTEST * 2:
+            yield inner
+
+
+class _Reading:
+    """A text with some parts replaced, which still knows where each part of it came from."""
+
+    def __init__(self, data: bytes, source: _Reading | None = None, replaced: str = "") -> None:
+        self.data = data
+        self._source = source
+        self._replaced = replaced
+
+    def resolved(self, kinds: str) -> _Reading:
+        """The same with escapes of these kinds resolved, once; itself, if there are none."""
+        if not any(kind in kinds for kind in self._kinds):
+            return self
+        data = _pattern(kinds).sub(_resolve, self.data)
+        return self if data == self.data else _Reading(data, self, kinds)
+
+    @functools.cached_property
+    def _kinds(self) -> tuple[str, ...]:
+        """The kinds of escapes that there may be."""
+        return tuple(kind for kind, marks in _MARKS.items() if any(mark in self.data for mark in marks))
+
+    def find(self, needles: _Needles) -> Iterator[tuple[int, int]]:
+        """Where secrets stand in the original text."""
+        yield from self._find(needles.plain, self.data)
+        if needles.with_spaces:
+            yield from self._find(needles.with_spaces, self.data.replace(b"+", b" "))
+        # Encodings of whole texts are wrapped in lines.
+        in_one_line = _Reading(self.data.translate(None, _WHITE_SPACE), self, "white space")
+        yield from in_one_line._find(needles.base64, in_one_line.data.translate(_STANDARD_BASE64))
+        yield from in_one_line._find(needles.decimal, in_one_line.data)
+        lower = self.data.lower().replace(b"0x", b"").translate(None, _BETWEEN_BYTES)
+        yield from _Reading(lower, self, "between bytes")._find(needles.hexadecimal, lower)
+
+    def _find(self, needles: frozenset[bytes], data: bytes) -> Iterator[tuple[int, int]]:
+        for needle in needles:
+            place = data.find(needle)
+            while place >= 0:
+                yield self._origin(place, place + len(needle))
+                place = data.find(needle, place + len(needle))
+
+    def _origin(self, start: int, end: int) -> tuple[int, int]:
+        """Where a part of this text stands in the original one."""
+        if self._source is None:
+            return start, end
+        first, last = self._before(start), self._before(end - 1)
+        return self._source._origin(first[0], last[1])
+
+    def _before(self, place: int) -> tuple[int, int]:
+        """Where the source has what stands for the byte at this place: start and end."""
+        starts, replacements = self._replacements
+        number = bisect_right(starts, place) - 1
+        if number < 0:
+            return place, place + 1
+        end, source_start, source_end = replacements[number]
+        if place < end:
+            return source_start, source_end
+        moved = place - end + source_end
+        return moved, moved + 1
+
+    @functools.cached_property
+    def _replacements(self) -> tuple[list[int], list[tuple[int, int, int]]]:
+        """Where each replacement begins; its end, and start and end of what it replaces. Only asked if one is found."""
+        assert self._source is not None
+        starts, replacements, moved = [], [], 0
+        for match in _pattern(self._replaced).finditer(self._source.data):
+            size = len(_resolve(match)) if self._replaced not in _REMOVED else 0
+            start = match.start() - moved
+            starts.append(start)
+            replacements.append((start + size, match.start(), match.end()))
+            moved += match.end() - match.start() - size
+        return starts, replacements
+
+
+def _readings(data: bytes) -> list[_Reading]:
+    """A text, and what it may become when escapes in it are resolved.
+
+    What is an escape is not always certain: the end of what stands before a secret may look like one with it. So they
+    are resolved all at once, only those that little else looks like, and each kind by itself.
+    """
+    found = {data: _Reading(data)}
+    for kinds in (_ALL, _CERTAIN):
+        reading = found[data]
+        for _ in range(DEPTH):
+            resolved = reading.resolved(kinds)
+            if resolved is reading:
+                break
+            reading = found.setdefault(resolved.data, resolved)
+    readings = list(found.values())
+    for reading in readings:
+        for kind in _MARKS if len(readings) < MOST_READINGS else ():
+            resolved = reading.resolved(kind)
+            if resolved.data not in found:
+                found[resolved.data] = resolved
+                readings.append(resolved)
+    return readings
+
+
+def _in_characters(data: bytes, places: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Places in UTF-8, in order, as places in the text."""
+    found, done, characters = [], 0, 0
+    for start, end in places:
+        bounds = []
+        for bound in (start, end):
+            characters += len(data[done:bound].translate(None, _CONTINUATIONS))
+            done = bound
+            bounds.append(characters)
+        found.append((bounds[0], bounds[1]))
+    return found
+
+
+_HEX = "[0-9A-Fa-f]"
+
+
+def _bytes(before: str) -> str:
+    """A pattern for one character in UTF-8, or else for one byte, of which each is written in hexadecimal digits."""
+    rest = f"{before}[89ABab]{_HEX}"
+    leads = ("[Cc][2-9A-Fa-f]|[Dd]{0}", "[Ee]{0}", "[Ff][0-4]")
+    several = (f"{before}(?:{lead.format(_HEX)})(?:{rest}){{{more}}}" for more, lead in enumerate(leads, 1))
+    return "|".join((*several, f"{before}{_HEX}{{2}}"))
+
+
+_SURROGATES = f"u[Dd][89ABab]{_HEX}{{2}}{{0}}u[Dd][C-Fc-f]{_HEX}{{2}}|u{_HEX}{{4}}"
+_PATTERNS = {
+    # https://url.spec.whatwg.org/#percent-encoded-bytes, and %uXXXX of JavaScript's escape()
+    "percent": f"%(?:{_SURROGATES.replace('{0}', '%')})|{_bytes('%')}",
+    # https://html.spec.whatwg.org/multipage/syntax.html#character-references
+    "entity": f"&(?:#0{{0,8}}[0-9]{{1,7}}|#[Xx]0{{0,8}}{_HEX}{{1,6}}|[A-Za-z][A-Za-z0-9]{{1,31}});",
+    # 'it'"'"'s' and 'it'\''s' of shells; and '' and "", as they stand in SQL, YAML, PowerShell and CSV
+    "quotes": "'\"'\"'|'\\\\''|''|\"\"",
+    # JSON, JavaScript, Python, C, shells
+    "backslash and number": rf"\\(?:{_SURROGATES.replace('{0}', chr(92) * 2)}|u\{{{_HEX}{{1,6}}\}}|U{_HEX}{{8}}"
+    rf"|[0-3][0-7]{{2}})|{_bytes(chr(92) * 2 + 'x')}",
+    "backslash": r"\\(?:[abefnrtv0]|[^A-Za-z0-9])",
+    "quoted-printable": "=(?:[0-9A-F]{2}|\r?\n)",
+    "white space": "[ \t\r\n\v\f]+",
+    "between bytes": "0[xX]|[ \t\r\n\v\f:,-]+",
+}
+_CERTAIN = "percent|entity|backslash and number"
+_ALL = f"{_CERTAIN}|quotes|backslash"
+_REMOVED = "white space", "between bytes"
+# What any escape of a kind begins with.
+_MARKS = {
+    "percent": (b"%",),
+    "entity": (b"&",),
+    "quotes": (b"''", b'""', b"'\""),
+    "backslash and number": (b"\\",),
+    "backslash": (b"\\",),
+    "quoted-printable": (b"=",),
+}
+_LETTERS = bytes.maketrans(b"abefnrtv0", b"\a\b\x1b\f\n\r\t\v\0")
+_CONTINUATIONS = bytes(range(0x80, 0xC0))
+_WHITE_SPACE = b" \t\r\n\v\f"
+_BETWEEN_BYTES = _WHITE_SPACE + b":,-"
+_STANDARD_BASE64 = bytes.maketrans(b"-_", b"+/")
+
+
+@functools.cache
+def _pattern(kinds: str) -> re.Pattern[bytes]:
+    return re.compile("|".join(_PATTERNS[kind] for kind in kinds.split("|")).encode())
+
+
+def _resolve(match: re.Match[bytes]) -> bytes:
+    return _resolved(match[0])
+
+
+@functools.lru_cache(1000)
+def _resolved(escape: bytes) -> bytes:
+    """The bytes that an escape stands for; itself, if it stands for nothing."""
+    first, rest = escape[:1], escape[1:]
+    if first in b"'\"":
+        return first
+    if first == b"=":
+        return bytes.fromhex(rest.decode()) if rest.isalnum() else b""
+    if first == b"&":
+        return _character_reference(rest[:-1].decode()) or escape
+    kind, digits = rest[:1], rest[1:]
+    if kind in (b"u", b"U"):
+        if first in digits:  # two halves of one character
+            high, low = digits.split(first + b"u")
+            return chr(0x10000 + ((int(high, 16) & 0x3FF) << 10) + (int(low, 16) & 0x3FF)).encode()
+        return _character(int(digits.strip(b"{}"), 16)) or escape
+    if first == b"%" or kind == b"x":
+        data = bytes.fromhex(escape.replace(b"%" if first == b"%" else b"\\x", b"").decode())
+        return data if len(data) > 1 or data.isascii() else chr(data[0]).encode()
+    if kind.isdigit() and digits:
+        return bytes([int(rest, 8)])
+    return rest.translate(_LETTERS)
+
+
+def _character_reference(name: str) -> bytes:
+    if name[:1] == "#":
+        return _character(int(name[2:], 16) if name[1] in "xX" else int(name[1:]))
+    from html.entities import html5  # large, and seldom needed
+
+    return html5.get(f"{name};", "").encode()
+
+
+def _character(number: int) -> bytes:
+    return chr(number).encode(errors="surrogatepass") if number <= sys.maxunicode else b""

@@ -340,13 +340,13 @@ class TestStreams:
     @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
     def test_one_that_is_closed(self, start, closed):
         command = f'exec "$0" -P -m jira_ci_core run -- sh -c "exit 3" {closed}'
-        process = start("--", "sh", "-c", command, sys.executable)
+        process = start("--pass-credentials", "--", "sh", "-c", command, sys.executable)
         process.communicate(timeout=60)
         assert process.returncode == 3
 
     def test_other_files_that_were_inherited(self, start, tmp_path):
         script = f'exec 7>{tmp_path}/seven; exec "$0" -P -m jira_ci_core run -- sh -c "echo here >&7"'
-        process = start("--", "sh", "-c", script, sys.executable)
+        process = start("--pass-credentials", "--", "sh", "-c", script, sys.executable)
         process.communicate(timeout=60)
         assert process.returncode == 0
         assert (tmp_path / "seven").read_text() == "here\n"
@@ -399,7 +399,12 @@ class TestSignals:
 
     def test_one_that_is_ignored_stays_ignored(self, start, jira):
         process = start(
-            "--", "sh", "-c", 'trap "" HUP; exec "$0" -P -m jira_ci_core run -- sh -c "echo ready; cat"', sys.executable
+            "--pass-credentials",
+            "--",
+            "sh",
+            "-c",
+            'trap "" HUP; exec "$0" -P -m jira_ci_core run -- sh -c "echo ready; cat"',
+            sys.executable,
         )
         assert process.stdout.readline() == b"ready\n"
         os.killpg(process.pid, signal.SIGHUP)

@@ -20,12 +20,24 @@ def main() -> NoReturn:
         preconnections = preconnect(sys.argv[1:], os.environ)
         from jira_ci_core.cli.main import call
 
+        keep_exit_statuses()
         exit_code = call(sys.argv[1:], os.environ, preconnections)
     except KeyboardInterrupt:  # while it was loading; `call` handles one by itself
         os.write(2, b"interrupted\n")
         exit_code = 130
     gc.freeze()
     sys.exit(exit_code)
+
+
+def keep_exit_statuses() -> None:
+    """Have the system keep the exit status of every child process, also if the parent had SIGCHLD ignored.
+
+    An ignored SIGCHLD is inherited, and Python then takes each child for successful: https://bugs.python.org/issue15756.
+    """
+    import signal
+
+    if sys.platform != "win32":
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

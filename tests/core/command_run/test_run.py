@@ -34,8 +34,9 @@ class Reporter:
 
 
 class Child:
-    def __init__(self, status=None):
+    def __init__(self, status=None, has_ended=False):
         self.status = status
+        self.has_ended = has_ended or status is not None
         self.forwarded = []
 
     def forward(self, number):
@@ -53,7 +54,7 @@ def reporter():
 
 @pytest.fixture
 def job(reporter):
-    return Job(("true",), State.SUCCESSFUL, reporter, print)
+    return Job(("true",), {}, State.SUCCESSFUL, reporter, print)
 
 
 class TestStarting:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _NAMES = "SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"
 FORWARDED_SIGNALS = tuple(number for number in signal.Signals if number.name in _NAMES)
@@ -21,38 +21,62 @@ _TERMINAL_SIGNALS = frozenset(number for number in FORWARDED_SIGNALS if number.n
 class Child:
     """A running command. It stays in this process's group, so that a terminal treats both as one job."""
 
-    def __init__(self, command: Sequence[str], on_exit: Callable[[], None]) -> None:
-        """Start the command; `on_exit` is called in another thread once `status` is set. Raises OSError."""
+    def __init__(self, command: Sequence[str], environ: Mapping[str, str], on_exit: Callable[[], None]) -> None:
+        """Start the command; `on_exit` is called in another thread once it `has_ended`. Raises OSError."""
         # The command inherits every open file, not only the three streams.
         try:
-            self._process = subprocess.Popen(command, close_fds=False)
+            self._process = subprocess.Popen(command, close_fds=False, env=environ)
         except OSError as error:
-            script = shutil.which(command[0])
+            script = shutil.which(command[0], path=environ.get("PATH"))
             if error.errno != errno.ENOEXEC or script is None:
                 raise
             # A script whose first line names no interpreter is run by sh, as a shell does.
-            self._process = subprocess.Popen(["/bin/sh", script, *command[1:]], close_fds=False)
+            self._process = subprocess.Popen(["/bin/sh", script, *command[1:]], close_fds=False, env=environ)
+        self.has_ended = False
         self.status: int | None = None
-        """The exit status, or minus the number of the signal that ended the command; None while it runs."""
+        """The exit status, or minus the number of the signal that ended the command; None if it is not known."""
         threading.Thread(target=self._wait, args=(on_exit,), daemon=True).start()
 
     def forward(self, number: int) -> None:
         """Send the command a signal that this process received, unless the terminal has sent it to both."""
-        if number not in _TERMINAL_SIGNALS or not _is_in_foreground():
-            self._process.send_signal(number)
+        if self.has_ended or (number in _TERMINAL_SIGNALS and _is_in_foreground()):
+            return
+        # A command that has just ended is not there, and one of another user (sudo) takes no signal.
+        with contextlib.suppress(OSError):
+            os.kill(self._process.pid, number)
 
     def _wait(self, on_exit: Callable[[], None]) -> None:
-        self.status = self._process.wait()
+        self.status = self._exit_status()
+        self.has_ended = True
         on_exit()
+
+    def _exit_status(self) -> int | None:
+        """Wait for the command to end; None if a plugin or a library has taken its status away.
+
+        Popen's `wait` and `poll` would take such a command for successful: https://bugs.python.org/issue15756.
+        """
+        if sys.platform == "win32":
+            return self._process.wait()
+        try:
+            _, status = os.waitpid(self._process.pid, 0)
+        except ChildProcessError:
+            return None
+        self._process.returncode = os.waitstatus_to_exitcode(status)
+        return self._process.returncode
 
 
 @contextlib.contextmanager
 def handle_signals(handle: Callable[[int], None]) -> Iterator[None]:
-    """Call `handle` with the number of each forwarded signal; one that was ignored before (nohup) stays ignored."""
+    """Call `handle` with the number of each forwarded signal; one that was ignored before (nohup) stays ignored.
+
+    SIGCHLD has its default action meanwhile: while it is ignored, the exit status of a child is lost (waitpid(2)).
+    """
     before = {number: signal.getsignal(number) for number in FORWARDED_SIGNALS}
     handled = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
     for number in handled:
         signal.signal(number, lambda number, frame: handle(number))
+    if sys.platform != "win32":
+        handled[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
         yield
     finally:

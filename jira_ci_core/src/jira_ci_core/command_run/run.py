@@ -13,17 +13,19 @@ nothing changes its exit status.
 from __future__ import annotations
 
 import functools
+import logging
 import math
 import queue
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from jira_ci_core.clock import PROCESS_CLOCK
 from jira_ci_core.command_run.process import Child, handle_signals
 from jira_ci_core.command_run.reports import MARGIN, Reporter, ReportThread
+from jira_ci_core.config.environ import HTTP_PROXIES, HTTPS_PROXIES, PREFIXES
 from jira_ci_core.delivery.session import make_site, plan_delivery
 from jira_ci_core.errors import SettingsError
 from jira_ci_core.models import Kind, Report, State
@@ -40,6 +42,14 @@ LAST_SECONDS = 8.0
 """How long the last report may take after a signal to stop; CI often kills the step after 10 seconds."""
 
 STOP_SIGNALS = signal.SIGINT, signal.SIGTERM
+
+log = logging.getLogger(__name__)
+
+UNKNOWN_STATUS = Problem(
+    "how the command ended is not known",
+    "a plugin, or a library that it uses, has waited for processes that are not its own",
+    "look at what the command printed; leave plugins out with DISABLE_PLUGINS to find the one",
+)
 
 Events = queue.SimpleQueue[int | None]
 """The events that end a wait: the numbers of signals, and None when a thread has set a report's or command's result."""
@@ -58,13 +68,15 @@ class CommandResult:
 def run_command(
     runtime: Runtime,
     command: Sequence[str],
+    environ: Mapping[str, str],
     show_result: Callable[[RunResult], None],
     show_problem: Callable[[Problem], None],
 ) -> CommandResult:
     """Run a command between two reports. Must be called in the main thread, where Python handles signals.
 
-    `show_result` is called with each report's result, `show_problem` if the command cannot be started. Raises
-    SettingsError or PluginError; then the command was not run.
+    `environ` is that of the step; the command gets it without credentials. `show_result` is called with each report's
+    result, `show_problem` if the command cannot be started, or how it ended is not known. Raises SettingsError or
+    PluginError; then the command was not run.
     """
     settings, plugins = runtime.settings, runtime.plugins
     plan = plan_delivery(runtime, make_site(settings))
@@ -81,7 +93,7 @@ def run_command(
         plugins.disable_timeout()
         events: Events = queue.SimpleQueue()
         reporter = Reporter(plan, facts, reports, show_result, wake=functools.partial(events.put, None))
-        job = Job(command, success, reporter, show_problem)
+        job = Job(command, environ_of_command(runtime, environ), success, reporter, show_problem)
         with handle_signals(events.put):
             return _go_through(FirstReport(job, reporter.start_first(session, FIRST_SECONDS)), events)
 
@@ -91,6 +103,7 @@ class Job:
     """The objects that all phases of a run share."""
 
     command: Sequence[str]
+    environ: Mapping[str, str]
     success: State
     """The state to report for a command that succeeds."""
     reporter: Reporter
@@ -130,7 +143,7 @@ class FirstReport:
             is_reported = self.job.reporter.finish(self.report)
         command = self.job.command
         try:
-            child = Child(command, self.job.reporter.wake)
+            child = Child(command, self.job.environ, self.job.reporter.wake)
         except OSError as error:
             remedy = "check its name, that what its first line names is installed, and that it may be run (chmod +x)"
             self.job.show_problem(Problem(f"{command[0]} could not be started", error.strerror or str(error), remedy))
@@ -154,7 +167,7 @@ class CommandRunning:
 
     @property
     def is_over(self) -> bool:
-        return self.child.status is not None
+        return self.child.has_ended
 
     def on_signal(self, number: int) -> CommandRunning:
         """Forward the signal; tell Jira of the first one to stop."""
@@ -166,14 +179,17 @@ class CommandRunning:
     def next(self) -> LastReport:
         """Tell Jira how the command ended, unless it is being told already."""
         status = self.child.status
-        assert status is not None
+        if status is None:
+            self.job.show_problem(UNKNOWN_STATUS)
         if self.cancelled is not None:
             last = self.cancelled
+        elif status is None:
+            last = self.job.reporter.start_last(State.UNKNOWN, math.inf)
         elif -status in STOP_SIGNALS:
             last = self.job.cancel()  # what stopped the command may stop this process next
         else:
             last = self.job.reporter.start_last(State.FAILED if status else self.job.success, math.inf)
-        return LastReport.begin(self.job, status, last, self.is_reported)
+        return LastReport.begin(self.job, 1 if status is None else status, last, self.is_reported)
 
 
 @dataclass(frozen=True)
@@ -221,6 +237,22 @@ def _go_through(phase: FirstReport | CommandRunning | LastReport, events: Events
             if number is not None:
                 current = current.on_signal(number)
     return current
+
+
+def environ_of_command(runtime: Runtime, environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment of the step without any variable that spells a secret setting, unless PASS_CREDENTIALS is set.
+
+    A proxy without a user stays, since it is no credential and the command may need it.
+    """
+    if runtime.settings.pass_credentials:
+        return dict(environ)
+    proxies = {name for name in (*HTTPS_PROXIES, *HTTP_PROXIES) if "@" not in environ.get(name, "")}
+    withheld = (environ.keys() & runtime.secret_variables) - proxies
+    for name in sorted(withheld):
+        # Variables with these prefixes are this step's own; any other may be meant for the command as well.
+        level = logging.DEBUG if name.startswith(PREFIXES) else logging.INFO
+        log.log(level, "the command does not get %s, which may hold a credential; PASS_CREDENTIALS passes it on", name)
+    return {name: value for name, value in environ.items() if name not in withheld}
 
 
 def _success_state(runtime: Runtime, facts: RunFacts) -> State:

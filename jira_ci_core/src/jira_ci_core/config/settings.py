@@ -309,6 +309,9 @@ class Settings(PluginChoice, OutboxSettings):
         help="how a step ends whose report was neither accepted nor refused: fail (exit 1), "
         "keep (exit 0 if it is in OUTBOX), ignore (exit 0)",
     )
+    pass_credentials: bool = setting(
+        False, help="let the command of `jira-ci run` see the variables that hold credentials of jira-ci"
+    )
     gate_timeout: Annotated[float, Field(gt=0, le=604800)] = setting(
         3600, help="seconds that `jira-ci gate` waits for the verdict"
     )

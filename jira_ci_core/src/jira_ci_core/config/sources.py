@@ -162,15 +162,21 @@ def readable(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value.encode(errors="surrogateescape").decode(errors="replace") for name, value in environ.items()}
 
 
-def without_secrets(environ: Mapping[str, str], settings: Iterable[SettingSpec]) -> dict[str, str]:
-    """A copy of the environment without any spelling of a secret setting."""
-    hidden: set[str] = set()
+def secret_variables(settings: Iterable[SettingSpec]) -> frozenset[str]:
+    """The names of the variables that spell a secret setting, or name the file that holds one."""
+    names: set[str] = set()
     for setting in settings:
         if setting.secret:
-            hidden.update(setting.reads)
+            names.update(setting.reads)
             for name in setting.names:
                 for prefix in ("", *PREFIXES):
-                    hidden.update((prefix + name.upper(), f"{prefix}{name.upper()}_FILE"))
+                    names.update((prefix + name.upper(), f"{prefix}{name.upper()}_FILE"))
+    return frozenset(names)
+
+
+def without_secrets(environ: Mapping[str, str], settings: Iterable[SettingSpec]) -> dict[str, str]:
+    """A copy of the environment without any spelling of a secret setting."""
+    hidden = secret_variables(settings)
     return {name: value for name, value in environ.items() if name not in hidden}
 
 

@@ -28,8 +28,8 @@ CREDENTIALS = {"oauth": ("client_id", "client_secret"), "connect": ("connect_key
 PREFERRED_KIND = "oauth"
 """Which of these is used if both are complete: Atlassian is ending Connect apps."""
 
-DELIVERIES = ("celery",)
-"""Values of DELIVERY that ship in a package of their own; core's extra has the same name."""
+DELIVERIES = {"celery": ("broker_url", "queue_key", "queue_key_old", "queue_limiter")}
+"""Values of DELIVERY that ship in a package of their own, each with its credentials; core's extra has the same name."""
 
 COMMANDS = {"demo": "sandbox", "sandbox": "sandbox", "queue": "celery", "worker": "celery"}
 """The commands of packages that ship, each with core's extra that installs it."""

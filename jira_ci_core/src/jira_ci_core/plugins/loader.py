@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 from jira_ci_core.config.resolve import check_names, resolve
 from jira_ci_core.config.settings import NetworkSettings, PluginChoice, Settings
-from jira_ci_core.config.sources import Sources, read_sources, without_secrets
+from jira_ci_core.config.sources import Sources, read_sources, secret_variables
 from jira_ci_core.config.specs import SettingSpec, setting_specs
 from jira_ci_core.errors import PluginError, SettingsError
 from jira_ci_core.output.redaction import Secrets
-from jira_ci_core.plugins.catalog import CREDENTIALS
+from jira_ci_core.plugins.catalog import CREDENTIALS, DELIVERIES
 from jira_ci_core.plugins.manager import Plugins
 from jira_ci_core.problem import Problem
 
@@ -22,6 +22,8 @@ CORE_SETTINGS = setting_specs(Settings, "core")
 NETWORK_SETTINGS = setting_specs(NetworkSettings, "core")
 CREDENTIAL_SETTINGS = tuple(SettingSpec(name, secret=True) for names in CREDENTIALS.values() for name in names)
 """The credentials of the kinds that ship, even if their packages are not installed."""
+DELIVERY_CREDENTIALS = tuple(SettingSpec(name, secret=True) for names in DELIVERIES.values() for name in names)
+"""The same of the deliveries that ship."""
 
 # The settings that a site has of its own, besides credentials.
 _OWN_OF_SITE = "instance", "cloud_id", "auth"
@@ -39,6 +41,8 @@ class Runtime:
     secrets: Secrets
     credentials: frozenset[str]
     """Which credentials of the kinds that ship are given, by their names."""
+    secret_variables: frozenset[str]
+    """The names of all variables that spell a secret setting."""
 
     def within(self, seconds: float) -> Runtime:
         """The same with a DEADLINE of at most so many seconds."""
@@ -85,7 +89,9 @@ def load(sources: Sources, plugins: Plugins | None = None) -> Runtime:
     if settings is None or network is None or problems:
         raise SettingsError(*problems)
     given = frozenset(setting.name for setting in CREDENTIAL_SETTINGS if sources.is_given(setting))
-    return Runtime(settings, network, plugins, without_secrets(sources.environ, known), sources.secrets, given)
+    hidden = secret_variables((*known, *DELIVERY_CREDENTIALS))
+    environ = {name: value for name, value in sources.environ.items() if name not in hidden}
+    return Runtime(settings, network, plugins, environ, sources.secrets, given, hidden)
 
 
 def all_settings(plugins: Plugins) -> tuple[SettingSpec, ...]:

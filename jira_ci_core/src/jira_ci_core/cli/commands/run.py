@@ -50,5 +50,7 @@ def run(ctx: click.Context, /, strict: bool, command: tuple[str, ...]) -> None:
 
     # Standard output belongs to the command: what plugins print there would be mistaken for its output.
     with contextlib.redirect_stdout(sys.stderr):
-        result = run_command(runtime_of(ctx), command, show_result, lambda problem: console.problems([problem]))
+        result = run_command(
+            runtime_of(ctx), command, ctx.obj.environ, show_result, lambda problem: console.problems([problem])
+        )
     ctx.exit(ExitCode.JIRA if strict and result.status == 0 and not result.is_reported else result.status)

@@ -39,7 +39,7 @@ def test_what_is_no_report_is_named_and_left_alone(harness_oauth, jira, kept, tm
     for name, make in planted.items():
         make(kept.parent / name)
     done = clean(harness_oauth.run("outbox", "flush", outbox=kept.parent))
-    assert done.code == 0, done.text
+    assert done.code == 1, done.text
     for name in planted:
         assert name in done.err
         assert os.path.lexists(kept.parent / name)

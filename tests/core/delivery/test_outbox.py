@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import gc
 import json
 import logging
@@ -381,7 +382,17 @@ class TestForeignFiles:
 
     def test_unfinished(self, outbox):
         (outbox.folder / ".a.tmp").write_text(_content())
-        assert self.read(outbox).startswith("a step was killed, or is at work")
+        assert self.read(outbox) == "a step was killed before it was written whole; it was not sent"
+
+    def test_unfinished_and_at_work(self, outbox):
+        path = outbox.folder / ".a.tmp"
+        for content in ("", _content()):
+            path.write_text(content)
+            with path.open() as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                [found] = outbox.read()
+            assert found.reason.startswith("a step is at work")
+            assert not found.may_be_report
 
     def test_a_folder(self, outbox):
         (outbox.folder / "a.json").mkdir()

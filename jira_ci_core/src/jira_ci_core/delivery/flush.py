@@ -28,6 +28,10 @@ class FlushResult:
     """They are still to be delivered."""
     elsewhere: int = 0
     """They are for another site, or locked by another process; they were not touched."""
+    unusable: int = 0
+    """They may be reports, and cannot be delivered; they were not touched."""
+    stuck: int = 0
+    """They were delivered or refused, and could not be removed."""
     problems: dict[Problem, None] = field(default_factory=dict)
 
     def count(self, outcome: Outcome) -> None:
@@ -41,8 +45,19 @@ class FlushResult:
 
     @property
     def is_done(self) -> bool:
-        """Whether every entry for this site was delivered."""
-        return not (self.refused or self.left)
+        """Whether every entry for this site was delivered, and nothing else is left that may be one."""
+        return not (self.refused or self.left or self.unusable or self.stuck)
+
+    def add_problems(self, outbox: Outbox) -> None:
+        """Say what the files are that nothing else in `problems` is about."""
+        if self.unusable:
+            what = f"files in the outbox {outbox.folder} that may be reports and cannot be delivered: {self.unusable}"
+            remedy = "see which with `jira-ci outbox list`, and remove them with `jira-ci outbox drop NAME`"
+            self.problems[Problem(what, "they are damaged, part of the checkout, or not files", remedy)] = None
+        if self.stuck:
+            what = f"reports that could not be removed from the outbox {outbox.folder}: {self.stuck}"
+            remedy = "allow this step to remove files there; until then, each flush delivers them again"
+            self.problems[Problem(what, "Jira has answered for them, and they are still there", remedy)] = None
 
 
 def flush(runtime: Runtime, outbox: Outbox, progress: Callable[[FlushResult, int], None]) -> FlushResult:
@@ -57,6 +72,7 @@ def flush(runtime: Runtime, outbox: Outbox, progress: Callable[[FlushResult, int
     for found in outbox.read():
         if isinstance(found, ForeignFile):
             log.warning("%s is left alone: %s", found.path, found.reason)
+            result.unusable += found.may_be_report
         elif found.report.site.is_same(site):
             entries.append(found)
         else:
@@ -72,10 +88,12 @@ def flush(runtime: Runtime, outbox: Outbox, progress: Callable[[FlushResult, int
             outcomes = _deliver(locked_entries, session) if locked_entries else []
             for outcome in outcomes:
                 result.count(outcome)
+            result.stuck += sum(locked.is_stuck for locked in locked_entries)
             if outcomes and all(outcome.result is Result.NOT_DELIVERED for outcome in outcomes):
                 result.left += len(entries)
                 entries = []
             progress(result, total)
+    result.add_problems(outbox)
     return result
 
 

@@ -14,13 +14,15 @@ import stat
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import ValidationError
 
 from jira_ci_core.errors import JiraCiError
+from jira_ci_core.git.checkout import checkout_of, untracked
+from jira_ci_core.git.command import GitError
 from jira_ci_core.models import Outcome, Receipt, Report, Result
 from jira_ci_core.problem import Problem
 
@@ -57,6 +59,8 @@ class ForeignFile(NamedTuple):
 
     path: Path
     reason: str
+    may_be_report: bool = True
+    """Whether it may be a report that is still to be delivered."""
 
 
 class LockedEntry:
@@ -64,12 +68,17 @@ class LockedEntry:
 
     def __init__(self, entry: Entry, descriptor: int) -> None:
         self.entry = entry
+        self.is_stuck = False
+        """Whether Jira has accepted or refused the report, and the file could not be deleted."""
         self._descriptor = descriptor
 
     def remove(self) -> None:
         """Delete the file, since Jira has accepted or refused the report, and release the lock. Raises OSError."""
         try:
             self.entry.path.unlink(missing_ok=True)
+        except OSError:
+            self.is_stuck = True
+            raise
         finally:
             self.release()
 
@@ -79,10 +88,16 @@ class LockedEntry:
 
 
 class Outbox:
-    def __init__(self, folder: Path, redact: Callable[[str], str] = str) -> None:
-        """`redact` removes secrets from the texts that are written, such as the title of a pull request."""
+    def __init__(
+        self, folder: Path, redact: Callable[[str], str] = str, environ: Mapping[str, str] | None = None
+    ) -> None:
+        """`redact` removes secrets from the texts that are written, such as the title of a pull request.
+
+        `environ` is for git, which says what in the folder is part of a checkout.
+        """
         self.folder = folder
         self._redact = redact
+        self._environ = environ or {}
 
     def keep(self, report: Report) -> LockedEntry:
         """Write a report to the disk, and lock it. Raises OutboxError."""
@@ -118,7 +133,8 @@ class Outbox:
     def read(self) -> Iterator[Entry | ForeignFile]:
         """The entries by age, the oldest update first, and other files. Raises OutboxError if it cannot be read.
 
-        A folder that does not exist is empty; a warning says so, since its name may be wrong.
+        A folder that does not exist is empty; a warning says so, since its name may be wrong. What git tracks there
+        came with the change under test, and is no report that a step has kept.
         """
         try:
             names = sorted(path.name for path in self.folder.iterdir())
@@ -127,15 +143,33 @@ class Outbox:
             return
         except (OSError, ValueError) as error:
             raise _unusable(self.folder, error) from None
+        of_change = self._of_change(names)
         for name in names:
             path = self.folder / name
-            if name.endswith(UNFINISHED):
-                reason = "a step was killed, or is at work, before it was written whole; it was not sent"
-                yield ForeignFile(path, reason)
-            elif not name.endswith(SUFFIX):
-                yield ForeignFile(path, "it is not a report: its name does not end in .json")
-            elif (found := _read(path)) is not None:
+            found: Entry | ForeignFile | None
+            if name in of_change:
+                found = ForeignFile(path, of_change[name])
+            elif name.endswith(SUFFIX):
+                found = _read(path)
+            elif name.endswith(UNFINISHED):
+                found = _unfinished(path)
+            else:
+                found = ForeignFile(path, "it is not a report: its name does not end in .json", may_be_report=False)
+            if found is not None:
                 yield found
+
+    def _of_change(self, names: Sequence[str]) -> dict[str, str]:
+        """Of files in the folder, those that are or may be part of a checkout, with the reason."""
+        reports = [name for name in names if name.endswith(SUFFIX)]
+        try:
+            own = untracked(self.folder, self._environ) if reports else None
+        except GitError as error:
+            why = f"it lies in a checkout, and may be part of the change: {error.problem}; {error.problem.remedy}"
+            return dict.fromkeys(reports, why)
+        tracked = [] if own is None else [name for name in reports if name not in own]
+        why = "git tracks it, so it came with the change, and no step has kept it"
+        # Those that git does not know since another process has removed them meanwhile are left out.
+        return dict.fromkeys([name for name in tracked if os.path.lexists(self.folder / name)], why)
 
     def lock(self, entry: Entry) -> LockedEntry | None:
         """Lock an entry in order to deliver it; None if another process has locked or removed it."""
@@ -190,6 +224,34 @@ def settle(locked: LockedEntry, outcome: Outcome) -> Outcome:
             error.strerror,
         )
     return outcome
+
+
+def warn_of_checkout(folder: Path, environ: Mapping[str, str]) -> None:
+    """Warn of an outbox that is part of a checkout, where the change under test may place reports of its own."""
+    with contextlib.suppress(OSError, ValueError):  # what is wrong with its name is said where it is used
+        if (top := checkout_of(folder, environ)) is not None:
+            why = "the change under test, and each program that is run on it, can put reports there"
+            remedy = "make OUTBOX a folder outside of it that is still there after this step, such as a cache volume"
+            log.warning("the outbox %s lies in the checkout %s: %s; %s", folder, top, why, remedy)
+
+
+def _unfinished(path: Path) -> ForeignFile | None:
+    """What to say of a file that a step has begun to write; None if it no longer exists."""
+    try:
+        descriptor = os.open(path, _READ_FLAGS)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        return ForeignFile(path, "it is not a file")
+    try:
+        # A step locks the file before it writes the first byte.
+        if os.fstat(descriptor).st_size == 0 or not _lock(descriptor):
+            return ForeignFile(
+                path, "a step is at work, or was killed as it began; it was not sent", may_be_report=False
+            )
+        return ForeignFile(path, "a step was killed before it was written whole; it was not sent")
+    finally:
+        os.close(descriptor)
 
 
 def _read(path: Path) -> Entry | ForeignFile | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,6 +25,33 @@ def work_tree(pipeline: Pipeline) -> Path:
         return folder if folder.is_dir() else Path()
     except OSError:
         return Path()
+
+
+def checkout_of(folder: Path, environ: Mapping[str, str]) -> Path | None:
+    """Return the top of the checkout that a folder lies in; None if it lies in none.
+
+    A change can bring no `.git` of its own: git refuses such a path (https://git-scm.com/docs/git-fsck, hasDotgit).
+    """
+    folder, here = folder.resolve(), Path.cwd()
+    for parent in (folder, *folder.parents):
+        if os.path.lexists(parent / ".git"):
+            return parent
+    return here if "GIT_DIR" in environ and folder.is_relative_to(here) else None
+
+
+def untracked(folder: Path, environ: Mapping[str, str]) -> frozenset[str] | None:
+    """Return the names of the files in a folder that git does not track; None if it lies in no checkout.
+
+    Raises GitError. git is asked at the top, where it looks for `.git` first: below it, a folder of the change may
+    pretend to be a repository that tracks nothing.
+    """
+    top = checkout_of(folder, environ)
+    if top is None:
+        return None
+    place = folder.resolve().relative_to(top).as_posix()
+    with Git(top, environ, TIME_LIMIT).stream("ls-files", "--others", "-z", "--", place) as output:
+        names = os.fsdecode(output.read()).split("\0")
+    return frozenset(name if place == "." else name.removeprefix(f"{place}/") for name in names)
 
 
 def filled_from_checkout(pipeline: Pipeline, environ: Mapping[str, str]) -> Pipeline:

@@ -113,6 +113,10 @@ def report(
 def find(runtime: Runtime) -> RunFacts:
     """The facts from CI about this run, and the keys of its issues."""
     pipeline = read_pipeline(runtime.plugins, runtime.environ)
+    if runtime.settings.outbox:
+        from jira_ci_core.delivery.outbox import warn_of_checkout
+
+        warn_of_checkout(Path(runtime.settings.outbox), runtime.environ)
     hint_at_deployment(pipeline, runtime.settings)
     return RunFacts(pipeline, find_issue_keys(runtime.plugins, pipeline, runtime.environ, runtime.settings))
 

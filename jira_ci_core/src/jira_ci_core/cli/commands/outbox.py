@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
-from jira_ci_core.cli.options import CORE, SettingsCommand, format_option, runtime_of, sources_of
+from jira_ci_core.cli.options import CORE, SettingsCommand, format_option, plugins_of, runtime_of, sources_of
 from jira_ci_core.config.resolve import resolve
 from jira_ci_core.config.settings import OutboxSettings
+from jira_ci_core.config.sources import without_secrets
 from jira_ci_core.config.specs import setting_specs
-from jira_ci_core.delivery.outbox import Entry, ForeignFile, Outbox, OutboxError
+from jira_ci_core.delivery.outbox import Entry, ForeignFile, Outbox, OutboxError, warn_of_checkout
 from jira_ci_core.errors import ExitCode, SettingsError
+from jira_ci_core.plugins.loader import all_settings
 from jira_ci_core.problem import Problem
 
 
@@ -49,8 +52,12 @@ def flush(ctx: click.Context, /) -> None:
     def show_progress(result: FlushResult, total: int) -> None:
         console.line(f"{result.delivered + result.refused} of {total} reports answered for")
 
-    result = deliver_all(runtime, _outbox_in(runtime.settings.outbox), show_progress)
+    outbox = _outbox_in(runtime.settings.outbox, runtime.environ)
+    warn_of_checkout(outbox.folder, runtime.environ)
+    result = deliver_all(runtime, outbox, show_progress)
     more = f"; {result.elsewhere} are for other sites, or others deliver them" if result.elsewhere else ""
+    more += f"; cannot be delivered: {result.unusable}" if result.unusable else ""
+    more += f"; could not be removed: {result.stuck}" if result.stuck else ""
     console.line(f"delivered {result.delivered}, refused {result.refused}, left {result.left}{more}")
     console.problems(result.problems)
     ctx.exit(ExitCode.OK if result.is_done else ExitCode.JIRA)
@@ -87,14 +94,15 @@ def _outbox(ctx: click.Context) -> Outbox:
     settings, problems = resolve(OutboxSettings, setting_specs(OutboxSettings, CORE), sources_of(ctx))
     if settings is None:
         raise SettingsError(*problems)
-    return _outbox_in(settings.outbox)
+    environ = without_secrets(ctx.obj.environ, all_settings(plugins_of(ctx)))
+    return _outbox_in(settings.outbox, environ)
 
 
-def _outbox_in(folder: str | None) -> Outbox:
+def _outbox_in(folder: str | None, environ: Mapping[str, str]) -> Outbox:
     if not folder:
         why = "it names the folder in which reports are kept"
         raise SettingsError(Problem("OUTBOX is not set", why, "set OUTBOX, or --outbox FOLDER"))
-    return Outbox(Path(folder))
+    return Outbox(Path(folder), environ=environ)
 
 
 def _line(file: Entry | ForeignFile) -> str:

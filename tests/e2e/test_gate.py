@@ -140,6 +140,17 @@ def test_the_wait_that_jira_asks_for_is_honoured(ask, jira, failed):
     assert len(jira.requests("gating-status")) == 2
 
 
+@pytest.mark.parametrize("every", [1, 2])
+def test_no_request_takes_longer_than_what_is_left(ask, jira, monkeypatch, every):
+    monkeypatch.setattr(gate, "LAST_REQUEST", 0.2)
+    monkeypatch.setattr(gate, "FIRST_WAIT", 600.0)
+    jira.gate("awaiting")
+    jira.fault("slow", match=STATUS, seconds=300, count=9, every=every)
+    began = time.monotonic()
+    assert ask(gate_timeout="0.5", deadline="60").code == 6
+    assert time.monotonic() - began < 5
+
+
 @pytest.mark.parametrize(
     "trouble",
     [

@@ -121,7 +121,7 @@ def of_wrong_types(body):
 
 
 LOGIN = b"<!doctype html><title>Sign in</title><form>...</form>"
-HUGE = b" " * (16 * 2**20 + 1)
+HUGE = b" " * (4 * 2**20 + 1)
 
 
 @dataclass(frozen=True)

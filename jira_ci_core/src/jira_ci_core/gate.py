@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 FIRST_WAIT = 1.0
 LONGEST_WAIT = 30.0
 """Both in seconds, between two requests for the verdict."""
+LAST_REQUEST = 2.0
+"""How many seconds the request at the very end may take, and so how much later than GATE_TIMEOUT the step may end."""
 LOG_EVERY = 60.0
 """How often, in seconds, the step says that it still waits."""
 
@@ -83,7 +85,8 @@ def _wait(session: Session, report: Report, timeout: float) -> Verdict:
     waits = _waits()
     logged, logged_at = "", began
     while True:
-        gate, requested_wait = _request(session, report)
+        remaining = began + timeout - time.monotonic()
+        gate, requested_wait = _request(session, report, max(remaining, LAST_REQUEST))
         now = time.monotonic()
         if gate is not None and gate.status != AWAITING:
             return _verdict(session.site.name, report, gate, now - began)
@@ -102,14 +105,14 @@ def _wait(session: Session, report: Report, timeout: float) -> Verdict:
         time.sleep(min(max(next(waits), requested_wait), began + timeout - now))
 
 
-def _request(session: Session, report: Report) -> tuple[Gate | None, float]:
-    """The gate as Jira shows it, and how many seconds Jira asks to wait before the next request.
+def _request(session: Session, report: Report, seconds: float) -> tuple[Gate | None, float]:
+    """The gate as Jira shows it within so many seconds, and how many Jira asks to wait before the next request.
 
     The gate is None if Jira does not show it, or if a failure may pass, which is a warning.
     """
     assert isinstance(report.entity, Deployment)
     site = session.site.name
-    session.http.restart()
+    session.http.restart(seconds)
     try:
         response = session.ask("GET", gate_address(report.entity))
     except DeliveryError as error:

@@ -19,3 +19,5 @@ def test_a_deadline_begins_when_it_is_first_asked_and_can_restart_and_expire():
     assert deadline.remaining() == 10
     now[0] = 400
     assert deadline.remaining() == 0
+    deadline.restart(3)
+    assert deadline.remaining() == 3

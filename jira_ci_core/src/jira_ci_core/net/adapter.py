@@ -6,6 +6,7 @@ import contextlib
 import socket
 import ssl
 import threading
+from http.client import HTTPResponse
 from typing import Any
 
 from requests import PreparedRequest
@@ -72,6 +73,8 @@ class DeadlineAdapter(HTTPAdapter):
         preconnections, watch = self._preconnections, self._watch
 
         class Plain(HTTPConnection):
+            response_class = _WithoutCookies
+
             def connect(self) -> None:
                 # Watched from the start, since a proxy may be slow before TLS begins; and once more when there is a
                 # socket to cut, since the deadline may have passed meanwhile.
@@ -114,10 +117,19 @@ class DeadlineAdapter(HTTPAdapter):
                     socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
 
 
+class _WithoutCookies(HTTPResponse):
+    """No cookie is needed, and reading a hundred headers full of them, as the server likes, takes seconds."""
+
+    def begin(self) -> None:
+        super().begin()
+        for name in ("Set-Cookie", "Set-Cookie2"):
+            del self.headers[name]
+
+
 def _take(preconnections: Preconnections, connection: HTTPConnection) -> socket.socket | None:
     """The socket that is open already for a connection. Raises the error that opening it raised."""
     try:
-        taken = preconnections.take(connection.host, connection.port)
+        taken = preconnections.take(connection.host, connection.port, connection.timeout)
     except TimeoutError as error:
         raise ConnectTimeoutError(connection, str(error)) from error
     if taken is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import logging
 import re
@@ -10,6 +11,7 @@ import socket
 import ssl
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from email.utils import mktime_tz, parsedate_tz
 from typing import Any, Generic, Self, TypeVar
@@ -34,7 +36,10 @@ T = TypeVar("T")
 
 READ_SECONDS = 20
 FIRST_WAIT = 0.2
-LONGEST_BODY = 16 * 2**20
+LONGEST_BODY = 4 * 2**20
+"""In bytes, as received and as decoded. Jira's answers to the largest calls are a tenth of it."""
+PIECE = 2**14
+"""How many bytes are received or decoded at a time; the deadline is looked at in between."""
 MAX_CLOCK_SKEW = 60
 """Seconds that this machine's clock may be behind a server's without a warning."""
 USER_AGENT = "jira-ci"
@@ -49,6 +54,10 @@ RETRY = Retry(
     backoff_max=10,
 )
 SHOWN_HEADERS = frozenset({"atl-traceid", "content-length", "content-type", "date", "retry-after"})
+# Asked for are no others. https://www.rfc-editor.org/rfc/rfc9110#section-8.4.1
+ENCODINGS = frozenset({"gzip", "x-gzip", "deflate"})
+# Either header is recognised. https://docs.python.org/3/library/zlib.html#zlib.decompress
+_GZIP_OR_ZLIB = zlib.MAX_WBITS | 32
 
 _REFUSED_BY_PROXY = re.compile("Tunnel connection failed: 4[0-9][0-9]")
 
@@ -87,7 +96,7 @@ class Http:
         self._adapter = DeadlineAdapter(self._deadline, preconnections or Preconnections(network.ca_bundle))
         self._session = _Session()
         self._session.trust_env = False
-        self._session.headers["User-Agent"] = USER_AGENT
+        self._session.headers.update({"User-Agent": USER_AGENT, "Accept-Encoding": "gzip, deflate"})
         self._session.mount("https://", self._adapter)
         self._session.mount("http://", self._adapter)
 
@@ -117,9 +126,13 @@ class Http:
             results.append(call.result())
         return results
 
-    def restart(self) -> None:
-        """Let the deadline begin with the next request, for callers that send one batch after the other."""
-        self._deadline.restart()
+    def restart(self, within: float | None = None) -> None:
+        """Let the deadline begin with the next request, for callers that send one batch after the other.
+
+        It is then DEADLINE, or so many seconds if that is sooner.
+        """
+        seconds = self._network.deadline
+        self._deadline.restart(seconds if within is None else min(within, seconds))
         self._adapter.restart()
 
     def secret(self, value: str) -> str:
@@ -196,11 +209,11 @@ class Http:
         }
         response = self._session.request(method, url, **{**arguments, **fixed})
         # Read here and not later, so that a body that breaks off counts as an answer that did not come.
-        body = response.raw.read(LONGEST_BODY + 1, decode_content=True)
-        if len(body) > LONGEST_BODY:
+        try:
+            response.raw = io.BytesIO(self._read(response))
+        except BaseException:
             response.close()
-            raise _TooLongError(f"its answer is longer than {LONGEST_BODY // 2**20} MiB")
-        response.raw = io.BytesIO(body)
+            raise
         # Jira's JSON is in UTF-8. Guessing takes long, and a server may name an encoding that does not exist.
         response.encoding = "utf-8"
         self._check_clock(url, response)
@@ -208,6 +221,19 @@ class Http:
         shown = {name: value for name, value in response.headers.items() if name.lower() in SHOWN_HEADERS}
         log.debug("%s %s answered %d %s", method, url, response.status_code, shown)
         return response
+
+    def _read(self, response: requests.Response) -> bytes:
+        """The decoded body. Neither its size, as received or decoded, nor the time for it is left to the server."""
+        body = bytearray()
+        pieces = iter(functools.partial(response.raw.read, PIECE, decode_content=False), b"")
+        encoding = response.headers.get("Content-Encoding", "").strip().lower()
+        for decoded in _decoded(pieces) if encoding in ENCODINGS else pieces:
+            body += decoded
+            if max(response.raw.tell(), len(body)) > LONGEST_BODY:
+                raise _TooLongError(f"its answer is longer than {LONGEST_BODY // 2**20} MiB")
+            if self._deadline.remaining() <= 0:
+                raise requests.Timeout
+        return bytes(body)
 
     def _proxies(self, url: str) -> dict[str, str]:
         if not self._network.proxies or should_bypass_proxies(url, self._network.no_proxy or ""):
@@ -256,6 +282,25 @@ class _Session(requests.Session):
         """Do not even look where a redirect leads: it is not followed, and may hold no valid address."""
 
 
+def _decoded(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Decode gzip, also of several members, or zlib, at most a piece at a time, which may be empty.
+
+    urllib3 gives the deadline no chance: it decodes all empty members of a body before it returns, and before 2.6 all
+    that came of a piece. https://urllib3.readthedocs.io/en/stable/changelog.html
+    """
+    decoder = zlib.decompressobj(_GZIP_OR_ZLIB)
+    try:
+        for piece in pieces:
+            while piece:
+                if decoder.eof:
+                    decoder = zlib.decompressobj(_GZIP_OR_ZLIB)
+                yield decoder.decompress(piece, PIECE)
+                piece = decoder.unconsumed_tail or decoder.unused_data
+        yield decoder.flush()
+    except zlib.error as error:
+        raise DecodeError(f"it is not what its Content-Encoding says: {error}") from None
+
+
 class _TooLongError(requests.RequestException):
     """A response that is longer than any from Jira."""
 
@@ -276,7 +321,7 @@ def _wait_before_retry(response: requests.Response, retry: Retry) -> float:
 def _may_pass(error: Exception) -> bool:
     """Whether the same request may succeed in a moment."""
     cause = _innermost(error)
-    if isinstance(error, (_TooLongError, ValueError, requests.exceptions.ContentDecodingError, DecodeError)):
+    if isinstance(error, (_TooLongError, ValueError, DecodeError)):
         return False  # a ValueError is an address or a header that cannot be used
     if isinstance(cause, ssl.SSLError):
         return isinstance(cause, (ssl.SSLEOFError, ssl.SSLZeroReturnError))
@@ -298,12 +343,14 @@ def _unreachable(url: str, error: Exception, deadline: Deadline, tries: int) -> 
     if isinstance(error, requests.exceptions.ProxyError | requests.exceptions.InvalidProxyURL):
         remedy = "check HTTPS_PROXY and NO_PROXY"
         return DeliveryError(Problem(f"{host} could not be reached through the proxy", why, remedy))
-    if isinstance(error, (requests.exceptions.ContentDecodingError, DecodeError, _TooLongError)):
+    if isinstance(error, (DecodeError, _TooLongError)):
         remedy = "look for a proxy or gateway between this machine and it that answers in its place"
         return DeliveryError(Problem(f"the answer of {host} cannot be read", why, remedy))
-    if deadline.remaining() <= 0 or isinstance(error, (requests.Timeout, TimeoutError)):
+    is_over = deadline.remaining() <= 0
+    if is_over or isinstance(error, (requests.Timeout, TimeoutError)):
+        seconds = deadline.seconds if is_over else min(READ_SECONDS, deadline.seconds)
         tried = "" if tries == 1 else f" (tried {tries} times)"
-        return _late(url, f"there was no whole answer within {min(READ_SECONDS, deadline.seconds):g} seconds{tried}")
+        return _late(url, f"there was no whole answer within {seconds:g} seconds{tried}")
     remedy = "check the name (INSTANCE, API_URL, CONNECT_HOSTNAME), the network, and HTTPS_PROXY if you need a proxy"
     return DeliveryError(Problem(f"{host} could not be reached", why, remedy))
 

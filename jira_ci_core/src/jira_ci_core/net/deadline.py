@@ -14,8 +14,9 @@ class Deadline:
         self._monotonic = monotonic
         self._end: float | None = None
 
-    def restart(self) -> None:
-        """Begin to run again when next asked."""
+    def restart(self, seconds: float | None = None) -> None:
+        """Begin to run again when next asked, with another number of seconds if one is given."""
+        self.seconds = self.seconds if seconds is None else seconds
         self._end = None
 
     def expire(self) -> None:

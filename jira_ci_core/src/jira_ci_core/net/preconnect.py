@@ -88,12 +88,18 @@ class Preconnections:
                 self._opening[place] = _Opening(place, context)
                 self._opening[place].start()
 
-    def take(self, host: str, port: int) -> socket.socket | None:
-        """The connection to a host, once it is open; None if there is none. Raises what opening it raised."""
+    def take(self, host: str, port: int, timeout: float | None = None) -> socket.socket | None:
+        """The connection to a host, once it is open; None if there is none. Raises what opening it raised.
+
+        Raises TimeoutError if it is not open after so many seconds.
+        """
         opening = self._opening.pop((host, port), None)
         if opening is None:
             return None
-        opening.join()
+        opening.join(timeout)
+        if opening.is_alive():
+            opening.abandon()
+            raise TimeoutError("timed out")
         if opening.error is not None:
             raise opening.error
         return opening.connection

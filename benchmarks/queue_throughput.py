@@ -97,7 +97,7 @@ def measure(
         "JIRA_CI_CLIENT_SECRET": jira.client_secret,
     }
     options = read_settings(Options, "celery", environ)
-    command = [sys.executable, "-m", "jira_ci_core", "worker", "--concurrency", "1", "-l", "warning"]
+    command = [sys.executable, "-P", "-m", "jira_ci_core", "worker", "--concurrency", "1", "-l", "warning"]
     with (folder / "workers.log").open("wb") as log:
         for number in range(given.workers):
             workers.append(

@@ -217,7 +217,7 @@ def test_site_works_on_a_narrow_screen_without_scripts(open_page: Any, report: A
 
 
 def test_demo_has_the_pages_that_the_readme_shows(open_page: Any, step: Any, save_picture: Any) -> None:
-    command = [sys.executable, "-m", "jira_ci_core", "demo", "--serve"]
+    command = [sys.executable, "-P", "-m", "jira_ci_core", "demo", "--serve"]
     environ = {**os.environ, "HOME": str(step.folder)}
     with subprocess.Popen(command, cwd=step.folder, env=environ, stdout=subprocess.PIPE, text=True) as demo:
         try:

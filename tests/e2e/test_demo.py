@@ -73,7 +73,7 @@ def test_no_git_is_an_error_with_a_remedy(step, failed, tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="interrupted as POSIX does it")
 def test_with_serve_it_shows_the_page_until_it_is_interrupted(step):
-    command = [sys.executable, "-m", "jira_ci_core", "demo", "--serve"]
+    command = [sys.executable, "-P", "-m", "jira_ci_core", "demo", "--serve"]
     environ = {**os.environ, "HOME": str(step.folder)}
     with subprocess.Popen(
         command, cwd=step.folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

@@ -316,7 +316,7 @@ def test_without_an_outbox_nothing_is_written_anywhere(harness_oauth, jira, tmp_
 def test_a_step_that_is_ended_while_jira_thinks_leaves_its_report(harness_oauth, jira, folder, how):
     jira.fault("slow", seconds=3600)
     variables = {"PATH": os.environ["PATH"], **harness_oauth.environ, "PLUGIN_OUTBOX": str(folder)}
-    command = [sys.executable, "-m", "jira_ci_core", "report"]
+    command = [sys.executable, "-P", "-m", "jira_ci_core", "report"]
     with subprocess.Popen(command, env=variables, cwd=harness_oauth.folder, stderr=subprocess.PIPE, text=True) as step:
         while not jira.requests("/bulk"):
             assert step.poll() is None

@@ -134,7 +134,7 @@ class Queue:
     def start_worker(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start a worker."""
         name = f"w{len(self.workers)}-{uuid.uuid4().hex[:6]}@localhost"
-        command = [sys.executable, "-m", "jira_ci_core", "worker", "-n", name, "--concurrency", "2"]
+        command = [sys.executable, "-P", "-m", "jira_ci_core", "worker", "-n", name, "--concurrency", "2"]
         return self.start([*command, "-l", "info", "--without-gossip", "--without-mingle", *arguments], self.site)
 
     def start(self, command: list[str], more: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:

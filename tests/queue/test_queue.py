@@ -241,7 +241,7 @@ def test_several_sites_share_a_queue_and_celery_itself_can_run_the_worker(queue)
 
 
 def test_worker_without_credentials_ends_before_the_first_message(queue):
-    worker = queue.start([sys.executable, "-m", "jira_ci_core", "worker", "-n", "none@localhost"])
+    worker = queue.start([sys.executable, "-P", "-m", "jira_ci_core", "worker", "-n", "none@localhost"])
     assert worker.wait(60) != 0
     assert "why:" in queue.log
     assert "Traceback" not in queue.log

@@ -16,7 +16,7 @@ from jira_ci_sandbox.demo import STEPS, DemoStep
 
 def test_demo_has_a_line_for_each_step_with_a_link_to_the_page_that_shows_it() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "jira_ci_core", "demo"], capture_output=True, text=True, timeout=120, check=True
+        [sys.executable, "-P", "-m", "jira_ci_core", "demo"], capture_output=True, text=True, timeout=120, check=True
     )
     steps = [line.split() for line in done.stdout.partition("\n\n")[0].splitlines()]
     assert {step[0] for step in steps} == {"ok"}

@@ -23,7 +23,7 @@ from jira_ci_sandbox.client import Sandbox
 from jira_ci_sandbox.commands import sandbox as command
 from jira_ci_sandbox.errors import SandboxError
 
-COMMAND = [sys.executable, "-m", "jira_ci_sandbox", "--port", "0", "--format", "json"]
+COMMAND = [sys.executable, "-P", "-m", "jira_ci_sandbox", "--port", "0", "--format", "json"]
 ON_POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals and processes of POSIX")
 
 
@@ -118,7 +118,7 @@ def test_announcement_hides_credentials_in_its_repr() -> None:
 
 
 def test_command_is_run_as_a_module() -> None:
-    answer = subprocess.run([*COMMAND[:3], "--help"], capture_output=True, text=True, check=True)
+    answer = subprocess.run([*COMMAND[:4], "--help"], capture_output=True, text=True, check=True)
     assert "--until-stdin-closes" in answer.stdout
 
 

@@ -1,15 +1,13 @@
 """jira-ci: tell Jira about builds and deployments.
 
 `__init__.pyi` lists the public names, once. Each is imported when it is first asked for, so that a plugin waits for no
-module that it does not need.
+module that it does not need. It imports nothing itself, as `__main__` does not: see `import_path`.
 """
-
-from typing import Any
 
 _module_of: dict[str, str] = {}
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if not _module_of:
         import re
         from pathlib import Path

@@ -1,20 +1,29 @@
-"""`jira-ci`, and `python -m jira_ci_core`, which is the same."""
+"""`jira-ci`, and `python -P -m jira_ci_core`, which is the same.
 
-from __future__ import annotations
+Until `restrict` has run, this imports only modules that are part of the interpreter, or that it has loaded already:
+any other could be a file of the change under test.
+"""
 
 import gc
 import os
 import sys
-from typing import NoReturn
 
 # Short-lived process: collecting garbage rarely saves about a sixth of its run time.
 RARE_COLLECTION = 100_000, 50, 50
 
+UNSAFE = b"""error: python -m imports from the working directory
+  why: a file there, such as re.py, would run with the credentials of this step
+  do:  run jira-ci, or python -P -m jira_ci_core
+"""
 
-def main() -> NoReturn:
+
+def main() -> None:
     """Begin to connect, load everything else, run `jira-ci` and exit."""
     gc.set_threshold(*RARE_COLLECTION)
     try:
+        from jira_ci_core.import_path import restrict
+
+        restrict()
         from jira_ci_core.net.preconnect import preconnect
 
         preconnections = preconnect(sys.argv[1:], os.environ)
@@ -41,4 +50,8 @@ def keep_exit_statuses() -> None:
 
 
 if __name__ == "__main__":
+    # https://docs.python.org/3/using/cmdline.html#cmdoption-P
+    if not sys.flags.safe_path:
+        os.write(2, UNSAFE)
+        sys.exit(2)
     main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -68,12 +69,18 @@ class Sandbox:
         seconds.
         """
         names = projects if isinstance(projects, str) else ",".join(projects)
-        command = [sys.executable, "-m", "jira_ci_sandbox", "--port", str(port), "--projects", names]
+        command = [sys.executable, "-P", "-m", "jira_ci_sandbox", "--port", str(port), "--projects", names]
         command += ["--format", "json", "--mint", "--until-stdin-closes"]
         command += ["--tls"] if tls else []
         command += ["--data", str(data)] if data is not None else []
         with tempfile.TemporaryFile() as errors:
-            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)
+            process = subprocess.Popen(
+                command,
+                env={**os.environ, **python_path()},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+            )
             assert process.stdout is not None
             # Killing the process ends the read below after the timeout.
             timer = threading.Timer(timeout, process.kill)
@@ -189,6 +196,18 @@ class Sandbox:
                 "Correct what was asked for.",
             )
         return response.json() if response.content else None
+
+
+def python_path() -> dict[str, str]:
+    """Return PYTHONPATH for a process of our own: without folders of it that this process does not import from.
+
+    `jira-ci` imports from no folder that the change under test can write to.
+    """
+    folders = os.environ.get("PYTHONPATH")
+    if not folders:
+        return {}
+    paths = [os.path.abspath(folder) for folder in folders.split(os.pathsep)]  # noqa: PTH100 (as Python does)
+    return {"PYTHONPATH": os.pathsep.join(path for path in paths if path in sys.path)}
 
 
 def _stop_process(process: subprocess.Popen[bytes]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from jira_ci_sandbox.client import Sandbox
+from jira_ci_sandbox.client import Sandbox, python_path
 from jira_ci_sandbox.errors import SandboxError
 
 COMMIT_MESSAGE = "[DEMO-1] Let people pay by card"
@@ -158,7 +158,7 @@ def run_report(folder: Path, settings: Mapping[str, str], ci_variables: Mapping[
     Returns its exit status, and lines with its settings and its output.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "jira_ci_core", "report"],
+        [sys.executable, "-P", "-m", "jira_ci_core", "report"],
         cwd=folder,
         env={**_base_environ(), **ci_variables, **{f"PLUGIN_{name}": value for name, value in settings.items()}},
         stdin=subprocess.DEVNULL,
@@ -184,7 +184,8 @@ def stored_entities(builds: list[dict[str, Any]], deployments: list[dict[str, An
 
 
 def _base_environ() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_PREFIXES)}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN_PREFIXES)}
+    return {**inherited, **python_path()}
 
 
 def _format_line(title: str, what: str, address: str, failed: bool = False) -> str:

@@ -188,7 +188,7 @@ def report(connect, tmp_path):
 
     def run(**variables):
         environ = {"PYTHONPATH": str(tmp_path / "site-packages"), **connect, **variables}
-        command = [sys.executable, "-m", "jira_ci_core", *REPORT]
+        command = [sys.executable, "-P", "-m", "jira_ci_core", *REPORT]
         return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
 
     return run

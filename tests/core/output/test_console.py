@@ -159,7 +159,7 @@ def test_a_failure_to_write_standard_output_is_a_warning_with_the_reason(console
 @pytest.mark.parametrize("format", ["text", "json"])
 @pytest.mark.parametrize("redirected", [">/dev/full", "2>/dev/full", ">/dev/full 2>&1", ">&-", "2>&-", "| true"])
 def test_the_exit_code_does_not_depend_on_whether_output_can_be_written(least, redirected, format):
-    command = f"{sys.executable} -m jira_ci_core report --dry-run --format {format} {redirected}"
+    command = f"{sys.executable} -P -m jira_ci_core report --dry-run --format {format} {redirected}"
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], env=least, capture_output=True, text=True)
     assert "Traceback" not in done.stderr
     assert "Exception" not in done.stderr

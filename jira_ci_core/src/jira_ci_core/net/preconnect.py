@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from jira_ci_core.config.environ import CA_BUNDLES, HTTP_PROXIES, HTTPS_PROXIES, PREFIXES, UNRESOLVED, is_set, words
+from jira_ci_core.import_path import trusted_path
 from jira_ci_core.urls import https_url, origin, site_url
 from jira_ci_core.watchdog import PLUGIN_TIMEOUT, Watchdog, report_hang
 
@@ -197,7 +197,7 @@ def _entry_points() -> Iterator[tuple[str, str]]:
 
     `importlib.metadata` finds the same, but importing it takes longer than everything else before the first connection.
     """
-    for folder in filter(None, dict.fromkeys(sys.path)):  # an empty entry is the working directory
+    for folder in dict.fromkeys(trusted_path()):
         try:
             names = os.listdir(folder)  # noqa: PTH208 (pathlib is not loaded yet)
         except OSError:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from importlib.metadata import Distribution, EntryPoint, entry_points, version
+from importlib.metadata import Distribution, EntryPoint, distributions, entry_points, version
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -22,9 +23,12 @@ from stevedore.extension import ExtensionManager
 from jira_ci_core.config.settings import PluginChoice
 from jira_ci_core.config.specs import SettingSpec
 from jira_ci_core.hookspecs import ENTRY_POINT_GROUP
+from jira_ci_core.import_path import folders_left_out, trusted_path
 from jira_ci_core.plugins.catalog import BUILT_IN
 from jira_ci_core.problem import Problem
 from jira_ci_core.watchdog import Watchdog
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -92,12 +96,30 @@ def discover(choice: PluginChoice, watchdog: Watchdog) -> list[InstalledPlugin]:
         state = "off" if reason else "on"
         return _Entry(point, InstalledPlugin(point.name, read_origin, point.value, state, reason), watchdog)
 
-    points = sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: (point.name, point.value))
+    points = sorted(_trusted_entry_points(), key=lambda point: (point.name, point.value))
+    _warn_of_folders_left_out()
     entries = [installed(point, functools.partial(_name_and_version, point.dist)) for point in points]
     for name, module in BUILT_IN.items():
         entries.append(installed(EntryPoint(name, module, ENTRY_POINT_GROUP), _core_origin))
     local = [_load_file(Path(file), watchdog) for file in choice.local_plugins]
     return [*local, *(cast(InstalledPlugin, extension.plugin) for extension in _Loader(entries).extensions)]
+
+
+def _trusted_entry_points() -> list[EntryPoint]:
+    folders = set(map(Path, trusted_path()))
+    points = entry_points(group=ENTRY_POINT_GROUP)
+    return [point for point in points if point.dist is None or Path(str(point.dist.locate_file(""))) in folders]
+
+
+def _warn_of_folders_left_out() -> None:
+    """Warn of folders with plugins that are not loaded, since the change under test could have put them there."""
+    for folder in folders_left_out():
+        if any(found.entry_points.select(group=ENTRY_POINT_GROUP) for found in distributions(path=[folder])):
+            log.warning(
+                "no plugin is loaded from %s: it is in the checkout, and not where Python installs packages; "
+                "install the plugin, or name its file with LOCAL_PLUGINS",
+                folder,
+            )
 
 
 def plugin_in(loaded: Any) -> Any:
@@ -158,7 +180,15 @@ def _load_file(file: Path, watchdog: Watchdog) -> InstalledPlugin:
         if spec is None or spec.loader is None:
             raise ImportError("it is not a Python file: its name does not end in .py")
         module = sys.modules[name] = module_from_spec(spec)
-        spec.loader.exec_module(module)
+        folder = str(file.absolute().parent)
+        is_left_out = folder in folders_left_out()
+        if is_left_out:
+            sys.path.append(folder)  # for what lies beside it and is imported with it
+        try:
+            spec.loader.exec_module(module)
+        finally:
+            if is_left_out:
+                sys.path.remove(folder)
         return module
 
     return _load(InstalledPlugin(file.stem.replace("_", "-"), lambda: ("local file", ""), str(file)), load, watchdog)

@@ -88,7 +88,7 @@ def running_sandbox() -> Iterator[Sandbox]:
 
     Raises SettingsError if it is not installed or does not start.
     """
-    command = [sys.executable, "-m", "jira_ci_sandbox", "--port", "0", "--projects", PROJECTS]
+    command = [sys.executable, "-P", "-m", "jira_ci_sandbox", "--port", "0", "--projects", PROJECTS]
     command += ["--format", "json", "--mint", "--until-stdin-closes"]
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors)

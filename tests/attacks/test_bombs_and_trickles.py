@@ -171,7 +171,7 @@ def test_the_longest_answer_is_read_and_no_longer_one(serve, http, body):
         http(serve(whole(more, headers)))
 
 
-@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(b"x") + b"no gzip"])
+@pytest.mark.parametrize("body", [b"no gzip", gzip.compress(b"x") + b"no gzip"], ids=["at once", "at the end"])
 def test_what_is_no_gzip_is_an_error(serve, http, body):
     with pytest.raises(DeliveryError, match="cannot be read"):
         http(serve(whole(body, GZIP)))

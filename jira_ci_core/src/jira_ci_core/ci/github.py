@@ -50,13 +50,18 @@ TABLE: VariableTable = {
 }
 
 
+# GitHub sends no larger payload: https://docs.github.com/en/webhooks/webhook-events-and-payloads#payload-cap
+LARGEST_EVENT = 25 * 1024 * 1024
+
+
 def event_values(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the values of the event's payload that the table names."""
     path = environ.get("GITHUB_EVENT_PATH")
     if not path:
         return {}
     try:
-        payload = json.loads(Path(path).read_bytes())
+        with Path(path).open("rb") as file:
+            payload = json.loads(file.read(LARGEST_EVENT))
     except (OSError, ValueError, RecursionError) as error:
         log.warning(
             "the file of the event (GITHUB_EVENT_PATH) cannot be read, so title and message may be missing: %s", error

@@ -6,6 +6,8 @@ import os
 
 import pytest
 
+from jira_ci_keys_git.history import History
+from jira_ci_keys_git.options import Options
 from jira_ci_keys_git.revisions import commit_id
 
 TRAP = "#!/bin/sh\ntouch {sprung}\ncat\n"
@@ -118,6 +120,18 @@ class TestNames:
         folder = repository.folder / "bare"
         repository.git("clone", "-q", "--bare", ".", str(folder))
         assert find(repository, {"workspace": str(folder)}) == {}
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe"])
+def test_a_file_of_shallow_commits_without_end_is_not_read(repository, tmp_path, kind):
+    repository.commit("MYT-1")
+    history = History(repository.reader, Options(), print)
+    shallow = repository.folder / ".git/shallow"
+    if kind == "pipe":
+        os.mkfifo(shallow)
+    else:
+        shallow.symlink_to("/dev/zero")
+    assert history.shallow_commits() == frozenset()
 
 
 class TestFailures:

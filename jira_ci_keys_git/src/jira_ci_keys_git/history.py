@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 # How many more commits each further fetch asks for, until history reaches far enough.
 DEEPEN_STEPS = 64, 256, 1024, 4096, 16384
 
+# For four hundred thousand commits.
+MAX_SHALLOW_BYTES = 1 << 24
+
 _FULL_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.IGNORECASE)
 
 
@@ -96,7 +99,10 @@ class History:
     def shallow_commits(self) -> frozenset[str]:
         """Return the commits at which a shallow clone is cut: their parents are not here."""
         try:
-            return frozenset(self._shallow_file.read_text(encoding="ascii", errors="replace").split())
+            if not self._shallow_file.is_file():  # a pipe or a device may have no end
+                return frozenset()
+            with self._shallow_file.open("rb") as file:
+                return frozenset(file.read(MAX_SHALLOW_BYTES).decode("ascii", "replace").split())
         except OSError:
             return frozenset()
 

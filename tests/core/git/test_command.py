@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
+import subprocess
 
 import pytest
 
 from jira_ci_core import Git, GitError, GitFailure
+from jira_ci_core.git.command import MAX_OUTPUT
 
 MISSING = "5" * 40
 
@@ -137,6 +141,66 @@ class TestStream:
         fake_git("echo one; echo 'fatal: bad object' >&2; exit 128")
         with pytest.raises(GitError, match="git failed: fatal: bad object"), command(folder).stream("log") as stream:
             assert stream.read() == b"one\n"
+
+
+class TestLimits:
+    def test_of_what_is_printed_the_beginning_is_read(self, folder, fake_git, command):
+        fake_git("head -c 3000000 /dev/zero | tr '\\0' x; exec sleep 60")
+        assert command(folder).output("log") == "x" * MAX_OUTPUT
+
+    @pytest.mark.parametrize("code", [0, 1])
+    def test_as_much_as_that_is_read_to_its_end(self, folder, fake_git, command, code):
+        fake_git(f"head -c {MAX_OUTPUT} /dev/zero; exit {code}")
+        with pytest.raises(GitError) if code else contextlib.nullcontext():
+            assert len(command(folder).output("log")) == MAX_OUTPUT
+
+    def test_errors_without_end_neither_block_nor_are_kept(self, folder, fake_git, command):
+        fake_git("echo 'fatal: first' >&2; head -c 3000000 /dev/zero | tr '\\0' 'x' >&2; echo one; exit 1")
+        with pytest.raises(GitError) as error:
+            command(folder).output("log")
+        assert len(error.value.problem.why) < 1000
+
+    def test_a_ref_that_is_cut_is_none_that_a_remote_has(self, folder, fake_git, command):
+        fake_git("printf 'id\\trefs/heads/main\\nid-without-a-name'")
+        assert command(folder).remote_refs("origin", "refs/heads/main") == {"refs/heads/main": "id"}
+
+    def test_the_programs_that_git_has_started_end_with_it(self, folder, fake_git, command, tmp_path):
+        held = tmp_path / "held"
+        os.mkfifo(held)
+        reader = os.open(held, os.O_RDONLY | os.O_NONBLOCK)
+        fake_git(f"exec 3> {held}; sleep 60 & echo one; echo two; wait")
+        with command(folder).stream("log") as stream:
+            assert stream.readline() == b"one\n"
+            assert select.select([reader], [], [], 0) == ([], [], [])
+        assert select.select([reader], [], [], 10) == ([reader], [], [])
+        os.close(reader)
+
+
+class TestHooksThatTheConfigurationNames:
+    """Git 2.54 runs them, and has no switch for all of them."""
+
+    @pytest.mark.parametrize("name", ["evil", "reference-transaction", "a.b = c", "Z"])
+    def test_each_is_switched_off_by_its_name(self, repository, command, git, environ, name):
+        git("config", f"hook.{name}.command", "false")
+        environ |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "user.name", "GIT_CONFIG_VALUE_0": "A"}
+        variables = command(repository)._without_hooks()
+        seen = subprocess.run(
+            ["git", "config", "--get-regexp", "hook|user.name"],
+            cwd=repository,
+            env={**environ, **variables},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        assert f"hook.{name}.enabled false" in seen
+        assert "user.name A" in seen
+
+    def test_too_many_are_refused(self, repository, command):
+        with open(repository / ".git/config", "a") as config:
+            config.writelines(f'[hook "{number:0>100}"]\n\tcommand = x\n' for number in range(1000))
+        with pytest.raises(GitError, match="too many hooks"):
+            command(repository).output("update-ref", "refs/heads/x", "HEAD")
+        assert command(repository).output("rev-parse", "HEAD")
 
 
 class TestFailures:

@@ -75,8 +75,8 @@ def read_checkout(folder: Path, environ: Mapping[str, str], sha: str | None = No
     head = _output(git, *LOG, sha or "HEAD", "--")
     if not head:
         return {}
-    commit, refs, message = head.split("\0", 2)
-    facts = {"sha": commit, "message": message.strip()}
+    commit, refs, message = f"{head}\0\0".split("\0", 2)  # git's output may be cut
+    facts = {"sha": commit, "message": message.strip("\0").strip()}
     for ref in refs.split(", "):
         if ref.startswith("HEAD -> refs/heads/"):
             facts["branch"] = ref.removeprefix("HEAD -> refs/heads/")

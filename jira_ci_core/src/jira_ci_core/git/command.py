@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -23,6 +25,8 @@ _OPTIONS = (
     *("-c", "core.hooksPath=/dev/null"),
     *("-c", "core.alternateRefsCommand=:"),
     *("-c", "log.showSignature=false"),
+    # A file of the change, of any size: https://git-scm.com/docs/gitmailmap
+    *("-c", "log.mailmap=false"),
     *("-c", "safe.bareRepository=explicit"),
     *("-c", "color.ui=false"),
     # A command that contacts a remote may sign in with what the environment offers, but not with a configured helper.
@@ -48,7 +52,15 @@ _FETCH = "--quiet", "--no-tags", "--no-recurse-submodules", "--no-auto-maintenan
 # The settings of this step may be credentials, and a trace would mix with error messages.
 _WITHHELD = "PLUGIN_", "JIRA_CI_", "GIT_TRACE"
 
+# The commands that run hooks. Git 2.54 also runs those that the configuration names, whatever core.hooksPath is.
+# https://git-scm.com/docs/git-hook/2.54.0
+_WITH_HOOKS = "fetch", "update-ref"
+
+MAX_OUTPUT = 1 << 20
+"""How much of what a command prints is read, in bytes, unless it is streamed."""
 _MAX_STDERR = 4096
+_MAX_HOOKS = 1 << 16
+_SECONDS_FOR_ERRORS = 1
 
 
 class GitFailure(Enum):
@@ -80,16 +92,58 @@ class Git:
         self._deadline = time.monotonic() + seconds
 
     def output(self, *arguments: str) -> str:
-        """Return what a local command prints; `stream` is for more than a few lines."""
-        return self._run(arguments, {})
+        """Return what a local command prints, up to MAX_OUTPUT bytes; `stream` is for more than a few lines."""
+        variables = self._without_hooks() if arguments[0] in _WITH_HOOKS else {}
+        return self._run(arguments, variables)
 
     @contextlib.contextmanager
     def stream(self, *arguments: str) -> Iterator[IO[bytes]]:
         """Give access to what a local command prints, as it arrives. Leaving the block early ends the command."""
-        import tempfile
+        with self._started(arguments, {}) as output:
+            yield output
 
-        with tempfile.TemporaryFile() as errors, self._start(arguments, {}, errors) as process:
-            timer = threading.Timer(self._remaining, process.kill)
+    def remote_refs(self, remote: str, *names: str) -> dict[str, str]:
+        """Ask a remote for the refs with these names, and return the id of each that it has."""
+        answer = self._run_remote("ls-remote", "--quiet", _UPLOAD_PACK, "--", remote, *names)
+        refs = (line.partition("\t") for line in answer.splitlines())
+        return {ref: id for id, _, ref in refs if ref in names}
+
+    def fetch(self, remote: str, *revisions: str, options: tuple[str, ...] = ()) -> None:
+        """Fetch these revisions. Only objects, and where history is cut, are written; no ref changes."""
+        self._run_remote("fetch", *_FETCH, _UPLOAD_PACK, *options, "--", remote, *revisions)
+
+    def _run_remote(self, *arguments: str) -> str:
+        defaults = {name: value for name, value in _REMOTE_DEFAULTS.items() if not self._environ.get(name)}
+        return self._run(arguments, {**_REMOTE_VARIABLES, **defaults, **self._without_hooks()})
+
+    def _without_hooks(self) -> dict[str, str]:
+        """Variables that switch off each hook that the configuration names, which git can only do by its name."""
+        try:
+            keys = self._run(("config", "--null", "--name-only", "--get-regexp", r"^hook\..*\."), {})
+        except GitError as error:
+            if error.failure is not GitFailure.FAILED:
+                raise
+            return {}  # there is none
+        if len(keys) > _MAX_HOOKS:
+            remedy = "remove them from the repository's configuration"
+            raise GitError(GitFailure.FAILED, "its configuration names too many hooks to switch them off", remedy)
+        hooks = dict.fromkeys(key.rpartition(".")[0] for key in keys.split("\0") if key)
+        given = self._environ.get("GIT_CONFIG_COUNT", "")
+        first = int(given) if given.isdecimal() else 0
+        variables = {"GIT_CONFIG_COUNT": str(first + len(hooks))}
+        for number, hook in enumerate(hooks, first):
+            variables |= {f"GIT_CONFIG_KEY_{number}": f"{hook}.enabled", f"GIT_CONFIG_VALUE_{number}": "false"}
+        return variables
+
+    def _run(self, arguments: tuple[str, ...], variables: Mapping[str, str]) -> str:
+        with self._started(arguments, variables) as output:
+            return output.read(MAX_OUTPUT).decode(errors="replace")
+
+    @contextlib.contextmanager
+    def _started(self, arguments: tuple[str, ...], variables: Mapping[str, str]) -> Iterator[IO[bytes]]:
+        with self._start(arguments, variables) as process:
+            errors = _Errors(process)
+            timer = threading.Timer(self._remaining, _kill, (process,))
             timer.daemon = True
             timer.start()
             assert process.stdout is not None
@@ -101,45 +155,14 @@ class Git:
             finally:
                 timed_out = not timer.is_alive()
                 timer.cancel()
-                process.kill()
+                _kill(process)
             status = process.wait()
             if timed_out:
                 raise _timed_out(arguments[0])
             if status and not left_early:
-                errors.seek(0)
-                raise _failed(self.folder, errors.read(_MAX_STDERR))
+                raise _failed(self.folder, errors.read())
 
-    def remote_refs(self, remote: str, *names: str) -> dict[str, str]:
-        """Ask a remote for the refs with these names, and return the id of each that it has."""
-        answer = self._run_remote("ls-remote", "--quiet", _UPLOAD_PACK, "--", remote, *names)
-        refs = (line.split("\t", 1) for line in answer.splitlines())
-        return {ref: id for id, ref in refs if ref in names}
-
-    def fetch(self, remote: str, *revisions: str, options: tuple[str, ...] = ()) -> None:
-        """Fetch these revisions. Only objects, and where history is cut, are written; no ref changes."""
-        self._run_remote("fetch", *_FETCH, _UPLOAD_PACK, *options, "--", remote, *revisions)
-
-    def _run_remote(self, *arguments: str) -> str:
-        defaults = {name: value for name, value in _REMOTE_DEFAULTS.items() if not self._environ.get(name)}
-        return self._run(arguments, {**_REMOTE_VARIABLES, **defaults})
-
-    def _run(self, arguments: tuple[str, ...], variables: Mapping[str, str]) -> str:
-        import subprocess
-
-        with self._start(arguments, variables, subprocess.PIPE) as process:
-            try:
-                output, errors = process.communicate(timeout=self._remaining)
-            except subprocess.TimeoutExpired:
-                raise _timed_out(arguments[0]) from None
-            finally:
-                process.kill()
-        if process.returncode:
-            raise _failed(self.folder, errors)
-        return output.decode(errors="replace")
-
-    def _start(
-        self, arguments: tuple[str, ...], variables: Mapping[str, str], errors: IO[bytes] | int
-    ) -> subprocess.Popen[bytes]:
+    def _start(self, arguments: tuple[str, ...], variables: Mapping[str, str]) -> subprocess.Popen[bytes]:
         import subprocess
 
         try:
@@ -149,7 +172,7 @@ class Git:
                 env={**self._environ, **_VARIABLES, **variables},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=errors,
+                stderr=subprocess.PIPE,
                 # Without a controlling terminal, ssh cannot prompt either.
                 start_new_session=True,
             )
@@ -163,6 +186,37 @@ class Git:
     @property
     def _remaining(self) -> float:
         return max(self._deadline - time.monotonic(), 0.01)
+
+
+class _Errors(threading.Thread):
+    """Reads the error messages of a process, and keeps the first of them."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        super().__init__(daemon=True)
+        assert process.stderr is not None
+        self._stream = process.stderr
+        self._kept = b""
+        self.start()
+
+    def run(self) -> None:
+        with contextlib.suppress(OSError, ValueError):  # it is closed when the process has ended
+            while read := os.read(self._stream.fileno(), _MAX_STDERR):
+                self._kept += read[: _MAX_STDERR - len(self._kept)]
+
+    def read(self) -> bytes:
+        self.join(_SECONDS_FOR_ERRORS)
+        return self._kept
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End a process and those that it has started, if it has not ended."""
+    if process.poll() is not None:
+        return
+    if hasattr(os, "killpg"):
+        with contextlib.suppress(OSError):  # it has ended by now
+            os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
 
 
 def _timed_out(command: str) -> GitError:

@@ -11,6 +11,7 @@ import venv
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import pydantic
 import pytest
 
 import jira_ci_core
@@ -202,6 +203,20 @@ class TestPythonPath:
         plant.distribution(folder, "acme_keys", {"jira_ci": "acme = acme_keys"})
         (folder / "acme_keys.py").write_text("")
         assert plugins_of(run("plugins", "--format", "json", PYTHONPATH="lib"))["acme"] == "on"
+
+    def test_a_library_that_is_only_there_is_told(self, run, step):
+        """Core in one folder, and what it needs in another one."""
+        (step.folder / "lib").mkdir()
+        packages = Path(pydantic.__file__).parents[1]
+        (step.folder / "lib/packages").symlink_to(packages)
+        core = Path(jira_ci_core.__file__).parents[1]
+        done = run(
+            "plugins",
+            prefix=("-I", "-S", "-c", f"import sys; sys.path[1:1] = {['lib/packages', str(core)]}; {COMMAND[-1]}"),
+        )
+        assert done.code == 2
+        assert [line[:6] for line in done.err.splitlines()] == ["error:", "  why:", "  do: "]
+        assert "leaves out: lib/packages" in done.err
 
 
 class TestAVirtualEnvironmentInTheCheckout:

@@ -16,12 +16,17 @@ UNSAFE = b"""error: python -m imports from the working directory
   do:  run jira-ci, or python -P -m jira_ci_core
 """
 
+LEFT_OUT = """error: {} cannot be imported
+  why: jira-ci imports nothing from the checkout but what is installed, and leaves out: {}
+  do:  install it in a virtual environment, or all of jira-ci in one folder (pip install --target)
+"""
+
 
 def main() -> None:
     """Begin to connect, load everything else, run `jira-ci` and exit."""
     gc.set_threshold(*RARE_COLLECTION)
     try:
-        from jira_ci_core.import_path import restrict
+        from jira_ci_core.import_path import folders_left_out, restrict
 
         restrict()
         from jira_ci_core.net.preconnect import preconnect
@@ -34,6 +39,11 @@ def main() -> None:
     except KeyboardInterrupt:  # while it was loading; `call` handles one by itself
         os.write(2, b"interrupted\n")
         exit_code = 130
+    except ModuleNotFoundError as error:
+        if not folders_left_out():
+            raise
+        os.write(2, LEFT_OUT.format(error.name, ", ".join(folders_left_out())).encode(errors="replace"))
+        exit_code = 2
     gc.freeze()
     sys.exit(exit_code)
 

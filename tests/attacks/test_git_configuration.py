@@ -161,6 +161,28 @@ def test_the_head_of_a_hostile_repository_is_read_and_nothing_run(checkout, conf
     assert not sprung()
 
 
+@pytest.mark.parametrize("path", ["{rest}:", ":{rest}", ".:{rest}", "tools:{rest}", "./tools:{rest}"])
+def test_a_git_that_the_change_brings_is_not_run(checkout, harness, ask, trap, sprung, path):
+    folder = checkout(MESSAGE)
+    (folder / "tools").mkdir()
+    for place in (folder, folder / "tools"):
+        (place / "git").symlink_to(trap)
+    rest = os.environ["PATH"] if path != "{rest}:" else "/nowhere"
+    harness.environ["PATH"] = path.format(rest=rest)
+    ask("HEAD")
+    assert not sprung()
+
+
+def test_the_configuration_of_a_home_in_the_checkout_names_no_file_to_write(checkout, git, harness, ask, tmp_path):
+    folder = checkout(MESSAGE)
+    targets = [f"trace2.{kind}Target" for kind in ("normal", "perf", "event")]
+    for target in targets:
+        git("config", "--file", ".gitconfig", target, str(tmp_path / target))
+    harness.environ["HOME"] = str(folder)
+    assert "MYT-7" in ask(git("rev-parse", "HEAD").stdout.decode().strip()).text
+    assert [target for target in targets if (tmp_path / target).exists()] == []
+
+
 def test_a_file_of_names_that_does_not_end_is_not_read(checkout, git, ask):
     folder = checkout(MESSAGE)
     git("config", "mailmap.file", "/dev/zero")

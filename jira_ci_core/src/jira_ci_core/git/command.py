@@ -38,6 +38,9 @@ _VARIABLES = {
     # A local command contacts no remote, not even for objects that a partial clone left out.
     "GIT_NO_LAZY_FETCH": "1",
     "GIT_ALLOW_PROTOCOL": "",
+    # A HOME in the checkout has a configuration of the change, which may name a file to append to.
+    # https://git-scm.com/docs/api-trace2#_enabling_a_target
+    **dict.fromkeys(("GIT_TRACE2", "GIT_TRACE2_PERF", "GIT_TRACE2_EVENT"), "0"),
     # Error messages are recognised by their English text.
     "LC_ALL": "C",
     "LANGUAGE": "",
@@ -89,6 +92,9 @@ class Git:
     def __init__(self, folder: Path, environ: Mapping[str, str], seconds: float) -> None:
         self.folder = folder
         self._environ = {name: value for name, value in environ.items() if not name.startswith(_WITHHELD)}
+        # Relative entries, and an empty one, would name a program in the checkout.
+        path = [place for place in self._environ.get("PATH", "").split(os.pathsep) if os.path.isabs(place)]  # noqa: PTH117
+        self._environ["PATH"] = os.pathsep.join(path) or os.defpath
         self._deadline = time.monotonic() + seconds
 
     def output(self, *arguments: str) -> str:

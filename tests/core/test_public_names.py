@@ -20,7 +20,12 @@ FILES = sorted(
     or path.parent.name == "builtin"
     or (path.parent.name == "ci" and path.stem != "reader")
 )
-PUBLIC = {"jira_ci_core": jira_ci_core.__all__, "jira_ci_core.testing": jira_ci_core.testing.__all__}
+PUBLIC = {
+    "jira_ci_core": jira_ci_core.__all__,
+    "jira_ci_core.testing": jira_ci_core.testing.__all__,
+    # Imported by itself, since it comes before all that could be imported from a wrong place.
+    "jira_ci_core.import_path": ["restrict"],
+}
 
 
 def of_core(name: str) -> bool:

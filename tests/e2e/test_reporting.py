@@ -64,11 +64,11 @@ class TestTests:
 
 
 class TestDeployments:
-    def test_are_of_the_types_in_the_projects_own_table(self, harness_oauth, jira):
-        (harness_oauth.folder / "jira-ci.toml").write_text(
+    def test_are_of_the_types_in_a_table(self, harness_oauth, jira):
+        (harness_oauth.folder / "types.toml").write_text(
             '[environments]\n"EU Prod*" = "production"\n"pr-*" = "development"\n"*" = "unmapped"\n'
         )
-        done = harness_oauth(environment_name="eu prod 1, pr-7, staging")
+        done = harness_oauth(environment_name="eu prod 1, pr-7, staging", config="types.toml")
         assert done.code == 0, done.text
         types = {one["environment"]["id"]: one["environment"]["type"] for one in jira.deployments()}
         assert types == {"eu prod 1": "production", "pr-7": "development", "staging": "unmapped"}

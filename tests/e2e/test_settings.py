@@ -59,14 +59,14 @@ class TestOrder:
     @pytest.mark.parametrize("first", range(len(SOURCES)))
     def test_the_earliest_source_wins(self, harness_oauth, jira, first):
         given = self.SOURCES[first:]
-        (harness_oauth.folder / "settings.toml").write_text('pipeline = "config"\n' if "config" in given else "")
-        (harness_oauth.folder / "jira-ci.toml").write_text('pipeline = "project"\n' if "project" in given else "")
-        variables = {f"{how}_PIPELINE": how for how in ("PLUGIN", "JIRA_CI") if how in given}
-        arguments = ["--pipeline", "flag"] if "flag" in given else []
+        (harness_oauth.folder / "settings.toml").write_text('label = "config"\n' if "config" in given else "")
+        (harness_oauth.folder / "jira-ci.toml").write_text('label = "project"\n' if "project" in given else "")
+        variables = {f"{how}_LABEL": how for how in ("PLUGIN", "JIRA_CI") if how in given}
+        arguments = ["--label", "flag"] if "flag" in given else []
         done = harness_oauth(*arguments, "--config", "settings.toml", environ=variables)
         assert done.code == 0, done.text
-        expected = given[0] if given[0] != "default" else "acme/default/shop/checkout"
-        assert [build["pipelineId"] for build in jira.builds()] == [expected]
+        expected = given[0] if given[0] != "default" else None
+        assert [build.get("label") for build in jira.builds()] == [expected]
 
     @pytest.mark.parametrize("nothing", ["", " ", "null"])
     def test_what_means_not_set_falls_through(self, harness_oauth, jira, nothing):
@@ -111,21 +111,21 @@ class TestFiles:
     @pytest.mark.parametrize(
         ("name", "content"),
         [
-            ("jira-ci.toml", 'project = "DEMO"\npipeline = "acme/own"\n'),
-            ("pyproject.toml", '[tool.jira-ci]\nproject = "DEMO"\npipeline = "acme/own"\n'),
+            ("jira-ci.toml", 'project = "DEMO"\nlabel = "own"\n'),
+            ("pyproject.toml", '[tool.jira-ci]\nproject = "DEMO"\nlabel = "own"\n'),
         ],
     )
     def test_the_projects_own_file_sets_what_is_harmless(self, harness_oauth, jira, name, content):
         (harness_oauth.folder / name).write_text(content)
         done = harness_oauth(environ={"PLUGIN_PROJECT": None, "DRONE_COMMIT_MESSAGE": "DEMO-4"})
         assert done.code == 0, done.text
-        assert [(build["pipelineId"], build["issueKeys"]) for build in jira.builds()] == [("acme/own", ["DEMO-4"])]
+        assert [(build["label"], build["issueKeys"]) for build in jira.builds()] == [("own", ["DEMO-4"])]
 
     def test_jira_ci_toml_comes_before_pyproject(self, harness_oauth, jira):
-        (harness_oauth.folder / "jira-ci.toml").write_text('pipeline = "acme/own"\n')
-        (harness_oauth.folder / "pyproject.toml").write_text('[tool.jira-ci]\npipeline = "acme/other"\n')
+        (harness_oauth.folder / "jira-ci.toml").write_text('label = "own"\n')
+        (harness_oauth.folder / "pyproject.toml").write_text('[tool.jira-ci]\nlabel = "other"\n')
         assert harness_oauth().code == 0
-        assert [build["pipelineId"] for build in jira.builds()] == ["acme/own"]
+        assert [build["label"] for build in jira.builds()] == ["own"]
 
     def test_a_pyproject_of_others_does_not_matter(self, harness_oauth):
         (harness_oauth.folder / "pyproject.toml").write_text("[tool.other]\nthis is no TOML at all\n")
@@ -145,6 +145,9 @@ class TestFiles:
             'state-policy = "force"',
             'issuekeys = "MYT-5"',
             'environment-name = "production"',
+            'environments = "preview=production"',
+            'pipeline = "acme/prod-deploy"',
+            'service-ids = "b:payments"',
             'auth = "connect"',
             'plugins = "evil"',
             'disable-plugins = "oauth"',
@@ -162,6 +165,12 @@ class TestFiles:
         assert failure.what == f"{name} may not be set in jira-ci.toml"
         assert name.upper().replace("-", "_") in failure.do
         assert jira.requests() == []
+
+    def test_the_projects_own_file_is_trusted_if_it_is_named(self, harness_oauth, jira):
+        (harness_oauth.folder / "jira-ci.toml").write_text('pipeline = "acme/own"\n')
+        done = harness_oauth("--config", "./jira-ci.toml")
+        assert done.code == 0, done.text
+        assert [build["pipelineId"] for build in jira.builds()] == ["acme/own"]
 
     def test_a_misspelt_name_in_the_projects_own_file_is_an_error_with_the_nearest(self, harness_oauth, jira, failed):
         (harness_oauth.folder / "pyproject.toml").write_text('[tool.jira-ci]\npipelin = "x"\n')

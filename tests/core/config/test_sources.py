@@ -293,9 +293,10 @@ class TestTheFileOfTheProject:
         (folder / "pyproject.toml").write_text(content)
         assert value_of("project") is None
 
-    def test_a_pyproject_that_is_no_file_says_nothing(self, folder):
+    def test_a_pyproject_that_is_no_file_is_left_out_with_a_warning(self, folder, caplog):
         (folder / "pyproject.toml").mkdir()
         assert value_of("project") is None
+        assert "pyproject.toml is left out: it is not a file" in caplog.text
 
     def test_a_table_that_is_none_is_an_error(self, folder):
         (folder / "pyproject.toml").write_text('[tool]\njira-ci = "x"')
@@ -305,7 +306,8 @@ class TestTheFileOfTheProject:
     @pytest.mark.parametrize(
         "name",
         ["instance", "api-url", "connect-hostname", "connect-key", "client-secret-file", "issuekeys", "state", "link"]
-        + ["auth", "plugins", "disable-plugins", "on-plugin-error", "https-proxy", "ca-bundle", "log-level", "config"],
+        + ["auth", "plugins", "disable-plugins", "on-plugin-error", "https-proxy", "ca-bundle", "log-level", "config"]
+        + ["pipeline", "environments", "environment-id", "environment-type", "service-ids", "cloud-id", "sites"],
     )
     def test_it_may_not_set(self, folder, least, name):
         (folder / "jira-ci.toml").write_text(f'{name} = "x"')
@@ -314,11 +316,11 @@ class TestTheFileOfTheProject:
         assert "anyone who opens a pull request can edit it" in problem.why
         assert name.upper().replace("-", "_") in problem.remedy
 
-    def test_it_may_set_the_project_and_the_pipeline(self, folder, load_runtime, least):
-        (folder / "jira-ci.toml").write_text('project = "DEMO"\npipeline = "mine"')
-        del least["PLUGIN_PROJECT"], least["PLUGIN_PIPELINE"]
+    def test_it_may_set_the_project_and_the_label(self, folder, load_runtime, least):
+        (folder / "jira-ci.toml").write_text('project = "DEMO"\nlabel = "sha"')
+        del least["PLUGIN_PROJECT"]
         settings = load_runtime(least).settings
-        assert (settings.project, settings.pipeline) == (("DEMO",), "mine")
+        assert (settings.project, settings.label) == (("DEMO",), "sha")
 
     @pytest.mark.parametrize(
         ("name", "near"), [("projekt", "; did you mean project?"), ("qqqq", ""), ("run_number", "")]

@@ -17,6 +17,9 @@ from jira_ci_core.problem import Problem
 
 log = logging.getLogger(__name__)
 
+MOST_NAMES = 10
+"""How many names that the project's file may not hold are told."""
+
 M = TypeVar("M", bound=PluginSettings)
 
 
@@ -68,11 +71,12 @@ def check_names(settings: Iterable[SettingSpec], sources: Sources) -> list[Probl
         for name in names:
             if name.replace("-", "_") not in known or "_" in name:
                 log.warning("%s in %s is not known%s", name, file, _nearest(name, known, file_key))
-    problems = []
-    for name in sources.project:
-        setting = known.get(name.replace("-", "_")) if "_" not in name else None
-        if setting is None or not setting.project_file:
-            problems.append(_not_in_project_file(name, sources.project_name, setting, known))
+    allowed = {file_key(name) for name, setting in known.items() if setting.project_file}
+    refused = [name for name in sources.project if name not in allowed]
+    problems = [_not_in_project_file(name, sources.project_name, known) for name in refused[:MOST_NAMES]]
+    if more := len(refused) - len(problems):
+        what = f"{more} more names in {sources.project_name} are not known, or may not be set there"
+        problems.append(Problem(what, f"only the first {MOST_NAMES} are told", "correct or remove them, too"))
     return problems
 
 
@@ -101,8 +105,8 @@ def _problem_together(settings: tuple[SettingSpec, ...], message: str, cause: ob
     return Problem(what, message.removeprefix("Value error, "), f"correct one of them: {names}")
 
 
-def _not_in_project_file(name: str, file: str, setting: SettingSpec | None, known: Iterable[str]) -> Problem:
-    if setting is None and name.replace("-", "_") not in known:
+def _not_in_project_file(name: str, file: str, known: Iterable[str]) -> Problem:
+    if name.replace("-", "_") not in known:
         return Problem(
             f"{name} in {file} is not known",
             f"no setting has that name{_nearest(name, known, file_key)}",

@@ -32,8 +32,9 @@ def setting(
 ) -> Any:
     """Declare a setting as a field of a `PluginSettings` model.
 
-    `project_file`: the file from the change under test may set it, so a pull request can change it. `aliases` are other
-    names, in lower case. `reads` are raw variables (`GITHUB_OUTPUT`) that are asked last, by their exact names.
+    `project_file`: the file from the change under test may set it, so a pull request can change it; never true of what
+    says which pipeline, environment or site a report is of. `aliases` are other names, in lower case. `reads` are raw
+    variables (`GITHUB_OUTPUT`) that are asked last, by their exact names.
     """
     extra: JsonDict = {"project_file": project_file, "aliases": list(aliases), "reads": list(reads)}
     return Field(default, description=help, json_schema_extra=extra)
@@ -258,7 +259,6 @@ class Settings(PluginChoice, OutboxSettings):
         {},
         help="types of environments by their names, such as prod-*=production, several with commas; the first that "
         "matches counts",
-        project_file=True,
     )
     duration: Annotated[int, BeforeValidator(_seconds)] | None = setting(
         None, help="how long the deployment took, in seconds; since the start of the run, if CI says when that was"
@@ -270,7 +270,7 @@ class Settings(PluginChoice, OutboxSettings):
         project_file=True,
     )
     service_ids: Annotated[Names, AfterValidator(_services)] = setting(
-        (), help="ids or keys of the services that a deployment is of, several with commas", project_file=True
+        (), help="ids or keys of the services that a deployment is of, several with commas"
     )
     state: str | None = setting(None, help="the state to show; CI's own status by default")
     state_policy: Annotated[Literal["skip", "force"], BeforeValidator(_lower)] = setting(
@@ -288,9 +288,7 @@ class Settings(PluginChoice, OutboxSettings):
         help="renamed projects, OLD=NEW, several with commas: a key of the old one is taken for the new one's",
         project_file=True,
     )
-    pipeline: str | None = setting(
-        None, help="which pipeline this is, stable from run to run; from CI by default", project_file=True
-    )
+    pipeline: str | None = setting(None, help="which pipeline this is, stable from run to run; from CI by default")
     run_number: Annotated[int, BeforeValidator(_run_number)] | None = setting(
         None, help="this run's number, for a CI that has no usable one"
     )

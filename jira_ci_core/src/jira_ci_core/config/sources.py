@@ -5,7 +5,9 @@ Nothing here knows what a setting means; `settings` declares core's, plugins dec
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,15 +17,29 @@ from jira_ci_core.config.environ import PREFIXES, UNRESOLVED, is_set
 from jira_ci_core.config.settings import split
 from jira_ci_core.config.specs import SettingSpec, file_key, flag
 from jira_ci_core.errors import SettingsError
+from jira_ci_core.output.ci_files import open_unlinked
 from jira_ci_core.output.redaction import Secrets
 from jira_ci_core.problem import Problem
 
 log = logging.getLogger(__name__)
 
 PROJECT_FILE = "jira-ci.toml"
+SHARED_FILE = "pyproject.toml"
 LARGEST_SECRET_FILE = 65536
+LARGEST_PROJECT_FILE = 65536
+LARGEST_FILE = 2**20
+"""In bytes; of the file that `--config` names, and of pyproject.toml."""
+MOST_KEY_PARTS = 16
 LONGEST_SHOWN = 200
 """How much of a value that is not valid a message shows."""
+
+# As much of TOML (https://toml.io/en/v1.0.0) as it takes to tell keys from texts and comments. A text without its end
+# goes on to the end of the line, or of the file.
+_TEXT = r""""(?:[^"\\\n]|\\[^\n]?)*+"?|'[^'\n]*+'?"""
+_LONG_TEXT = r'''"""(?:[^"\\]|\\.?|"{1,2}(?!"))*+"{0,5}|\'\'\'(?:[^']|'{1,2}(?!'))*+'{0,5}'''
+_KEY_PART = rf"(?:[A-Za-z0-9_-]++|{_TEXT})"
+_LONG_KEY = rf"(?P<key>{_KEY_PART}(?:[ \t]*+\.[ \t]*+{_KEY_PART}){{{MOST_KEY_PARTS}}})"
+_TOKEN = rf"(?s:{_LONG_TEXT})|#[^\n]*+|{_LONG_KEY}|{_KEY_PART}"
 
 SITES = SettingSpec("sites")
 CONFIG = SettingSpec("config")
@@ -147,9 +163,9 @@ def read_sources(
     sources = Sources(readable(environ), readable(flags), secrets)
     try:
         named = sources.find(CONFIG)
-        config, config_name = (_read_toml(Path(str(named[0])), named[1]), str(named[0])) if named else ({}, "")
+        config, config_name = (_read_config(Path(str(named[0])), named[1]), str(named[0])) if named else ({}, "")
         sections = config.pop(SITES.name) if isinstance(config.get(SITES.name), dict) else {}
-        project, project_name = _read_project_file()
+        project, project_name = _read_project_file(config_name)
         sources = replace(sources, config=config, config_name=config_name, sections=sections)
         sources = replace(sources, project=project, project_name=project_name)
     finally:
@@ -215,31 +231,81 @@ def _read_secret(path: object, place: str) -> str | None:
     return text
 
 
-def _read_toml(path: Path, place: str) -> dict[str, Any]:
-    import tomllib
-
-    remedy = f'check {place}; the file is TOML, with lines such as: project = "MYT"'
+def _read_config(path: Path, place: str) -> dict[str, Any]:
+    """Read the file that `--config` names. It may be a link or a pipe: the change under test does not choose it."""
+    remedy = f"check {place}, and that this step may read the file"
     try:
-        return tomllib.loads(path.read_bytes().decode())
+        with path.open("rb") as file:
+            return _parse_toml(file.read(LARGEST_FILE + 1), LARGEST_FILE, path, place)
     except OSError as error:
         raise SettingsError(Problem(f"{path} cannot be read", error.strerror or str(error), remedy)) from None
-    except (ValueError, RecursionError) as error:
-        raise SettingsError(Problem(f"{path} is not valid TOML", str(error), remedy)) from None
 
 
-def _read_project_file() -> tuple[dict[str, Any], str]:
-    own = Path(PROJECT_FILE)
-    if own.is_file():
-        return _read_toml(own, PROJECT_FILE), PROJECT_FILE
-    shared = Path("pyproject.toml")
+def _read_project_file(config_name: str) -> tuple[dict[str, Any], str]:
+    """Read the settings that the change under test may set, and say where they stand.
+
+    A file that `--config` names is trusted as a whole, so there are none in it.
+    """
+    with contextlib.suppress(OSError):
+        if config_name and Path(PROJECT_FILE).samefile(config_name):
+            return {}, ""
     try:
-        mentions = b"jira-ci" in shared.read_bytes()
-    except OSError:
+        content = _read_unlinked(PROJECT_FILE, LARGEST_PROJECT_FILE)
+    except FileNotFoundError:
+        return _read_shared_file()
+    except OSError as error:
+        remedy = "make it a file with settings, or remove it"
+        raise SettingsError(Problem(f"{PROJECT_FILE} cannot be read", error.strerror or str(error), remedy)) from None
+    return _parse_toml(content, LARGEST_PROJECT_FILE, PROJECT_FILE, PROJECT_FILE), PROJECT_FILE
+
+
+def _read_shared_file() -> tuple[dict[str, Any], str]:
+    """Read a section of pyproject.toml. Other programs share that file, so what is wrong with it may be no error."""
+    try:
+        content = _read_unlinked(SHARED_FILE, LARGEST_FILE)
+    except FileNotFoundError:
         return {}, ""
-    tool = _read_toml(shared, "pyproject.toml").get("tool") if mentions else None
+    except OSError as error:
+        log.warning("%s is left out: %s", SHARED_FILE, error.strerror or error)
+        return {}, ""
+    if len(content) > LARGEST_FILE:
+        log.warning("%s is left out: it is larger than %d KiB", SHARED_FILE, LARGEST_FILE // 1024)
+        return {}, ""
+    if b"jira-ci" not in content:
+        return {}, ""
+    tool = _parse_toml(content, LARGEST_FILE, SHARED_FILE, SHARED_FILE).get("tool")
     section = tool.get("jira-ci") if isinstance(tool, dict) else None
-    name = "[tool.jira-ci] of pyproject.toml"
+    name = f"[tool.jira-ci] of {SHARED_FILE}"
     if section is not None and not isinstance(section, dict):
         problem = Problem(f"{name} is not a table", "settings are lines in a table", 'write: project = "MYT"')
         raise SettingsError(problem)
     return section or {}, name
+
+
+def _read_unlinked(path: str, limit: int) -> bytes:
+    """Read a file, and one byte more than the limit if it has that many. Raises OSError for a link, a pipe and such."""
+    with open(path, "rb", opener=open_unlinked) as file:
+        return file.read(limit + 1)
+
+
+def _parse_toml(content: bytes, limit: int, path: str | Path, place: str) -> dict[str, Any]:
+    import tomllib
+
+    remedy = f'check {place}; the file is TOML, with lines such as: project = "MYT"'
+    if len(content) > limit:
+        raise SettingsError(Problem(f"{path} is too large", f"it has more than {limit // 1024} KiB", remedy))
+    try:
+        text = content.decode()
+        # tomllib takes time that grows with the square of the parts of a key, or faster.
+        for token in re.finditer(_TOKEN, text):
+            if token["key"]:
+                line = text.count("\n", 0, token.start()) + 1
+                why = f"the key in line {line} has more than {MOST_KEY_PARTS} parts"
+                raise SettingsError(Problem(f"{path} is not a file of settings", why, remedy))
+        values = tomllib.loads(text)
+        # Numbers of thousands of digits are refused here, since later messages could not show them:
+        # https://docs.python.org/3/library/stdtypes.html#int-max-str-digits
+        str(values)
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(Problem(f"{path} is not valid TOML", str(error), remedy)) from None
+    return values

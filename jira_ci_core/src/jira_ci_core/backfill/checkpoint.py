@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from jira_ci_core.backfill.lines import LONGEST_LINE, Line, Position
 from jira_ci_core.errors import JiraCiError, SettingsError
+from jira_ci_core.output.ci_files import open_unlinked
 from jira_ci_core.output.redaction import LONGEST_TEXT
 from jira_ci_core.problem import Problem
 
@@ -45,7 +46,7 @@ class RejectedLines:
         with _writing(self.path):
             if position.line and self.path.exists():
                 self._truncate(position)
-            self.file = self.path.open("ab" if position.line else "wb")
+            self.file = open(self.path, "ab" if position.line else "wb", opener=open_unlinked)  # noqa: SIM115
 
     def add(self, line: Line, reason: str) -> None:
         """List a line. Raises BackfillFileError."""
@@ -56,13 +57,17 @@ class RejectedLines:
 
     def close(self) -> None:
         """Close the file, and remove it if it is empty."""
+        is_empty = self.file.tell() == 0
         self.file.close()
-        if self.path.stat().st_size == 0:
+        if is_empty and self.path.is_file():  # it may be /dev/null
             self.path.unlink()
 
     def _truncate(self, position: Position) -> None:
         unfinished = self.path.with_name(f"{self.path.name}.tmp")
-        with self.path.open("rb") as old, unfinished.open("wb") as new:
+        with (
+            open(self.path, "rb", opener=open_unlinked) as old,
+            open(unfinished, "wb", opener=open_unlinked) as new,
+        ):
             for entry in old:
                 with contextlib.suppress(ValueError, KeyError, TypeError):  # an entry may be unfinished
                     if json.loads(entry)["line"] <= position.line:
@@ -110,7 +115,7 @@ class Checkpoint:
         unfinished = self.path.with_name(f"{self.path.name}.tmp")
         with _writing(self.path):
             _sync(self.rejected_lines.file)
-            with unfinished.open("wb") as file:
+            with open(unfinished, "wb", opener=open_unlinked) as file:
                 file.write(json.dumps(content).encode())
                 _sync(file)
             unfinished.replace(self.path)
@@ -124,7 +129,8 @@ class Checkpoint:
     def _load(self, path: Path, file: BinaryIO) -> Position:
         with _writing(path):
             try:
-                text = path.read_bytes()
+                with open(path, "rb", opener=open_unlinked) as saved:
+                    text = saved.read(CHUNK)
             except FileNotFoundError:
                 return Position()
         try:

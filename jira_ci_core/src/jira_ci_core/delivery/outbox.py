@@ -24,6 +24,7 @@ from jira_ci_core.errors import JiraCiError
 from jira_ci_core.git.checkout import checkout_of, untracked
 from jira_ci_core.git.command import GitError
 from jira_ci_core.models import Outcome, Receipt, Report, Result
+from jira_ci_core.output.ci_files import open_unlinked, require_folder
 from jira_ci_core.problem import Problem
 
 if sys.platform != "win32":
@@ -110,9 +111,9 @@ class Outbox:
         unfinished, path = self.folder / f".{name}{UNFINISHED}", self.folder / f"{name}{SUFFIX}"
         try:
             if not self.folder.exists():
-                self.folder.mkdir(parents=True, exist_ok=True)
+                require_folder(self.folder, create=True)
                 _sync(self.folder.parent)
-            descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            descriptor = open_unlinked(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
             try:
                 _lock(descriptor)
                 while data:
@@ -137,6 +138,7 @@ class Outbox:
         came with the change under test, and is no report that a step has kept.
         """
         try:
+            require_folder(self.folder)
             names = sorted(path.name for path in self.folder.iterdir())
         except FileNotFoundError:
             log.warning("there is no folder %s: nothing was kept there yet", self.folder)
@@ -174,7 +176,7 @@ class Outbox:
     def lock(self, entry: Entry) -> LockedEntry | None:
         """Lock an entry in order to deliver it; None if another process has locked or removed it."""
         try:
-            descriptor = os.open(entry.path, _READ_FLAGS)
+            descriptor = open_unlinked(entry.path, _READ_FLAGS)
         except OSError:
             return None
         if not _lock(descriptor) or os.fstat(descriptor).st_nlink == 0:
@@ -238,7 +240,7 @@ def warn_of_checkout(folder: Path, environ: Mapping[str, str]) -> None:
 def _unfinished(path: Path) -> ForeignFile | None:
     """What to say of a file that a step has begun to write; None if it no longer exists."""
     try:
-        descriptor = os.open(path, _READ_FLAGS)
+        descriptor = open_unlinked(path, _READ_FLAGS)
     except FileNotFoundError:
         return None
     except OSError:
@@ -257,7 +259,7 @@ def _unfinished(path: Path) -> ForeignFile | None:
 def _read(path: Path) -> Entry | ForeignFile | None:
     """The content of a file; None if the file no longer exists."""
     try:
-        with open(path, "rb", opener=lambda name, flags: os.open(name, _READ_FLAGS)) as file:
+        with open(path, "rb", opener=lambda name, flags: open_unlinked(name, _READ_FLAGS)) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 return ForeignFile(path, "it is not a file")
             data = file.read(LARGEST_FILE + 1)

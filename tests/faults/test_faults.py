@@ -27,20 +27,22 @@ PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 
 
 class Fate(StrEnum):
-    """The three ways that a step may end."""
+    """The ways that a step may end."""
 
     DELIVERED = "delivered"
     KEPT = "kept"
     REFUSED = "refused"
+    IGNORED = "ignored"
 
 
-DELIVERED, KEPT, REFUSED = Fate
+DELIVERED, KEPT, REFUSED, IGNORED = Fate
 
 # How a step ends where something goes wrong once, and where it goes wrong each time.
 HARMLESS = DELIVERED, DELIVERED
 PASSES = DELIVERED, KEPT
 STAYS = KEPT, KEPT
 IS_FINAL = REFUSED, REFUSED
+IS_DROPPED = IGNORED, IGNORED
 
 ORDER = {"oauth": ("tenant", "token", "bulk"), "connect": ("token", "bulk")}
 CALLS = {"token": "signing in", "tenant": "asking for the cloud id", "bulk": "the report"}
@@ -188,11 +190,12 @@ TABLE = (
     Fault("self-signed certificate", setting="self-signed"),
     Fault("certificate of an unknown authority", setting="unknown"),
     Fault("certificate of another host", setting="another"),
-    Fault("clock jumped back an hour", default=HARMLESS, setting="clock"),
+    Fault("clock went back an hour during the step", default=HARMLESS, setting="clock"),
+    Fault("clock went back an hour since the last report of the run", default=IS_DROPPED, setting="clock-before"),
 )
 
 # These do not come and go.
-LASTING = {"dns", "expired", "self-signed", "unknown", "another"}
+LASTING = {"clock-before", "dns", "expired", "self-signed", "unknown", "another"}
 
 CASES = [
     pytest.param(fault, kind, call, each_time, id=f"{fault.name}-{kind}-{call}-{'always' if each_time else 'once'}")
@@ -220,6 +223,12 @@ def test_fault(fault, kind, call, each_time, request, jira, front, report, monke
     deadline = 0.8 if fault.act is trickles_without_end else 60
     settings = dict.fromkeys(["instance", "api_url", "connect_hostname"], address)
     outbox = tmp_path / "outbox"
+    if fault.setting == "clock-before":
+        assert report(outbox=outbox, state="in_progress", environ=credentials).code == 0
+        hour, now = 3600 * 10**9, time.time_ns
+        monkeypatch.setattr("jira_ci_core.clock.PROCESS_CLOCK._last", 0)
+        monkeypatch.setattr("jira_ci_core.clock.PROCESS_CLOCK._nanoseconds", lambda: now() - hour)
+        monkeypatch.setattr(time, "time", lambda: (now() - hour) / 10**9)
     done = report(outbox=outbox, on_failure="keep", deadline=deadline, environ=credentials, **settings)
     check(fault.endings(call)[each_time], done, jira, outbox)
     assert [value for name, value in credentials.items() if name != "PLUGIN_CLIENT_ID" and value in done.text] == []
@@ -242,6 +251,8 @@ def arrange(setting, front, first, each_time, request, monkeypatch):
         front.before = lambda number: front.close() if number == first else None
         front.act = goes_well
         front.before(0)
+    elif setting == "clock-before":
+        pass
     elif setting == "clock":
         now, shift = time.time, [0]
         monkeypatch.setattr(time, "time", lambda: now() - shift[0])
@@ -271,6 +282,10 @@ def check(ending, done, jira, outbox):
         assert done.code == 0, done.text
         assert problems, done.text
         assert [path for path in kept if f"in {path}" in done.err] == kept != [], done.text
+    elif ending is Fate.IGNORED:
+        assert (done.code, kept) == (0, []), done.text
+        assert "warning: the clock of this machine went back: Jira may ignore build 42" in done.err
+        assert [build["state"] for build in jira.builds()] == ["in_progress"]
     else:
         assert (done.code, kept) == (1, []), done.text
         assert problems, done.text
@@ -285,6 +300,8 @@ happens once, *b* if it happens each time until the deadline.
 - **kept**: the report was neither accepted nor refused. With `OUTBOX` it is kept there, a message says where, and
   `ON_FAILURE` decides the exit code. Without `OUTBOX` it is 1, unless `ON_FAILURE` is `ignore`.
 - **refused**: Jira read the report and refused it. It would be refused again, so it is not kept. Exit 1.
+- **ignored**: Jira says that it accepted the report, and keeps the update that it has, since that seems to be later. Exit 0.
+  With `OUTBOX` a warning says that the clock went back. With `VERIFY` the step says what Jira has, and the exit code is 1.
 
 Unless the report was delivered, the step says what happened, why, and what to do.
 

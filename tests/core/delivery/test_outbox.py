@@ -18,6 +18,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 import warnings
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from jira_ci_core.delivery.outbox import LARGEST_FILE, Entry, ForeignFile, Outbo
 from jira_ci_core.output.redaction import Secrets
 
 SITE = {"url": "https://acme.atlassian.net"}
+PIPELINE = {"id": "acme/shop", "name": "acme/shop", "url": "https://ci.example/shop"}
 
 
 def make_report(number=1, sequence=1_700_000_000_000, environment="", site=SITE, properties=None, **changes):
@@ -42,7 +44,7 @@ def make_report(number=1, sequence=1_700_000_000_000, environment="", site=SITE,
         "state": "successful",
         "last_updated": "2024-05-01T12:30:00+00:00",
         "issue_keys": ("MYT-1",),
-        "pipeline": {"id": "acme/shop", "name": "acme/shop", "url": "https://ci.example/shop"},
+        "pipeline": PIPELINE,
         **({"environment": {"id": environment, "name": environment}} if environment else {}),
         **changes,
     }
@@ -331,6 +333,39 @@ DAMAGED = {
     "half a character": _content().replace("MYT-1", "\\ud800"),
     "one field too many": _content(report=make_report().model_dump(mode="json") | {"more": 1}),
 }
+
+
+class TestClock:
+    """Jira drops an update that is not later than the one it has: a clock that went back is said."""
+
+    @staticmethod
+    def now():
+        return time.time_ns() // 10**6
+
+    @pytest.mark.parametrize("later", [0, 1, 3_600_000])
+    def test_an_update_of_the_same_run_that_is_kept_is_later(self, outbox, caplog, later):
+        outbox.keep(make_report(sequence=self.now() + later)).release()
+        outbox.keep(make_report(sequence=self.now() - 1000)).release()
+        assert "the clock of this machine went back: Jira will ignore build 1 of acme/shop (successful)" in caplog.text
+
+    def test_a_report_of_the_same_pipeline_that_is_kept_is_later(self, outbox, caplog):
+        outbox.keep(make_report(number=1, sequence=self.now() + 60_000)).release()
+        outbox.keep(make_report(number=2, sequence=self.now())).release()
+        assert "Jira may ignore build 2 of acme/shop" in caplog.text
+
+    def test_the_last_report_is_delivered_and_was_later(self, outbox, caplog):
+        outbox.keep(make_report()).remove()
+        later = time.time() + 60
+        os.utime(outbox.folder, (later, later))
+        outbox.keep(make_report()).release()
+        assert "the last report in the outbox is" in caplog.text
+
+    def test_else_nothing_is_said(self, outbox, caplog):
+        outbox.keep(make_report(number=1, sequence=self.now())).release()
+        outbox.keep(make_report(number=1, sequence=self.now() + 1)).release()
+        outbox.keep(make_report(number=2, sequence=self.now() - 1000)).release()
+        outbox.keep(make_report(sequence=1, environment="prod", pipeline={**PIPELINE, "id": "another"})).release()
+        assert caplog.text == ""
 
 
 class TestForeignFiles:

@@ -234,6 +234,10 @@ class TestStored:
             "compare the clocks of the machines; `jira-ci show` shows what Jira holds",
         )
 
+    def test_another_one_with_the_same_number_is(self):
+        problem = storage_problem(self.REPORT, {"updateSequenceNumber": 1000, "state": "in_progress"})
+        assert problem.what == "acme.atlassian.net accepted build 42 of shop and ignores it"
+
     @pytest.mark.parametrize("stored", [None, {}, {"updateSequenceNumber": 999}, {"updateSequenceNumber": "1001"}])
     def test_anything_earlier_is_not_there_yet(self, stored):
         assert stored is None or not is_newer(self.REPORT, stored)

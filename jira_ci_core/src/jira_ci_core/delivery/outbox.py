@@ -38,6 +38,10 @@ LATEST = 253402300800
 """The end of the year 9999, in seconds since the epoch; a later `kept_at` is not valid."""
 SUFFIX = ".json"
 UNFINISHED = ".tmp"
+MAX_CLOCK_SKEW = 2
+"""Seconds by which this machine's clock may be behind the last report of the outbox without a warning."""
+MOST_COMPARED = 20
+"""How many kept reports, the latest ones, a new one is compared with."""
 LARGEST_FILE = 2**20
 """In bytes. A report with 500 keys and all texts at their limits is far smaller."""
 # Others may write to the folder, and may put a link to another place there, or a pipe that never answers.
@@ -110,7 +114,9 @@ class Outbox:
         name = f"{report.entity.sequence:014d}-{report.entity.kind}-{uuid.uuid4().hex}"
         unfinished, path = self.folder / f".{name}{UNFINISHED}", self.folder / f"{name}{SUFFIX}"
         try:
-            if not self.folder.exists():
+            if self.folder.exists():
+                self._check_clock(report)
+            else:
                 require_folder(self.folder, create=True)
                 _sync(self.folder.parent)
             descriptor = open_unlinked(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
@@ -130,6 +136,25 @@ class Outbox:
         except (OSError, ValueError) as error:  # a ValueError is a name that no folder can have
             raise _unusable(self.folder, error) from None
         return LockedEntry(Entry(path, report, kept_at), descriptor)
+
+    def _check_clock(self, report: Report) -> None:
+        """Warn if the clock went back since the last report: Jira accepts an update that seems older, and drops it."""
+        consequence, last = "may ignore", "the last report in the outbox"
+        # The folder was last changed when a report was written or removed.
+        behind = self.folder.stat().st_mtime - time.time()
+        paths = sorted(path for path in self.folder.iterdir() if path.name.endswith(SUFFIX))
+        for kept in map(_read, paths[-MOST_COMPARED:]):
+            if not isinstance(kept, Entry) or not _of_same_pipeline(kept.report, report):
+                continue
+            later = kept.report.entity.sequence - report.entity.sequence
+            behind = max(behind, later / 1000)
+            if kept.report.identity == report.identity and later >= 0:
+                consequence, last = "will ignore", "the last report of the same run"
+        if behind >= MAX_CLOCK_SKEW or consequence == "will ignore":
+            what = f"the clock of this machine went back: Jira {consequence} {report.title} ({report.entity.state})"
+            why = f"it drops an update that seems older than the one it has, and {last} is {behind:.1f} seconds later"
+            remedy = "set the clock right, and report again; `jira-ci show` shows what Jira has"
+            log.warning("%s: %s; %s", what, why, remedy)
 
     def read(self) -> Iterator[Entry | ForeignFile]:
         """The entries by age, the oldest update first, and other files. Raises OutboxError if it cannot be read.
@@ -287,6 +312,10 @@ def _without_secrets(report: Report, redact: Callable[[str], str]) -> Report:
             return masked
     why = "the site, the pipeline, the environment or a key has a credential in its name, and none is ever stored"
     raise _not_kept(report, why, "name it without, or change the credential")
+
+
+def _of_same_pipeline(one: Report, other: Report) -> bool:
+    return one.site.is_same(other.site) and one.entity.pipeline.id == other.entity.pipeline.id
 
 
 def _sync(folder: Path) -> None:

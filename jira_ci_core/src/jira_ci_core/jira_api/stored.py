@@ -108,10 +108,13 @@ def is_newer(report: Report, stored: Mapping[str, Any]) -> bool:
 
 def storage_problem(report: Report, stored: Mapping[str, Any] | None) -> Problem | None:
     """How the stored entity differs from an accepted report; None if they are the same."""
-    if stored is not None and stored.get("updateSequenceNumber") == report.entity.sequence:
-        return None
     accepted = f"{report.site.name} accepted {report.title}"
-    if stored is not None and is_newer(report, stored):
+    stored = stored or {}
+    # Of two updates with the same number, Jira keeps the first.
+    is_same_number = stored.get("updateSequenceNumber") == report.entity.sequence
+    if is_same_number and stored.get("state", report.entity.state) == report.entity.state:
+        return None
+    if is_same_number or is_newer(report, stored):
         why = "it already holds a later update: another step reported later, or the clock of a machine is wrong"
         remedy = "compare the clocks of the machines; `jira-ci show` shows what Jira holds"
         return Problem(f"{accepted} and ignores it", why, remedy)

@@ -102,7 +102,7 @@ class TestRefusals:
         assert "too large" in failed(signed_in(), 1).what
 
     def test_a_failed_deployment_says_which(self, harness_oauth, jira, failed):
-        jira.fault("answer", status=500, count=2)
+        jira.fault("answer", status=500, count=20)
         assert "deployment 42 of checkout to prod" in failed(harness_oauth(environment_name="prod,qa"), 1).what
 
 

@@ -91,6 +91,29 @@ def test_a_report_that_jira_refuses_is_a_dead_letter_that_can_be_retried_or_drop
     assert queue.dead_letters() == {}
 
 
+def test_a_report_that_jira_fails_at_keeps_no_other_waiting(make_queue, listen, wait_until):
+    queue = make_queue(QUEUE_WINDOW="1")
+    jira = queue.jira.url
+
+    def answer(received):
+        if b'"shop #7"' in received.body:
+            return 500, {}, b"Internal Server Error"
+        kept = {name: value for name, value in received.headers.items() if name.lower() != "host"}
+        request = urllib.request.Request(jira + received.target, received.body or None, kept, method=received.method)
+        with urllib.request.urlopen(request) as reply:
+            return reply.status, {"Content-Type": reply.headers["Content-Type"]}, reply.read()
+
+    queue.publish(*[queue.report(number) for number in range(40)])
+    command = [sys.executable, "-m", "jira_ci_core", "worker", "-n", "one@localhost", "--concurrency", "1"]
+    queue.start([*command, "-l", "info"], queue.site | {"JIRA_CI_API_URL": listen(answer).url})
+    assert set(queue.wait_for_builds(39)) == {*range(40)} - {7}
+    queue.publish(queue.report(40))
+    queue.wait_for_builds(40)
+    wait_until(lambda: "Jira fails at build 7 of shop" in queue.command("status").stdout, "a report that waits")
+    assert queue.dead_letters() == {}
+    assert "is paused" not in queue.log.partition("Jira fails at build 7")[0]
+
+
 def test_worker_that_is_killed_during_a_call_loses_nothing(queue, wait_until):
     queue.jira.fault("answer", status=503, seconds=4, count=1)
     queue.publish(*[queue.report(number) for number in range(20)])

@@ -348,6 +348,8 @@ class Outcome(Model):
     problems: tuple[Problem, ...] = ()
     kept: str | None = None
     """The file in the outbox that holds a report which is still to be delivered; core fills this in."""
+    fails_alone: bool = False
+    """Whether Jira answers 5xx to this report, and takes others that are sent at the same time."""
 
 
 class Receipt(Model):

@@ -119,6 +119,10 @@ class QueueDrain:
         CALLS.inc()
         UNKNOWN_KEYS.inc(len(receipt.unknown_issue_keys))
         lost = [outcome for outcome in receipt.outcomes if outcome.result is Result.NOT_DELIVERED]
+        for outcome in lost:
+            if outcome.fails_alone:
+                log.warning("a report waits, and the others do not: %s", _reason(outcome))
+        lost = [outcome for outcome in lost if not outcome.fails_alone]
         if lost:
             pause = self._context.limiter.record_failure(site, receipt.retry_after)
             problem = lost[0].problems[0] if lost[0].problems else Problem("not delivered", "no reason was given", "")

@@ -58,8 +58,8 @@ class Batch:
 
     @property
     def has_failed(self) -> bool:
-        """Whether a line that was sent was neither accepted (by Jira or a queue) nor refused."""
-        return any(outcome.result is Result.NOT_DELIVERED for _, outcome in self.outcomes)
+        """Whether a line that was sent was not accepted (by Jira or a queue), refused, or itself to blame."""
+        return any(outcome.result is Result.NOT_DELIVERED and not outcome.fails_alone for _, outcome in self.outcomes)
 
 
 @dataclass
@@ -183,7 +183,7 @@ class _Backfill:
         """Note what became of batches, until at most so many of them are pending."""
         for batch in self.executor.results(at_most):
             for line, outcome in batch.outcomes:
-                if outcome.result is Result.REJECTED:
+                if outcome.result is Result.REJECTED or outcome.fails_alone:
                     self._reject(line, "; ".join(map(str, outcome.problems)))
                 elif outcome.result is Result.NOT_DELIVERED:
                     self.result.problems.update(dict.fromkeys(outcome.problems))
@@ -231,7 +231,7 @@ def _deliver_batch(session: Session, batch: Batch, rate_limit: RateLimit) -> Bat
 def _deliver_reports(
     session: Session, reports: Sequence[Report], rate_limit: RateLimit, unknown: dict[str, None]
 ) -> list[Outcome]:
-    """Deliver reports, and again those that were not delivered only because of the rate limit."""
+    """Deliver reports, and again those that were not delivered because of the rate limit."""
     outcomes = [Outcome(result=Result.NOT_DELIVERED)] * len(reports)
     remaining = list(range(len(reports)))
     while remaining and rate_limit.wait():
@@ -244,9 +244,9 @@ def _deliver_reports(
         not_delivered = [place for place in remaining if outcomes[place].result is Result.NOT_DELIVERED]
         if len(not_delivered) < len(remaining):
             rate_limit.succeeded()
-        elif rate_limit.hits == hits_before:
+        if rate_limit.hits == hits_before:
             break
-        remaining = not_delivered
+        remaining = [place for place in not_delivered if not outcomes[place].fails_alone]
     return outcomes
 
 

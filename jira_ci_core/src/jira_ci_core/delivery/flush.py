@@ -88,6 +88,8 @@ def flush(runtime: Runtime, outbox: Outbox, progress: Callable[[FlushResult, int
             outcomes = _deliver(locked_entries, session) if locked_entries else []
             for outcome in outcomes:
                 result.count(outcome)
+                if outcome.fails_alone:
+                    log.warning("%s; it stays in %s", outcome.problems[0].what, outcome.kept)
             result.stuck += sum(locked.is_stuck for locked in locked_entries)
             if outcomes and all(outcome.result is Result.NOT_DELIVERED for outcome in outcomes):
                 result.left += len(entries)

@@ -144,11 +144,13 @@ class Http:
         """The beginning of a text, without secrets: the way to cut what a server says, which may repeat them."""
         return self._secrets.shorten(text, limit)
 
-    def request(self, method: str, url: str, **arguments: Any) -> requests.Response:
+    def request(
+        self, method: str, url: str, *, retries_server_errors: bool = True, **arguments: Any
+    ) -> requests.Response:
         """Send one request; `arguments` are those of `requests.request`. Returns the response, whatever its status.
 
-        Tried again until the deadline: a connection that fails or breaks, and a status in `RETRY`. Raises DeliveryError
-        if the host was not declared, or cannot be reached.
+        Tried again until the deadline: a connection that fails or breaks, and a status in `RETRY`, those from 500 on
+        only with `retries_server_errors`. Raises DeliveryError if the host was not declared, or cannot be reached.
         """
         if origin(url) not in self._hosts:
             why = "credentials go only to hosts that the settings name, and this is not one of them"
@@ -168,7 +170,8 @@ class Http:
                 if wait >= self._deadline.remaining():
                     raise _unreachable(url, error, self._deadline, len(retry.history)) from None
             else:
-                is_final = not (self._retries and retry.is_retry(method, response.status_code))
+                may_retry = self._retries and (retries_server_errors or response.status_code < 500)
+                is_final = not (may_retry and retry.is_retry(method, response.status_code))
                 if is_final or self._caller_waits(response):
                     return response
                 retry = retry.increment(method, url)

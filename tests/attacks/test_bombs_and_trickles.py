@@ -183,5 +183,5 @@ def test_a_gate_of_which_nothing_is_heard_is_waited_for_until_gate_timeout(harne
     jira.fault("slow", match="/*gating-status", seconds=300, count=9)
     began = time.monotonic()
     done = harness_oauth.run("gate", environment_name="prod", gate_timeout=1, deadline=60)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < BUSY
     assert done.code == 6, done.text

@@ -1,5 +1,39 @@
 """The attacks are tried on the same steps as the end-to-end tests."""
 
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import NamedTuple
+
+from ..conftest import inherited
 from ..e2e.conftest import clean, failed, in_process, install, secrets
 
-__all__ = ["clean", "failed", "in_process", "install", "secrets"]
+__all__ = ["clean", "failed", "in_process", "install", "measure", "secrets"]
+
+# A process of its own, as the largest size that is known of a process begins with that of the one it was made by.
+MEASURE = """
+import json, resource, subprocess, sys, time
+began = time.monotonic()
+done = subprocess.run(sys.argv[1:], capture_output=True, timeout=60)
+used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+print(json.dumps([done.returncode, (done.stdout + done.stderr).decode(), time.monotonic() - began, used]))
+"""
+
+
+class Measured(NamedTuple):
+    """How a process ended, and what it took."""
+
+    code: int
+    text: str
+    seconds: float
+    mebibytes: int
+
+
+def measure(step, variables, *arguments):
+    """Run `jira-ci` in the folder of a step, and measure it with all that it starts."""
+    command = [sys.executable, "-c", MEASURE, sys.executable, "-P", "-m", "jira_ci_core", *arguments]
+    environ = {**inherited(), **variables}
+    done = subprocess.run(command, env=environ, cwd=step.folder, capture_output=True, check=True, timeout=90)
+    return Measured(*json.loads(done.stdout))

@@ -6,19 +6,18 @@ import contextlib
 import gzip
 import json
 import socket
-import subprocess
-import sys
 import threading
 import time
 import zlib
 
 import pytest
-from tests.conftest import inherited
 
 from jira_ci_core import DeliveryError
 from jira_ci_core.config.settings import NetworkSettings
 from jira_ci_core.net.client import LONGEST_BODY, Http
 from jira_ci_core.output.redaction import Secrets
+
+from .conftest import measure
 
 DEADLINE = 1.0
 BUSY = 30
@@ -28,15 +27,6 @@ CHUNKED = b"Transfer-Encoding: chunked\r\n"
 GZIP = b"Content-Encoding: gzip\r\n"
 MEMBER = gzip.compress(b"")
 ZEROS = gzip.compress(bytes(200 * 2**20), 1)
-
-# A process of its own, as the largest size that is known of a process begins with that of the one it was made by.
-MEASURE = """
-import json, resource, subprocess, sys, time
-began = time.monotonic()
-done = subprocess.run(sys.argv[1:], capture_output=True, timeout=60)
-used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
-print(json.dumps([done.returncode, done.stderr.decode(), time.monotonic() - began, used]))
-"""
 
 
 @pytest.fixture
@@ -81,10 +71,7 @@ def measured(step, harness_oauth):
 
     def run(url, deadline=DEADLINE):
         variables = step.variables({}, dict.fromkeys(["instance", "api_url"], url) | {"deadline": deadline})
-        command = [sys.executable, "-c", MEASURE, sys.executable, "-P", "-m", "jira_ci_core", "report"]
-        environ = {**inherited(), **variables}
-        done = subprocess.run(command, env=environ, cwd=step.folder, capture_output=True, check=True, timeout=90)
-        return json.loads(done.stdout)
+        return measure(step, variables, "report")
 
     return run
 

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from ..conftest import inherited
+from .conftest import measure
 
 COMMANDS = ["report"], ["report", "--dry-run"], ["explain"], ["doctor"]
 MISSING = "5" * 40
@@ -201,19 +201,7 @@ def test_what_git_prints_is_read_up_to_a_limit(harness, connect, tmp_path, where
     git.chmod(0o755)
     path = f"{git.parent}{os.pathsep}{os.environ['PATH']}"
     variables = harness.variables({**connect, "DRONE_COMMIT_MESSAGE": "", "PATH": path}, {})
-    with subprocess.Popen(
-        [sys.executable, "-P", "-m", "jira_ci_core", "report", "--dry-run"],
-        cwd=harness.folder,
-        env={**inherited(), **variables},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    ) as process:
-        text = process.stdout.read(100_000).decode()
-        while process.stdout.read(100_000):
-            pass
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, text
-    assert ("MYT-7" in text) == (not where)
-    assert usage.ru_maxrss < 200 * 1024
+    done = measure(harness, variables, "report", "--dry-run")
+    assert done.code == 0, done.text
+    assert ("MYT-7" in done.text) == (not where)
+    assert done.mebibytes < 200

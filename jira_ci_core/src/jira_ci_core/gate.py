@@ -69,7 +69,9 @@ def wait_for_verdict(runtime: Runtime) -> Verdict:
         plan.check()
         if not facts.keys:
             return Verdict("skipped", ExitCode.JIRA if settings.on_no_issue == "fail" else ExitCode.OK)
-        [report] = make_reports(plugins, facts.pipeline, facts.issue_keys, State.PENDING, settings, PROCESS_CLOCK)
+        [report] = make_reports(
+            plugins, facts.pipeline, facts.issue_keys, State.PENDING, settings, PROCESS_CLOCK, runtime.secrets.redact
+        )
         report = report.model_copy(update={"entity": report.entity.model_copy(update={"asks_for_gate": True})})
         # Not kept in the outbox: this step does not wait for a gate that is asked for later.
         [outcome] = session.deliver([report]).outcomes

@@ -62,6 +62,8 @@ Properties = Annotated[dict[PropertyName, PropertyValue], Field(max_length=MOST_
 # Jira's integers are signed and 64 bits wide.
 Number = Annotated[int, Field(ge=0, lt=2**63)]
 
+LONGEST_TEXT = 255
+"""In characters; Jira takes no longer names, labels and descriptions."""
 MOST_ASSOCIATIONS = 500
 """Jira takes no more issue keys, services included, in one build or deployment."""
 
@@ -312,6 +314,27 @@ class Report(Model):
         entity = self.entity
         environment = entity.environment.id if isinstance(entity, Deployment) else None
         return entity.kind, entity.pipeline.id, environment, entity.number
+
+    def ready_to_cut(self, redact: Callable[[str], str]) -> Report:
+        """The report with `redact`, which masks secrets, applied to each text that is longer than Jira takes.
+
+        Such a text is cut, and the beginning of a secret would not be recognised as one.
+        """
+
+        def ready(text: str) -> str:
+            return redact(text) if len(text) > LONGEST_TEXT else text
+
+        entity = self.entity
+        texts: dict[str, object] = {
+            "name": ready(entity.name),
+            "description": ready(entity.description),
+            "label": entity.label and ready(entity.label),
+            "pipeline": entity.pipeline.model_copy(update={"name": ready(entity.pipeline.name)}),
+        }
+        if isinstance(entity, Deployment):
+            named = entity.environment.model_copy(update={"name": ready(entity.environment.name)})
+            texts["environment"] = named
+        return self.model_copy(update={"entity": entity.model_copy(update=texts)})
 
     @property
     def title(self) -> str:

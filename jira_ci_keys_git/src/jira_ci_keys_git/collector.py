@@ -15,7 +15,8 @@ MAX_KEYS = 1000
 # How many reverts wait at the same time for the commit that they revert.
 MAX_REVERTS = 1000
 MAX_KEYS_OF_REVERT = 50
-MAX_NAME_LENGTH = 100
+MAX_NAME_LENGTH = 10_000
+"""For memory only: core shows less, and masks secrets before it cuts."""
 SHORT_ID_LENGTH = 7
 
 

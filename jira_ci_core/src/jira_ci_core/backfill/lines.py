@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -62,9 +62,10 @@ def read_lines(file: BinaryIO, start: Position) -> Iterator[Line]:
 class LineParser:
     """Parses lines into reports, with the same plugins for states and environments as `jira-ci report`."""
 
-    def __init__(self, plugins: Plugins, settings: Settings, site: Site) -> None:
+    def __init__(self, plugins: Plugins, settings: Settings, site: Site, redact: Callable[[str], str] = str) -> None:
         self._settings = settings
         self._site = site
+        self._redact = redact
         # The same few words and names are repeated throughout a file; the caches must not grow with it.
         self._state = functools.lru_cache(1000)(
             lambda word, kind: plugins.map_state(word, kind, Pipeline(ci="backfill"), settings)
@@ -89,9 +90,10 @@ class LineParser:
         model: type[Build | Deployment] = Build if kind == Kind.BUILD else Deployment
         try:
             entity = model.model_validate(fields)
-            return Report(site=self._site, entity=entity, properties=self._settings.properties)
+            report = Report(site=self._site, entity=entity, properties=self._settings.properties)
         except ValidationError as error:
             raise BadLineError("; ".join(map(_reason, error.errors(include_url=False, include_input=False)))) from None
+        return report.ready_to_cut(self._redact)
 
     def _complete(self, fields: dict[str, Any], kind: Kind) -> None:
         """Fill in fields that follow from others; a malformed one is left to the model."""
@@ -110,7 +112,7 @@ class LineParser:
         environment = _named(fields, "environment", by="name")
         if isinstance(name := environment.get("name"), str) and name:
             mapped = self._environment(name)
-            environment.setdefault("id", (mapped.id if mapped else None) or environment_id(name))
+            environment.setdefault("id", (mapped.id if mapped else None) or environment_id(name, self._redact))
             environment.setdefault("type", mapped.type if mapped else EnvironmentType.UNMAPPED)
 
 

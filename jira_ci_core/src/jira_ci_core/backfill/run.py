@@ -112,7 +112,9 @@ def backfill(
         result = BackfillResult(position, checkpoint.rejected_lines.count_before, position)
         run = _Backfill(executor, checkpoint, progress, rate_limit, stop, result)
         try:
-            run.run(read_lines(file, position), LineParser(runtime.plugins, runtime.settings, site))
+            run.run(
+                read_lines(file, position), LineParser(runtime.plugins, runtime.settings, site, runtime.secrets.redact)
+            )
         finally:
             checkpoint.close(is_done=result.is_done)
     return result

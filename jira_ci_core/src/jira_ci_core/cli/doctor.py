@@ -51,7 +51,11 @@ def examine(sources: Sources, plugins: Plugins, console: Console) -> ExitCode:
     settings, environ, kind = runtime.settings, runtime.environ, kind_of(runtime.settings)
     pipeline = step("this run", lambda: read_pipeline(plugins, environ), _recognised)
     if pipeline is not None:
-        step("pipeline and link", lambda: pipeline_identity(pipeline, settings), lambda it: f"{it.id}, {it.url}")
+        step(
+            "pipeline and link",
+            lambda: pipeline_identity(pipeline, settings, runtime.secrets.redact),
+            lambda it: f"{it.id}, {it.url}",
+        )
         step("number", lambda: run_number(pipeline, settings, kind), str)
         step("state", lambda: decide_state(plugins, pipeline, kind, settings), lambda it: it.state.value)
         step("issue keys", lambda: find_issue_keys(plugins, pipeline, environ, settings), _listed)

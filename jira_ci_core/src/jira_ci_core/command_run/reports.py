@@ -91,7 +91,9 @@ class Reporter:
             pipeline = facts.pipeline.model_copy(update={"started": started})
             keys, settings = facts.issue_keys, runtime.settings
             with session:
-                reports = make_reports(runtime.plugins, pipeline, keys, state, settings, PROCESS_CLOCK)
+                reports = make_reports(
+                    runtime.plugins, pipeline, keys, state, settings, PROCESS_CLOCK, runtime.secrets.redact
+                )
                 return replace(finish(runtime, facts, reports, send(runtime, session, reports)), keys=())
 
         return ReportThread(deliver, seconds, self.wake)

@@ -87,7 +87,9 @@ def run_command(
         reports: tuple[Report, ...] = ()
         if facts.keys:
             state = State.IN_PROGRESS
-            reports = make_reports(plugins, facts.pipeline, facts.issue_keys, state, settings, PROCESS_CLOCK)
+            reports = make_reports(
+                plugins, facts.pipeline, facts.issue_keys, state, settings, PROCESS_CLOCK, runtime.secrets.redact
+            )
             if settings.test_results and kind_of(settings) is Kind.BUILD:
                 require_junitparser()
         plugins.disable_timeout()

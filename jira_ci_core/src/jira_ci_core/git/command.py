@@ -239,5 +239,13 @@ def _failed(folder: Path, stderr: bytes) -> GitError:
         why = f"there is no git repository in {where}"
         return GitError(GitFailure.NO_REPOSITORY, why, "run this step in the checkout")
     # A remote's address may hold a password.
-    last = re.sub(r"://[^/\s@]*@", "://", message.splitlines()[-1][:500]) if message else "it says nothing"
+    if len(stderr) >= _MAX_STDERR:
+        message = message.rpartition("\n")[0]  # a line that is cut may end in half of a secret
+    last = re.sub(r"\S+", _without_credentials, message.splitlines()[-1]) if message else "it says nothing"
     return GitError(GitFailure.FAILED, f"git failed: {last}", "run the step with a complete checkout of the repository")
+
+
+def _without_credentials(word: re.Match[str]) -> str:
+    """An address without user and password, whatever they are made of; any other word as it is."""
+    scheme, separator, rest = word[0].partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"

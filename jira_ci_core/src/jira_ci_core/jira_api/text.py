@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-LONGEST_TEXT = 255
+from jira_ci_core.models import LONGEST_TEXT
 
 ZERO_WIDTH_JOINER = "\u200d"
 # Characters that belong to the one before, though not accents by category: joiners, a vowel of Thai and of Lao, the

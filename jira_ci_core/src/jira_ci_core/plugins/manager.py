@@ -51,6 +51,8 @@ log = logging.getLogger(__name__)
 # How much a line of the trace shows of each.
 LONGEST_ARGUMENTS = 4000
 LONGEST_ANSWER = 2000
+LONGEST_SOURCE = 200
+"""How much of the place where a key was found is shown: the name of a branch, a tag, a trailer."""
 # Called when all is done, so that a failure in it can only be a warning.
 REPORTED = f"{HOOK_PREFIX}reported"
 
@@ -145,7 +147,8 @@ class Plugins:
     def extract_issue_keys(self, pipeline: Pipeline, environ: Mapping[str, str], settings: Settings) -> list[FoundKey]:
         """The keys that all extractors find, in call order."""
         answers = self._pluggy.hook.jira_ci_extract_issue_keys(pipeline=pipeline, environ=environ, settings=settings)
-        return [key for answer in answers for key in answer]
+        found = [key for answer in answers for key in answer]
+        return [key.model_copy(update={"source": self._secrets.shorten(key.source, LONGEST_SOURCE)}) for key in found]
 
     def map_state(self, status: str, kind: Kind, pipeline: Pipeline, settings: Settings) -> State | None:
         """The state that a word means; None where no plugin knows the word."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -51,14 +51,23 @@ def hint_at_deployment(pipeline: Pipeline, settings: Settings) -> None:
 
 
 def make_reports(
-    plugins: Plugins, pipeline: Pipeline, keys: tuple[str, ...], state: State, settings: Settings, clock: Clock
+    plugins: Plugins,
+    pipeline: Pipeline,
+    keys: tuple[str, ...],
+    state: State,
+    settings: Settings,
+    clock: Clock,
+    redact: Callable[[str], str] = str,
 ) -> tuple[Report, ...]:
-    """One report for a build, or one for each environment. Raises SettingsError without identity, number or address."""
+    """One report for a build, or one for each environment. Raises SettingsError without identity, number or address.
+
+    `redact` masks secrets in the texts that are longer than Jira takes, before they are cut.
+    """
     kind = kind_of(settings)
     site = make_site(settings)
     sequence = clock.next_sequence()
     now = clock.moment(sequence)
-    identity = pipeline_identity(pipeline, settings)
+    identity = pipeline_identity(pipeline, settings, redact)
     number = run_number(pipeline, settings, kind)
     title = pipeline.pull_request_title or pipeline.message or ""
     label = make_label(pipeline, settings.label)
@@ -83,12 +92,15 @@ def make_reports(
     else:
         facts |= {"issue_keys": _beside_services(keys, settings), "service_ids": settings.service_ids}
         facts |= {"duration": _duration(pipeline, state, settings, now)}
-        environments = make_environments(plugins, pipeline, settings)
+        environments = make_environments(plugins, pipeline, settings, redact)
         entities = [Deployment.model_validate({**facts, "environment": environment}) for environment in environments]
-    return tuple(Report(site=site, entity=entity, properties=settings.properties) for entity in entities)
+    reports = (Report(site=site, entity=entity, properties=settings.properties) for entity in entities)
+    return tuple(report.ready_to_cut(redact) for report in reports)
 
 
-def make_environments(plugins: Plugins, pipeline: Pipeline, settings: Settings) -> list[Environment]:
+def make_environments(
+    plugins: Plugins, pipeline: Pipeline, settings: Settings, redact: Callable[[str], str] = str
+) -> list[Environment]:
     """The environments that ENVIRONMENT_NAME names. Raises SettingsError if several would share one id."""
     names = settings.environment_name
     if settings.environment_id and len(names) > 1:
@@ -105,8 +117,8 @@ def make_environments(plugins: Plugins, pipeline: Pipeline, settings: Settings) 
         mapped = mapped or MappedEnvironment(type=EnvironmentType.UNMAPPED)
         if type is None and environment_id(name) == id_of_ci:
             type = pipeline.environment_type
-        id = settings.environment_id or mapped.id or environment_id(name)
-        found.setdefault(id, Environment(id=stable_id(id), name=name, type=type or mapped.type))
+        id = settings.environment_id or mapped.id or environment_id(name, redact)
+        found.setdefault(id, Environment(id=stable_id(id, redact), name=name, type=type or mapped.type))
     return list(found.values())
 
 

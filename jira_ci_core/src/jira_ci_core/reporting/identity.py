@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 
 from jira_ci_core.config.settings import Settings
 from jira_ci_core.errors import SettingsError
@@ -22,21 +23,21 @@ _MOST_DIGITS = len(str(_LARGEST))
 _ORDERED = re.compile(r"(?:[^0-9]*+[0-9]++(?![A-Za-z]))++[^0-9]*+")
 
 
-def pipeline_identity(pipeline: Pipeline, settings: Settings) -> PipelineIdentity:
+def pipeline_identity(pipeline: Pipeline, settings: Settings, redact: Callable[[str], str] = str) -> PipelineIdentity:
     """Return the pipeline's id, name and address. Raises SettingsError if there is no id or no address."""
-    id = pipeline_id(pipeline, settings)
+    id = pipeline_id(pipeline, settings, redact)
     name = settings.pipeline or pipeline.name or pipeline.repository or id
     return PipelineIdentity(id=id, name=name, url=link(pipeline, settings))
 
 
-def pipeline_id(pipeline: Pipeline, settings: Settings) -> str:
+def pipeline_id(pipeline: Pipeline, settings: Settings, redact: Callable[[str], str] = str) -> str:
     """Return the pipeline's id. Raises SettingsError if neither `PIPELINE` nor the CI nor the repository gives one."""
     id = settings.pipeline or pipeline.id or pipeline.repository
     if not id:
         why = f"{_source(pipeline)} does not say which pipeline this is, and there is no repository to name it after"
         remedy = "set PIPELINE to a name that stays the same from run to run, such as acme/shop"
         raise SettingsError(Problem("PIPELINE is not set", why, remedy))
-    return stable_id(id)
+    return stable_id(id, redact)
 
 
 def run_number(pipeline: Pipeline, settings: Settings, kind: Kind) -> int:
@@ -93,14 +94,19 @@ def branch_url(pipeline: Pipeline) -> str | None:
     return f"{pipeline.repository_url.rstrip('/')}/{'branch' if _is_bitbucket(pipeline) else 'tree'}/{pipeline.branch}"
 
 
-def environment_id(name: str) -> str:
+def environment_id(name: str, redact: Callable[[str], str] = str) -> str:
     """Return a stable id made from an environment's name, regardless of case and white space."""
-    return stable_id(" ".join(name.lower().split()))
+    # Masked first, since a secret is not recognised in lower case.
+    name = redact(name) if len(name) > LONGEST_ID else name
+    return stable_id(" ".join(name.lower().split()), redact)
 
 
-def stable_id(text: str) -> str:
-    """Return a text as an id that Jira accepts: if it is too long, its beginning and a hash of the whole."""
-    if len(text) <= LONGEST_ID:
+def stable_id(text: str, redact: Callable[[str], str] = str) -> str:
+    """Return a text as an id that Jira accepts: if it is too long, its beginning and a hash of the whole.
+
+    `redact` masks secrets in one that is cut: the beginning of a secret is not recognised as one.
+    """
+    if len(text) <= LONGEST_ID or len(text := redact(text)) <= LONGEST_ID:
         return text
     digest = hashlib.sha256(text.encode()).hexdigest()[:16]
     return f"{text[: LONGEST_ID - len(digest) - 1]}-{digest}"

@@ -103,7 +103,9 @@ def report(
         if decision.skipped:
             return finish(runtime, facts, (), Receipt(skipped=decision.skipped, skip_reason=SkipReason.STATE))
 
-        reports = make_reports(plugins, facts.pipeline, facts.issue_keys, decision.state, settings, clock)
+        reports = make_reports(
+            plugins, facts.pipeline, facts.issue_keys, decision.state, settings, clock, runtime.secrets.redact
+        )
         if dry_run:
             return RunResult(RunStatus.DRY_RUN, ExitCode.OK, facts.pipeline, facts.keys, reports)
 

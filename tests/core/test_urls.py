@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, strategies as st
 
-from jira_ci_core.urls import LONGEST_URL, browsable, is_loopback, origin, web_url
+from jira_ci_core.errors import InvalidValueError
+from jira_ci_core.urls import LONGEST_URL, browsable, check_address, is_loopback, origin, web_url
 from jira_ci_sandbox import contract
 
 anything = st.one_of(
@@ -134,8 +135,80 @@ def test_another_machine_is_not_loopback(url):
         ("https://host.example", None),
         ("https://[broken/org/repo", None),
         ("https://a℀b.example/org/repo", None),
+        # A part of the password would be shown.
+        ("https://user:12/34@host.example/org/repo", None),
+        ("https://user:12/3#4@host.example/org/repo", None),
+        ("https://user:12?34@host.example/org/repo", None),
+        ("user:pass@host.example:org/repo", None),
+        ("user:pass@host.example/org/repo", None),
         ("", None),
     ],
 )
 def test_a_remote_becomes_a_web_address_without_credentials(remote, shown):
     assert browsable(remote) == shown
+
+
+READABLE = [
+    *(
+        "proxy",
+        "proxy:3128",
+        "http://proxy:3128/",
+        "user:pw@proxy:3128",
+        "http://user:p%23w@proxy:3128",
+        "http://:pw@h",
+    ),
+    *(
+        "http://us%40er:pw@proxy",
+        "http://u:p@ss@proxy:1",
+        "http://u:p@[::1]:3128",
+        "https://a_b.c-d:443",
+        "http://tok@h",
+    ),
+    *("http://u:p\"<>^`{|}$&'()*+,;=!~x@h:1", "socks5h://u:p@h:1"),
+]
+UNREADABLE = [
+    *("http://user:pa#ss@proxy:3128", "user:pa#ss@p:1", "http://user:pa/ss@p", "http://user:pa?ss@p", "user:pa/ss@p"),
+    *(
+        "http://user:12#34@p:1",
+        "http://user:12/34@p:1",
+        "http://user:1?2@h:1",
+        "http://[",
+        "[",
+        "http://u:[p@h",
+        "u:p://x@h",
+    ),
+    *(
+        "http://u:[p]@h",
+        "http://u:p\\w@h",
+        "http://u:p@",
+        "http://u:p@:80",
+        "http://",
+        "://x",
+        "http://p:99999",
+        "//u:p@h",
+    ),
+    *("http://u:p@h:x", "http://u:p@h:80:90"),
+]
+
+
+@pytest.mark.parametrize("address", READABLE)
+def test_an_address_with_a_password_that_can_be_read_in_one_way_is_taken(address):
+    check_address(address)
+
+
+@pytest.mark.parametrize("address", UNREADABLE)
+def test_one_that_cannot_is_refused_without_showing_it(address):
+    with pytest.raises(InvalidValueError) as caught:
+        check_address(address)
+    assert len(address) < 3 or address not in f"{caught.value} {caught.value.remedy}"
+
+
+@pytest.mark.parametrize("address", ["amqp:///v", "redis://:p@h/0", "amqp://u:p@h/v@x", "amqp://u:p@/v", "redis://h"])
+def test_the_path_of_a_broker_may_hold_anything(address):
+    check_address(address, with_path=True)
+
+
+@pytest.mark.parametrize("address", ["redis://:pa/ss@h/0", "amqp://u:1/2@h", "amqp://u:p#s@h", "redis://:[@h"])
+def test_but_not_the_rest_of_a_password(address):
+    with pytest.raises(InvalidValueError):
+        check_address(address, with_path=True)

@@ -104,5 +104,6 @@ from jira_ci_core.summary import (
     Summary as Summary,
 )
 from jira_ci_core.urls import (
+    check_address as check_address,
     origin as origin,
 )

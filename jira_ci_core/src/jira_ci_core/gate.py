@@ -69,9 +69,8 @@ def wait_for_verdict(runtime: Runtime) -> Verdict:
         plan.check()
         if not facts.keys:
             return Verdict("skipped", ExitCode.JIRA if settings.on_no_issue == "fail" else ExitCode.OK)
-        [report] = make_reports(
-            plugins, facts.pipeline, facts.issue_keys, State.PENDING, settings, PROCESS_CLOCK, runtime.secrets.redact
-        )
+        keys, redact = facts.issue_keys, runtime.secrets.redact_stored
+        [report] = make_reports(plugins, facts.pipeline, keys, State.PENDING, settings, PROCESS_CLOCK, redact)
         report = report.model_copy(update={"entity": report.entity.model_copy(update={"asks_for_gate": True})})
         # Not kept in the outbox: this step does not wait for a gate that is asked for later.
         [outcome] = session.deliver([report]).outcomes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from jira_ci_core.errors import InvalidValueError
 
@@ -83,6 +83,37 @@ def site_url(text: str) -> str:
     return site
 
 
+def check_address(text: str, *, with_path: bool = False) -> None:
+    """Raise InvalidValueError, which shows nothing of it, unless an address can be read, and in one way only.
+
+    Without a scheme it is a host, with or without a port and a user. A `/`, `?` or `#` in a password ends the host for
+    every parser, and the rest of it is taken for a path (https://www.rfc-editor.org/rfc/rfc3986#section-3.2).
+    `with_path`: the path means something, and may hold an `@`.
+    """
+    try:
+        parts = urlsplit(text if "://" in text else f"//{text}")
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        parts, host, port = SplitResult("", "", "", "", ""), "", 0
+    user = parts.netloc.rpartition("@")[0]
+    rest = f"{parts.path}{parts.query}{parts.fragment}"
+    is_host = re.fullmatch(r"[A-Za-z0-9._~-]+|[0-9A-Fa-f:.]+(?:%[\w.-]+)?", host) or (with_path and not host)
+    if not is_host or port == 0 or re.search(r"[\[\]\\]", user) or ("@" in rest and not (with_path and user)):
+        raise InvalidValueError(
+            "it cannot be read as an address; it is not shown, since it may hold a password",
+            "write scheme://user:password@host:port, with each of : / ? # @ [ ] % in user and password percent-encoded "
+            "(%2F for /)",
+        )
+
+
+def may_hold_password(text: str) -> bool:
+    """Whether a value that is not valid may be an address with a credential in it, so that no part of it is shown."""
+    try:
+        return "@" in text or urlsplit(text).port == 0
+    except ValueError:
+        return True
+
+
 def is_loopback(url: str) -> bool:
     """Return whether the host of an address is this machine."""
     host = urlsplit(url).hostname or ""
@@ -110,6 +141,8 @@ def browsable(remote: str) -> str | None:
     else:
         return None
     path = path.strip("/").removesuffix(".git")
+    if "@" in host + path or (parts and "@" in parts.query + parts.fragment):
+        return None  # what stands before it may be the rest of a password, which ended the host for the parser
     return web_url_or_none(f"{scheme}://{host}/{path}") if host and path else None
 
 

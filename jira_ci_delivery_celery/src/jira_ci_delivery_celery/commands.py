@@ -32,12 +32,16 @@ MAX_SHOWN = 20
     add_help_option=False,
     short_help="Run a Celery worker that delivers the reports in the queue.",
 )
-@click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def worker(options: tuple[str, ...]) -> None:
+@click.argument("arguments", metavar="[OPTIONS]...", nargs=-1, type=click.UNPROCESSED)
+def worker(arguments: tuple[str, ...]) -> None:
     """Run a Celery worker that delivers the reports in the queue. All OPTIONS are those of `celery worker`."""
+    # Errors of the settings are told before Celery, which knows no secrets, begins to log.
+    options = read_settings(Options, "celery", os.environ)
+    options.broker  # noqa: B018
+    options.keys  # noqa: B018
     from jira_ci_delivery_celery.app import app
 
-    app.worker_main(["worker", *options])
+    app.worker_main(["worker", *arguments])
 
 
 @click.group(short_help="Manage the queue: status, retry, drop, health.")
@@ -103,6 +107,10 @@ def health(ctx: click.Context) -> None:
     """Check that the broker can be reached and that at least one worker answers, else exit 1."""
     with _open_broker() as broker:
         ready = broker.count(broker.names.reports)
+    # Errors of the settings are told before Celery, which knows no secrets, begins to log.
+    options = read_settings(Options, "celery", os.environ)
+    options.broker  # noqa: B018
+    options.keys  # noqa: B018
     from jira_ci_delivery_celery.app import app
 
     answers = app.control.ping(timeout=2.0)

@@ -7,19 +7,32 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from jira_ci_core import InvalidValueError, Names, PluginSettings, Problem, Secret, SettingsError, setting
+from jira_ci_core import (
+    InvalidValueError,
+    Names,
+    PluginSettings,
+    Problem,
+    Secret,
+    SettingsError,
+    check_address,
+    setting,
+)
 
 MIN_KEY_LENGTH = 16
 SCHEMES = ("amqp", "amqps", "redis", "rediss")
 
 
 def _check_broker_url(url: SecretStr) -> SecretStr:
-    scheme, separator, rest = url.get_secret_value().partition("://")
-    if scheme not in SCHEMES or not separator or not rest:
-        raise InvalidValueError(
-            "it is not an address of RabbitMQ or Redis",
-            "write amqp://user:password@host/vhost, amqps://…, redis://:password@host/0 or rediss://…",
-        )
+    # kombu takes several, to be tried one after the other:
+    # https://docs.celeryq.dev/projects/kombu/en/stable/userguide/failover.html
+    for address in url.get_secret_value().split(";"):
+        scheme, separator, rest = address.partition("://")
+        if scheme not in SCHEMES or not separator or not rest:
+            raise InvalidValueError(
+                "it is not an address of RabbitMQ or Redis",
+                "write amqp://user:password@host/vhost, amqps://…, redis://:password@host/0 or rediss://…",
+            )
+        check_address(address, with_path=True)
     return url
 
 

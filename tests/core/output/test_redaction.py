@@ -81,7 +81,7 @@ def test_a_value_too_short_to_be_a_credential_is_not_masked():
 
 def test_the_password_in_an_address_is_a_secret_too():
     secrets = secrets_of("http://user:hunter22@proxy.example:3128")
-    assert secrets.redact("user hunter22 at http://user:hunter22@proxy.example:3128") == f"user {MASK} at {MASK}"
+    assert secrets.redact("user hunter22 at http://user:hunter22@proxy.example:3128") == f"{MASK} {MASK} at {MASK}"
 
 
 def test_the_path_and_query_of_an_address_are_a_secret_too():

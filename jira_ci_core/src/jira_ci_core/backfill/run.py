@@ -112,9 +112,8 @@ def backfill(
         result = BackfillResult(position, checkpoint.rejected_lines.count_before, position)
         run = _Backfill(executor, checkpoint, progress, rate_limit, stop, result)
         try:
-            run.run(
-                read_lines(file, position), LineParser(runtime.plugins, runtime.settings, site, runtime.secrets.redact)
-            )
+            parser = LineParser(runtime.plugins, runtime.settings, site, runtime.secrets.redact_stored)
+            run.run(read_lines(file, position), parser)
         finally:
             checkpoint.close(is_done=result.is_done)
     return result

@@ -52,15 +52,16 @@ class Cli(click.Group):
         """Find the command; for one of a package that is not installed, say which to install."""
         name = args[0] if args else ""
         if name in COMMANDS and self.get_command(ctx, name) is None:
+            if problems := ctx.meta[__name__]:  # the plugin that has it did not start
+                raise SettingsError(*problems)
             why = "it comes with a package that is not installed (or is off: `jira-ci plugins` shows that)"
             raise SettingsError(Problem(f"there is no command {name} here", why, install_command(COMMANDS[name])))
         return super().resolve_command(ctx, args)
 
     def _register_commands_of_plugins(self, ctx: click.Context) -> None:
-        if not ctx.meta.get(__name__):
-            ctx.meta[__name__] = True
+        if __name__ not in ctx.meta:
             sources, plugins = ctx.obj.prepare({})
-            plugins.start(sources)
+            ctx.meta[__name__] = plugins.start(sources)
             plugins.register_commands(self)
 
 

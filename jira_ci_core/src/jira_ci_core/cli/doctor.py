@@ -53,7 +53,7 @@ def examine(sources: Sources, plugins: Plugins, console: Console) -> ExitCode:
     if pipeline is not None:
         step(
             "pipeline and link",
-            lambda: pipeline_identity(pipeline, settings, runtime.secrets.redact),
+            lambda: pipeline_identity(pipeline, settings, runtime.secrets.redact_stored),
             lambda it: f"{it.id}, {it.url}",
         )
         step("number", lambda: run_number(pipeline, settings, kind), str)

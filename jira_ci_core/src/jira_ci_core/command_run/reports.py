@@ -92,7 +92,7 @@ class Reporter:
             keys, settings = facts.issue_keys, runtime.settings
             with session:
                 reports = make_reports(
-                    runtime.plugins, pipeline, keys, state, settings, PROCESS_CLOCK, runtime.secrets.redact
+                    runtime.plugins, pipeline, keys, state, settings, PROCESS_CLOCK, runtime.secrets.redact_stored
                 )
                 return replace(finish(runtime, facts, reports, send(runtime, session, reports)), keys=())
 

@@ -88,7 +88,7 @@ def run_command(
         if facts.keys:
             state = State.IN_PROGRESS
             reports = make_reports(
-                plugins, facts.pipeline, facts.issue_keys, state, settings, PROCESS_CLOCK, runtime.secrets.redact
+                plugins, facts.pipeline, facts.issue_keys, state, settings, PROCESS_CLOCK, runtime.secrets.redact_stored
             )
             if settings.test_results and kind_of(settings) is Kind.BUILD:
                 require_junitparser()

@@ -14,6 +14,7 @@ from jira_ci_core.config.sources import LONGEST_SHOWN, Sources
 from jira_ci_core.config.specs import SettingSpec, file_key, flag
 from jira_ci_core.errors import InvalidValueError, SettingsError
 from jira_ci_core.problem import Problem
+from jira_ci_core.urls import may_hold_password
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +89,8 @@ def _problem(setting: SettingSpec, value: str, place: str | None, message: str, 
             f"set {setting.variable} in the step (as a variable: PLUGIN_{setting.variable} "
             f"or JIRA_CI_{setting.variable}{'' if setting.secret else f'; as a flag: {flag(setting.name)}'})",
         )
-    fault = "is not valid" if setting.secret else f"cannot be {value}"
+    shown = "this address" if may_hold_password(value) else value
+    fault = "is not valid" if setting.secret else f"cannot be {shown}"
     what = f"{setting.variable} {fault} (from {place})"
     if isinstance(cause, InvalidValueError):
         return Problem(what, cause.why, cause.remedy)

@@ -15,7 +15,7 @@ from jira_ci_core.config.environ import CA_BUNDLES, HTTP_PROXIES, HTTPS_PROXIES,
 from jira_ci_core.errors import InvalidValueError
 from jira_ci_core.issue_keys import ANY_PROJECT, is_issue_key, is_project_key
 from jira_ci_core.models import MOST_ASSOCIATIONS, MOST_PROPERTIES, EnvironmentType, is_property
-from jira_ci_core.urls import https_url, site_url, web_url
+from jira_ci_core.urls import check_address, https_url, site_url, web_url
 from jira_ci_core.watchdog import PLUGIN_TIMEOUT
 
 if TYPE_CHECKING:
@@ -63,6 +63,14 @@ Secret = Annotated[SecretStr, AfterValidator(_visible)]
 def split(value: object) -> object:
     """The words in a string; anything else as it is."""
     return words(value) if isinstance(value, str) else value
+
+
+def _proxy(address: SecretStr) -> SecretStr:
+    check_address(address.get_secret_value())
+    return address
+
+
+Proxy = Annotated[Secret, AfterValidator(_proxy)]
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(split)]
@@ -354,8 +362,8 @@ class NetworkSettings(PluginSettings):
         60, help="seconds from the first request to the last; until then, what fails for the moment is tried again"
     )
 
-    https_proxy: Secret | None = setting(None, help="proxy for https", reads=HTTPS_PROXIES)
-    http_proxy: Secret | None = setting(None, help="proxy for http", reads=HTTP_PROXIES)
+    https_proxy: Proxy | None = setting(None, help="proxy for https", reads=HTTPS_PROXIES)
+    http_proxy: Proxy | None = setting(None, help="proxy for http", reads=HTTP_PROXIES)
     no_proxy: str | None = setting(
         None, help="hosts to reach without a proxy", reads=("NO_PROXY", "no_proxy", "HARNESS_NO_PROXY")
     )

@@ -170,6 +170,9 @@ def read_sources(
         sources = replace(sources, project=project, project_name=project_name)
     finally:
         sources.hide(credentials)
+        for value in (*sources.environ.values(), *sources.flags.values(), *map(str, sources.config.values())):
+            if "://" in value and "@" in value:
+                secrets.add_password(value)
     return sources
 
 

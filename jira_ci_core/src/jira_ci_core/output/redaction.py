@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import json
 import re
 import sys
@@ -16,7 +17,7 @@ from base64 import b64encode
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 MASK = "[secret]"
 _CUT = " …"
@@ -36,29 +37,44 @@ class Secrets:
 
     def __init__(self) -> None:
         self._values: set[str] = set()
+        self._users: set[str] = set()
         self._needles: _Needles | None = None
         # One thread may obtain a token while another one prints.
         self._lock = threading.Lock()
 
     def add(self, value: str) -> None:
-        """Mask a value, in every spelling, in everything that is printed from now on."""
+        """Mask a value, in every spelling, in everything that is printed from now on; of an address, all its parts."""
         values = {value, value.strip()}
         if "://" in value:
-            # The password of an address, and its path and query: a webhook's secret, which may be logged alone.
+            # The path and query of an address: a webhook's secret, which may be logged alone.
             with contextlib.suppress(ValueError):
-                parts = urlsplit(value)
-                values |= {parts.password or "", parts._replace(scheme="", netloc="", fragment="").geturl()}
+                values.add(urlsplit(value)._replace(scheme="", netloc="", fragment="").geturl())
+        pairs = _users_and_passwords(value)
+        self._add(values | _parts(pairs), {user for user, _ in pairs})
+
+    def add_password(self, text: str) -> None:
+        """Mask the password in any address, such as that of a repository, and the pair with its user."""
+        with contextlib.suppress(ValueError):
+            parts = urlsplit(text)
+            parts.port  # noqa: B018  (raises if it is part of a password)
+            text = f"{parts.netloc.rpartition('@')[0]}@"
+        self._add(
+            _parts(pair for pair in _users_and_passwords(text) if pair[1] and not re.search(r"\s", "".join(pair)))
+        )
+
+    def _add(self, values: Iterable[str], users: Iterable[str] = ()) -> None:
         with self._lock:
-            self._values.update(plain for plain in values if len(plain) >= SHORTEST)
+            self._values.update(value for value in values if len(value) >= SHORTEST)
+            self._users.update(user for user in users if len(user) >= SHORTEST)
             self._needles = None
 
     def redact(self, text: str) -> str:
         """The text with each secret masked. The time that it takes grows linearly with the text."""
-        shown, place = "", 0
-        for start, end in self._places(text):
-            shown += text[place:start] + MASK
-            place = end
-        return shown + text[place:]
+        return _masked(text, self._places(text, with_users=True))
+
+    def redact_stored(self, text: str) -> str:
+        """The same for what is stored or sent: it keeps the users of addresses, as a pipeline may have such a name."""
+        return _masked(text, self._places(text, with_users=False))
 
     def shorten(self, text: str, limit: int = LONGEST_TEXT) -> str:
         """The beginning of a text without its secrets, of at most `limit` characters; `…` stands for the rest.
@@ -70,34 +86,54 @@ class Secrets:
             return self.redact(text)[:limit]
         end = max(0, limit - len(_CUT))
         # Whatever begins before the end is looked at as a whole.
-        places = self._places(text[: end + self._compiled().longest * WIDEST])
-        shown, place = "", 0
-        for start, stop in places:
-            if start >= end:
-                break
-            shown += text[place:start] + MASK
-            place = stop
-        return f"{shown}{text[place:end]}"[:end].rstrip() + _CUT[:limit]
+        places = self._places(text[: end + max(LONGEST_TEXT, self._compiled().longest * WIDEST)], with_users=True)
+        return _masked(text, [place for place in places if place[0] < end], end)[:end].rstrip() + _CUT[:limit]
 
     def _compiled(self) -> _Needles:
         with self._lock:
             if self._needles is None:
-                self._needles = _Needles.of(self._values)
+                self._needles = _Needles.of(self._values, self._users)
             return self._needles
 
-    def _places(self, text: str) -> list[tuple[int, int]]:
+    def _places(self, text: str, *, with_users: bool) -> list[tuple[int, int]]:
         """Where the secrets stand in a text: start and end of each, in order, none overlapping another."""
         needles = self._compiled()
-        if not needles.longest:
+        if not needles.longest and "@" not in text:
             return []
         data = text.encode(errors="surrogatepass")
         merged: list[tuple[int, int]] = []
-        for start, end in sorted(place for reading in _readings(data) for place in reading.find(needles)):
+        for start, end in sorted(place for reading in _readings(data) for place in reading.find(needles, with_users)):
             if merged and start < merged[-1][1]:
                 merged[-1] = merged[-1][0], max(end, merged[-1][1])
             else:
                 merged.append((start, end))
         return merged if text.isascii() else _in_characters(data, merged)
+
+
+def _masked(text: str, places: Iterable[tuple[int, int]], limit: int | None = None) -> str:
+    """The text up to its limit, with a mask in each place."""
+    parts, done = [], 0
+    for start, end in places:
+        parts += [text[done:start], MASK]
+        done = end
+    return "".join((*parts, text[done:limit]))
+
+
+def _users_and_passwords(address: str) -> set[tuple[str, str]]:
+    """What may be the user and password of an address, as they stand there and decoded.
+
+    What ends at any of the first few `@` may be: a password that should have been percent-encoded may hold one.
+    """
+    rest = address.partition("://")[2] or address
+    pairs = set()
+    for match in itertools.islice(re.finditer("@", rest), MOST_READINGS):
+        user, _, password = rest[: match.start()].partition(":")
+        pairs |= {(user, password), (unquote(user), unquote(password))}
+    return pairs
+
+
+def _parts(pairs: Iterable[tuple[str, str]]) -> set[str]:
+    return {part for user, password in pairs for part in (password, f"{user}:{password}")}
 
 
 class _Needles(NamedTuple):
@@ -110,11 +146,13 @@ class _Needles(NamedTuple):
     hexadecimal: frozenset[bytes]
     decimal: frozenset[bytes]
     """Lists of the bytes as numbers: `97,98,99`."""
+    users: re.Pattern[bytes] | None
+    """The users of addresses, each as a word: many are called like something else."""
     longest: int
     """The length of the longest value, in bytes."""
 
     @classmethod
-    def of(cls, values: Iterable[str]) -> _Needles:
+    def of(cls, values: Iterable[str], users: Iterable[str]) -> _Needles:
         plain: set[bytes] = set()
         encoded: set[bytes] = set()
         for value in values:
@@ -124,6 +162,8 @@ class _Needles(NamedTuple):
             for form in (data, ascii(value)[1:-1].encode()) if len(data) > len(value) else (data,):
                 plain |= {reading.data for reading in _readings(form) if len(reading.data) >= SHORTEST}
             encoded |= {data, value.encode("utf-16-le", errors="surrogatepass")}
+            with contextlib.suppress(UnicodeEncodeError):  # as `requests` encodes user and password
+                encoded.add(value.encode("latin-1"))
             encoded |= {form.encode(errors="surrogatepass") for form in (quote(data, safe=""), json.dumps(value)[1:-1])}
         return cls(
             frozenset(plain),
@@ -131,6 +171,9 @@ class _Needles(NamedTuple):
             frozenset(part for data in encoded for part in _in_base64(data)),
             frozenset(data.hex().encode() for data in encoded),
             frozenset(",".join(map(str, data)).encode() for data in encoded),
+            re.compile(_WORD % b"|".join(re.escape(user.encode(errors="surrogatepass")) for user in users))
+            if users
+            else None,
             max(map(len, plain), default=0),
         )
 
@@ -163,8 +206,14 @@ class _Reading:
         """The kinds of escapes that there may be."""
         return tuple(kind for kind, marks in _MARKS.items() if any(mark in self.data for mark in marks))
 
-    def find(self, needles: _Needles) -> Iterator[tuple[int, int]]:
+    def find(self, needles: _Needles, with_users: bool) -> Iterator[tuple[int, int]]:
         """Where secrets stand in the original text."""
+        if b"@" in self.data and b"://" in self.data:
+            yield from (self._origin(*match.span(1)) for match in _pattern("user and password").finditer(self.data))
+        if not needles.longest:
+            return
+        if with_users and needles.users:
+            yield from (self._origin(*match.span()) for match in needles.users.finditer(self.data))
         yield from self._find(needles.plain, self.data)
         if needles.with_spaces:
             yield from self._find(needles.with_spaces, self.data.replace(b"+", b" "))
@@ -276,6 +325,8 @@ _PATTERNS = {
     rf"|[0-3][0-7]{{2}})|{_bytes(chr(92) * 2 + 'x')}",
     "backslash": r"\\(?:[abefnrtv0]|[^A-Za-z0-9])",
     "quoted-printable": "=(?:[0-9A-F]{2}|\r?\n)",
+    # In any address, also of those that are no settings. https://www.rfc-editor.org/rfc/rfc3986#section-3.2.1
+    "user and password": r"""://([^\s/?#@"'<>\\:]*:[^\s/?#@"'<>\\]+|[\w-]{16,})@""",
     "white space": "[ \t\r\n\v\f]+",
     "between bytes": "0[xX]|[ \t\r\n\v\f:,-]+",
 }
@@ -293,6 +344,7 @@ _MARKS = {
 }
 _LETTERS = bytes.maketrans(b"abefnrtv0", b"\a\b\x1b\f\n\r\t\v\0")
 _CONTINUATIONS = bytes(range(0x80, 0xC0))
+_WORD = rb"(?<![\w.-])(?:%s)(?![\w-]|\.\w)"
 _WHITE_SPACE = b" \t\r\n\v\f"
 _BETWEEN_BYTES = _WHITE_SPACE + b":,-"
 _STANDARD_BASE64 = bytes.maketrans(b"-_", b"+/")

@@ -104,7 +104,7 @@ def report(
             return finish(runtime, facts, (), Receipt(skipped=decision.skipped, skip_reason=SkipReason.STATE))
 
         reports = make_reports(
-            plugins, facts.pipeline, facts.issue_keys, decision.state, settings, clock, runtime.secrets.redact
+            plugins, facts.pipeline, facts.issue_keys, decision.state, settings, clock, runtime.secrets.redact_stored
         )
         if dry_run:
             return RunResult(RunStatus.DRY_RUN, ExitCode.OK, facts.pipeline, facts.keys, reports)
@@ -134,7 +134,7 @@ def send(runtime: Runtime, session: Session, reports: tuple[Report, ...]) -> Rec
     if runtime.settings.outbox:
         from jira_ci_core.delivery.outbox import Outbox, deliver_kept
 
-        outbox = Outbox(Path(runtime.settings.outbox), runtime.secrets.redact)
+        outbox = Outbox(Path(runtime.settings.outbox), runtime.secrets.redact_stored)
         receipt = deliver_kept(outbox, reports, session.deliver)
     else:
         receipt = session.deliver(reports)
@@ -147,7 +147,7 @@ def no_key() -> Receipt:
 
 def finish(runtime: Runtime, facts: RunFacts, reports: tuple[Report, ...], receipt: Receipt) -> RunResult:
     """Call `reported` with redacted values, and return the result."""
-    redact = runtime.secrets.redact
+    redact = runtime.secrets.redact_stored
     redacted_reports = tuple(report.redacted(redact) for report in reports)
     pipeline = facts.pipeline.redacted(redact)
     runtime.plugins.reported(pipeline, redacted_reports, receipt.redacted(redact), runtime.settings)

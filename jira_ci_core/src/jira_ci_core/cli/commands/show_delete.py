@@ -65,12 +65,12 @@ def _addresses(runtime: Runtime) -> dict[str, Address]:
     """The address of each entity that this run reports, by its title."""
     pipeline = read_pipeline(runtime.plugins, runtime.environ)
     settings, kind = runtime.settings, kind_of(runtime.settings)
-    id, number = pipeline_id(pipeline, settings, runtime.secrets.redact), run_number(pipeline, settings, kind)
+    id, number = pipeline_id(pipeline, settings, runtime.secrets.redact_stored), run_number(pipeline, settings, kind)
     if kind is Kind.BUILD:
         return {f"build {number} of {id}": build_address(id, number)}
     return {
         f"deployment {number} of {id} to {environment.name}": deployment_address(id, environment.id, number)
-        for environment in make_environments(runtime.plugins, pipeline, settings, runtime.secrets.redact)
+        for environment in make_environments(runtime.plugins, pipeline, settings, runtime.secrets.redact_stored)
     }
 
 

@@ -1,0 +1,167 @@
+"""An address with a password in it gives no part of it away: not where it is wrong, nor where a server repeats it."""
+
+from __future__ import annotations
+
+import base64
+import json
+from urllib.parse import quote
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("in_process")
+
+PROXIES = "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "HARNESS_HTTPS_PROXY", "PLUGIN_HTTP_PROXY"
+UNREADABLE = [
+    *(
+        "http://alice-x:wonder#land@127.0.0.1:9",
+        "http://alice-x:wonder/land@127.0.0.1:9",
+        "http://alice-x:wonder?land@h",
+    ),
+    *("alice-x:wonder#land@127.0.0.1:9", "alice-x:wonder/land@127.0.0.1", "http://alice-x:won[der@land@127.0.0.1:9"),
+    *(
+        "http://alice-x:77#wonderland@127.0.0.1:9",
+        "http://alice-x:77/wonderland@127.0.0.1:9",
+        "https://alice-x:wonder\\land@h",
+    ),
+    *("http://[alice-x", "http://alice-x:wonderland@", "http://alice-x:wonderland@h:99999"),
+]
+KEY = "a-key-of-thirty-two-characters-!"
+
+
+def gives_nothing_away(text):
+    for part in ("alice", "wonder", "land", "77", base64.b64encode(b"alice-x").decode()[:8]):
+        assert part not in text
+
+
+@pytest.mark.parametrize("address", UNREADABLE)
+@pytest.mark.parametrize("variable", PROXIES[:2])
+def test_a_proxy_that_cannot_be_read_ends_the_step_and_is_not_shown(harness_oauth, jira, failed, variable, address):
+    done = harness_oauth("--format", "json", environ={variable: address}, log_level="debug")
+    failure = failed(done, 2)
+    assert "_PROXY is not valid" in failure.what
+    assert "percent-encoded" in failure.do
+    gives_nothing_away(done.text)
+    assert jira.requests() == []
+
+
+@pytest.mark.parametrize("variable", PROXIES)
+def test_in_any_spelling_of_the_setting(harness_oauth, failed, variable):
+    done = harness_oauth(environ={variable: UNREADABLE[0]})
+    gives_nothing_away(failed(done, 2).what + done.text)
+
+
+@pytest.mark.parametrize(
+    "command", [["doctor"], ["explain"], ["plugins"], ["report", "--dry-run"], ["outbox", "flush"], ["show"]]
+)
+def test_by_any_command(harness_oauth, command):
+    done = harness_oauth.run(*command, environ={"HTTPS_PROXY": UNREADABLE[0]}, outbox="kept")
+    assert "Traceback" not in done.text
+    gives_nothing_away(done.text)
+
+
+@pytest.mark.parametrize("name", ["instance", "api_url", "connect_hostname", "link"])
+@pytest.mark.parametrize("address", UNREADABLE[:6] + ["https://alice-x:wonderland@jira.example"])
+def test_any_other_address(harness_oauth, jira, name, address):
+    done = harness_oauth("--format", "json", log_level="debug", **{name: address})
+    gives_nothing_away(done.text)
+    if name != "link":
+        assert done.code == 2
+        assert jira.requests() == []
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "amqp://alice-x:wonder/land@127.0.0.1:9//",
+        "redis://:wonder#land@h/0",
+        "amqp://alice-x:[wonderland@h",
+        "redis://alice-x:wonderland@h:x/0",
+        "amqp://alice-x:wonder;land@h",
+    ],
+)
+@pytest.mark.parametrize("command", [["report"], ["worker"], ["queue", "status"]])
+def test_a_broker_that_cannot_be_read(harness_oauth, failed, command, address):
+    done = harness_oauth.run(*command, delivery="celery", queue_key=KEY, broker_url=address)
+    assert "BROKER_URL is not valid" in failed(done, 2).what
+    gives_nothing_away(done.text)
+
+
+ECHOES = [
+    lambda user, password: f"{user}:{password}",
+    lambda user, password: f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}",
+    lambda user, password: quote(f"user {user}, password {password}", safe=""),
+    lambda user, password: json.dumps({"name": user, "word": password}),
+    lambda user, password: f"{quote(user, safe='')} {quote(password, safe='').lower()}",
+    lambda user, password: f"http://{quote(user, safe='')}:{quote(password, safe='')}@proxy:3128",
+]
+
+
+@pytest.mark.parametrize("echo", ECHOES, ids=range(len(ECHOES)))
+@pytest.mark.parametrize("scheme", ["http://", ""])
+@pytest.mark.parametrize("where", ["body", "header"])
+def test_a_proxy_that_repeats_what_it_was_sent(harness_oauth, listen, echo, scheme, where):
+    user, password = "alice@x", "wonder#land/7"
+    text = echo(user, password)
+
+    def answer(received):
+        assert (
+            received.headers["Proxy-Authorization"]
+            == f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
+        )
+        headers = {"Location": text, "Retry-After": text} if where == "header" else {}
+        return 302 if where == "header" else 407, headers, text.encode()
+
+    proxy = listen(answer)
+    address = f"{scheme}{quote(user, safe='')}:{quote(password, safe='')}@{proxy.url.removeprefix('http://')}"
+    done = harness_oauth("--format", "json", log_level="debug", environ={"HTTP_PROXY": address}, deadline="0.9")
+    assert proxy.received
+    assert done.code == 1
+    for part in (user, password, quote(user, safe=""), quote(password, safe=""), "wonder"):
+        assert part not in done.text
+    assert base64.b64encode(f"{user}:{password}".encode()).decode()[:16] not in done.text
+
+
+def test_the_reason_of_a_proxy_that_refuses(harness, listen, connect):
+    sent = []
+
+    def answer(received):
+        sent.append(received.headers["Proxy-Authorization"])
+        return 407, {}, sent[-1].encode()
+
+    proxy = listen(answer)
+    address = proxy.url.replace("http://", "http://alice-x:wonderland@")
+    environ = {**connect, "HTTPS_PROXY": address}
+    done = harness(
+        environ=environ,
+        log_level="debug",
+        deadline="0.9",
+        instance="https://127.0.0.1:9",
+        connect_hostname="https://127.0.0.1:9",
+    )
+    assert done.code == 1
+    assert sent
+    gives_nothing_away(done.text)
+
+
+def test_a_user_is_no_part_of_a_longer_name_and_stays_in_what_is_reported(harness_oauth, jira, passing_on):
+    proxy = passing_on().url.replace("http://", "http://acme:wonderland@")
+    done = harness_oauth(
+        environ={"HTTP_PROXY": proxy, "DRONE_REPO": "acme/acme-shop"}, pipeline="acme/acme-shop", outbox="kept"
+    )
+    assert done.code == 0, done.text
+    assert jira.builds()[0]["pipelineId"] == "acme/acme-shop"
+    assert "acme-shop" in done.text
+    assert "acme/" not in done.text
+
+
+def test_the_password_of_a_repository(harness_oauth, jira):
+    url = "https://ci-token:wonder-land-1@git.example/acme/shop.git"
+    environ = {
+        "CI_REPOSITORY_URL": url,
+        "DRONE_REPO_LINK": url,
+        "DRONE_COMMIT_MESSAGE": f"MYT-1 wonder-land-1 {url} https://x:y-z@h/",
+    }
+    done = harness_oauth("--dry-run", environ=environ)
+    assert done.code == 0, done.text
+    assert "wonder-land" not in done.text
+    assert "y-z" not in done.text

@@ -60,6 +60,7 @@ class Child:
         try:
             _, status = os.waitpid(self._process.pid, 0)
         except ChildProcessError:
+            self._process.returncode = 1  # so that Popen does not wait for it, either
             return None
         self._process.returncode = os.waitstatus_to_exitcode(status)
         return self._process.returncode

@@ -21,6 +21,7 @@ from jira_ci_sandbox.control_api import PREFIX, ControlApi
 from jira_ci_sandbox.jira_api import JiraApi
 from jira_ci_sandbox.pages import Pages
 from jira_ci_sandbox.pages.request_log import STREAM
+from jira_ci_sandbox.records import parse_json
 from jira_ci_sandbox.settings import Settings
 from jira_ci_sandbox.store import Store
 from jira_ci_sandbox.transport import (
@@ -156,8 +157,8 @@ def _masked_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 def _masked_body(body: bytes | None) -> str:
     """Return a JSON body without its secrets; `null` for any other body, since its secrets cannot be found."""
-    with suppress(ValueError, RecursionError):
-        decoded = json.loads(body or b"")
+    with suppress(ValueError):
+        decoded = parse_json((body or b"").decode())
         if isinstance(decoded, dict):
             decoded |= {name: MASK for name in SECRET_FIELDS if name in decoded}
         return json.dumps(decoded)

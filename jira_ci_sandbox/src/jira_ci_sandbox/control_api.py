@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import asdict
@@ -16,7 +15,7 @@ from starlette.routing import Route
 
 from jira_ci_sandbox.credentials import mint_credential
 from jira_ci_sandbox.faults import fault_from_json
-from jira_ci_sandbox.records import Update
+from jira_ci_sandbox.records import Update, parse_json
 from jira_ci_sandbox.settings import Settings
 from jira_ci_sandbox.store import Store
 
@@ -152,7 +151,7 @@ def _with_errors(call: Callable[[Request], Response]) -> Callable[[Request], Res
 
 
 def _json_object(request: Request) -> dict[str, Any]:
-    value = json.loads(request.state.body or b"null")
+    value = parse_json((request.state.body or b"null").decode())
     if not isinstance(value, dict):
         raise ValueError("the body must be a JSON object")
     return value

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 from jira_ci_sandbox.contract import Kind
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name[:20]} is not a number of JSON")
 
 
 @dataclass(frozen=True)
@@ -59,9 +65,30 @@ class AppState:
     users_may_generate: bool = False
 
 
+def parse_json(text: str, constant: Callable[[str], Any] = _refuse_constant) -> Any:
+    """Return the value of a JSON text. It can always be written as JSON and as UTF-8 again.
+
+    Half a surrogate pair becomes a question mark. `constant` is called for what is no number of JSON: NaN, and numbers that
+    are too large. Raises ValueError with a sentence for the client.
+    """
+
+    def number(text: str) -> Any:
+        return value if isfinite(value := float(text)) else constant(text)
+
+    try:
+        value = json.loads(text, parse_constant=constant, parse_float=number)
+        if "\\u" in text:
+            value = json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
+        json.dumps(value)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    return value
+
+
 def request_from_row(row: sqlite3.Row) -> dict[str, Any]:
     """Return a logged request with its JSON columns decoded."""
-    return dict(row) | {name: json.loads(row[name]) for name in ("headers", "body", "verdict")}
+    # Older versions logged what cannot be shown.
+    return dict(row) | {name: parse_json(row[name], str) for name in ("headers", "body", "verdict")}
 
 
 def update_from_row(row: sqlite3.Row) -> Update:

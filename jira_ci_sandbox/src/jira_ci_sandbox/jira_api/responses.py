@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+
+from jira_ci_sandbox.records import parse_json
 
 
 class ApiError(Exception):
@@ -27,13 +28,9 @@ def decode_json(body: bytes | None) -> Any:
     if body is None:
         raise ValueError("The body is too large")
     try:
-        return json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+        return parse_json(body.decode())
+    except ValueError as error:
         raise ValueError(f"The body is not JSON: {error}") from error
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
 
 
 def error_response(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:

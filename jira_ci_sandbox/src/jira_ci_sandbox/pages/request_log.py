@@ -152,10 +152,17 @@ class RequestLogPages:
 
 def call_view(call: dict[str, Any]) -> dict[str, Any]:
     """Return a logged call with its body as text, of which only the beginning is shown."""
-    body = "" if call["body"] is None else json.dumps(call["body"], indent=2, ensure_ascii=False)
+    body = "" if call["body"] is None else _written(call["body"])
     is_cut = len(body) > MAX_BODY_LENGTH
     verdict = call["verdict"] or {"tone": "planned", "words": "from before verdicts were kept", "problems": []}
     return call | {"text": body[:MAX_BODY_LENGTH], "is_cut": is_cut, "verdict": verdict}
+
+
+def _written(body: Any) -> str:
+    try:
+        return json.dumps(body, indent=2, ensure_ascii=False)
+    except RecursionError:  # without an indent, more levels are possible
+        return json.dumps(body, ensure_ascii=False)
 
 
 def fault_view(fault: dict[str, Any]) -> dict[str, Any]:

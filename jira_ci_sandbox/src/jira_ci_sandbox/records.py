@@ -68,8 +68,8 @@ class AppState:
 def parse_json(text: str, constant: Callable[[str], Any] = _refuse_constant) -> Any:
     """Return the value of a JSON text. It can always be written as JSON and as UTF-8 again.
 
-    Half a surrogate pair becomes a question mark. `constant` is called for what is no number of JSON: NaN, and numbers that
-    are too large. Raises ValueError with a sentence for the client.
+    Half a surrogate pair becomes a question mark. `constant` is called for what is no number of JSON: NaN, and numbers
+    that are too large. Raises ValueError with a sentence for the client.
     """
 
     def number(text: str) -> Any:

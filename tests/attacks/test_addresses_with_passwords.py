@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import socketserver
+import threading
 from urllib.parse import quote
 
 import pytest
@@ -121,25 +123,25 @@ def test_a_proxy_that_repeats_what_it_was_sent(harness_oauth, listen, echo, sche
     assert base64.b64encode(f"{user}:{password}".encode()).decode()[:16] not in done.text
 
 
-def test_the_reason_of_a_proxy_that_refuses(harness, listen, connect):
+def test_the_reason_of_a_proxy_that_refuses(harness, connect):
+    """Such as `HTTP/1.1 407 not with Basic YWxp…`, which is all that is read of its answer to a CONNECT."""
     sent = []
 
-    def answer(received):
-        sent.append(received.headers["Proxy-Authorization"])
-        return 407, {}, sent[-1].encode()
+    class Proxy(socketserver.StreamRequestHandler):
+        def handle(self):
+            lines = list(iter(lambda: self.rfile.readline().strip().decode(), ""))
+            sent.extend(line.partition(": ")[2] for line in lines if line.startswith("Proxy-Authorization"))
+            self.wfile.write(f"HTTP/1.1 407 not with {sent[-1]} of alice-x, wonderland\r\n\r\n".encode())
 
-    proxy = listen(answer)
-    address = proxy.url.replace("http://", "http://alice-x:wonderland@")
-    environ = {**connect, "HTTPS_PROXY": address}
-    done = harness(
-        environ=environ,
-        log_level="debug",
-        deadline="0.9",
-        instance="https://127.0.0.1:9",
-        connect_hostname="https://127.0.0.1:9",
-    )
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Proxy) as proxy:
+        threading.Thread(target=proxy.serve_forever, args=(0.01,), daemon=True).start()
+        environ = {**connect, "HTTPS_PROXY": f"http://alice-x:wonderland@127.0.0.1:{proxy.server_address[1]}"}
+        site = "https://jira.example"
+        done = harness(environ=environ, log_level="debug", deadline="0.9", instance=site, connect_hostname=site)
+        proxy.shutdown()
     assert done.code == 1
-    assert sent
+    assert "407 not with Basic [secret]" in done.text
+    assert set(sent) == {"Basic " + base64.b64encode(b"alice-x:wonderland").decode()}
     gives_nothing_away(done.text)
 
 

@@ -273,7 +273,7 @@ class TestWhatIsRefused:
         assert count({}, "folder/*.xml") is None
 
     def test_a_file_that_may_not_be_read(self, count, folder, caplog, monkeypatch):
-        monkeypatch.setattr(os, "open", lambda *arguments: (_ for _ in ()).throw(PermissionError(13, "No")))
+        monkeypatch.setattr(os, "open", lambda *arguments, **more: (_ for _ in ()).throw(PermissionError(13, "No")))
         assert count({"1.xml": JEST}) is None
         assert "1.xml is not counted among the test results: No" in caplog.text
 

@@ -103,3 +103,13 @@ def test_in_a_line_that_a_backfill_rejects(harness_oauth):
     rejected = [file.read_text() for file in harness_oauth.folder.iterdir() if file.name != "lines"]
     assert any("x" * 100 in text for text in rejected)
     gives_nothing_away(done.text, *rejected)
+
+
+def test_in_the_name_of_a_branch_that_was_merged(harness_oauth, checkout):
+    checkout(f"Merge branch 'MYT-7-{'x' * 60}{SECRET}'")
+    environ = {name: None for name in harness_oauth.environ if name.startswith("DRONE_COMMIT_")}
+    for more in ((), ("--dry-run", "--format", "json")):
+        done = harness_oauth(*more, environ=environ, disable_plugins="connect,keys")
+        assert done.code == 0, done.text
+        assert "merged branch MYT-7-" in done.text
+        gives_nothing_away(done.text)

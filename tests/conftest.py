@@ -56,7 +56,8 @@ def pytest_configure() -> None:
 
 
 # The files whose tests take longest or mostly wait, which run first so that no worker is left with them in the end.
-FIRST = "tests/queue/", "tests/browser/", "tests/core/delivery/test_outbox.py", "tests/e2e/test_kit.py", "tests/faults/"
+OF_BROKERS = "tests/queue/", "tests/attacks/test_queue_"
+FIRST = *OF_BROKERS, "tests/browser/", "tests/core/delivery/test_outbox.py", "tests/e2e/test_kit.py", "tests/faults/"
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -73,7 +74,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class ByFile(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file, _, test = nodeid.partition("::")
-            if file.startswith("tests/queue/"):
+            if file.startswith(OF_BROKERS):
                 return "rabbitmq" if "[rabbitmq" in test else "redis"
             return file
 

@@ -9,8 +9,22 @@ from typing import NamedTuple
 
 from ..conftest import inherited
 from ..e2e.conftest import clean, failed, in_process, install, secrets
+from ..queue_fixtures import make_queue, queue, queue_key, server, servers, wait_until
 
-__all__ = ["clean", "failed", "in_process", "install", "measure", "secrets"]
+__all__ = [
+    "clean",
+    "failed",
+    "in_process",
+    "install",
+    "make_queue",
+    "measure",
+    "queue",
+    "queue_key",
+    "secrets",
+    "server",
+    "servers",
+    "wait_until",
+]
 
 # A process of its own, as the largest size that is known of a process begins with that of the one it was made by.
 MEASURE = """

@@ -90,6 +90,9 @@ from jira_ci_core.output.ci_files import (
 from jira_ci_core.output.console import (
     escape_untrusted as escape_untrusted,
 )
+from jira_ci_core.output.redaction import (
+    Secrets as Secrets,
+)
 from jira_ci_core.problem import (
     Problem as Problem,
 )

@@ -8,23 +8,29 @@ not needed. Several of them may run at once.
 from __future__ import annotations
 
 import functools
+import logging
 import math
 import os
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 from celery import Celery, bootsteps, signals
-from celery.worker import state
+from celery.worker import consumer, state
 from kombu import Queue
 
-from jira_ci_core import JiraCiError, read_settings
-from jira_ci_delivery_celery import metrics
+from jira_ci_core import JiraCiError, Secrets, read_settings
+from jira_ci_delivery_celery import health, metrics
 from jira_ci_delivery_celery.broker import Broker, QueueNames, connection_options, open_broker
-from jira_ci_delivery_celery.logs import configure_logs
+from jira_ci_delivery_celery.logs import configure_logs, hide_secrets
 from jira_ci_delivery_celery.options import Options
 from jira_ci_delivery_celery.worker import MAX_RUN_SECONDS, QueueDrain, WorkerContext, requeue_due
 
+log = logging.getLogger(__name__)
+
+TASKS = "jira_ci.drain", "jira_ci.release"
 TICK_SECONDS = 1.0
 BROKER_TIMEOUT = 10.0
 
@@ -51,11 +57,46 @@ def make_app(options: Options) -> Celery:
         # A drain need not run again when its worker dies: the broker returns the reports that it held.
         task_acks_late=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
+        # It obeys all who can write to the broker, without any signature.
+        worker_enable_remote_control=False,
+        worker_consumer=Consumer,
+        # The log shows escape sequences as text, those of colours as well.
+        worker_log_color=False,
     )
-    app.task(_drain, name="jira_ci.drain")
-    app.task(_release, name="jira_ci.release")
+    for name, function in zip(TASKS, (_drain, _release), strict=True):
+        app.task(function, name=name)
     app.steps["consumer"].add(Scheduler)
     return app
+
+
+class Consumer(consumer.Consumer):  # type: ignore[misc]
+    """Takes nothing from a message but which task to run.
+
+    Celery would obey more of what anyone can write into the broker: time limits, further tasks to publish, a later time
+    to wait for (https://docs.celeryq.dev/en/stable/internals/protocol.html). Gossip and mingle listen to other workers.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **{**options, "without_gossip": True, "without_mingle": True})
+
+    def create_task_handler(self, *arguments: Any, **options: Any) -> Callable[[Any], None]:
+        run = super().create_task_handler(*arguments, **options)
+
+        def receive(message: Any) -> None:
+            name = message.headers.get("task") if isinstance(message.headers, dict) else None
+            if not isinstance(name, str) or name not in TASKS:
+                self.on_decode_error(message, ValueError("it names no task of this worker"))
+                return
+            message.headers = {"task": name, "id": str(uuid4())}
+            message.body, message.content_type, message.content_encoding = b"[[], {}, {}]", "application/json", "utf-8"
+            message.properties, message._decoded_cache = {}, None
+            run(message)
+
+        return receive
+
+    def on_decode_error(self, message: Any, exc: Exception) -> None:
+        log.warning("a message for Celery is removed: %s", exc)
+        message.ack()
 
 
 class Scheduler(bootsteps.StartStopStep):  # type: ignore[misc]
@@ -81,12 +122,13 @@ class Scheduler(bootsteps.StartStopStep):  # type: ignore[misc]
         app = parent.app
         busy = len(state.reserved_requests)
         idle = max(1, parent.controller.concurrency or 1) - busy
-        if idle <= 0:
-            return
         try:
             with app.connection_for_write(connect_timeout=2) as connection:
                 connection.connect()
                 broker = Broker(connection, _options())
+                health.answer(broker, _options().keys, parent.hostname)
+                if idle <= 0:
+                    return
                 ready = broker.count(broker.names.reports)
                 if time.monotonic() - self._released >= max(TICK_SECONDS, min(10.0, _options().queue_backoff[0] / 2)):
                     self._released = time.monotonic()
@@ -94,7 +136,7 @@ class Scheduler(bootsteps.StartStopStep):  # type: ignore[misc]
                 for _ in range(min(idle, math.ceil(ready / _options().queue_batch))):
                     app.tasks["jira_ci.drain"].apply_async(connection=connection, expires=10, retry=False)
         except Exception as error:
-            sys.stderr.write(f"jira-ci: the broker could not be asked: {type(error).__name__}\n")
+            log.warning("the broker could not be asked: %s", type(error).__name__)
 
 
 def _drain() -> dict[str, int]:
@@ -114,12 +156,17 @@ def _release() -> int:
 
 @functools.cache
 def _options() -> Options:
-    return read_settings(Options, "celery", os.environ)
+    return read_settings(Options, "celery", os.environ, _secrets())
+
+
+@functools.cache
+def _secrets() -> Secrets:
+    return Secrets()
 
 
 @functools.cache
 def _context() -> WorkerContext:
-    return WorkerContext(_options(), os.environ)
+    return WorkerContext(_options(), os.environ, _secrets())
 
 
 @signals.worker_init.connect  # type: ignore[untyped-decorator]
@@ -127,7 +174,7 @@ def _check_settings(**_: Any) -> None:
     """Exit if a setting or credential is missing, before the first message is taken."""
     options = _options()
     try:
-        WorkerContext(options, os.environ)
+        WorkerContext(options, os.environ, _secrets())
     except JiraCiError as error:
         sys.exit(_error_text(error))
     if options.queue_metrics:
@@ -141,14 +188,16 @@ def _remove_metrics(pid: int = 0, **_: Any) -> None:
 
 
 @signals.after_setup_logger.connect  # type: ignore[untyped-decorator]
+@signals.after_setup_task_logger.connect  # type: ignore[untyped-decorator]
 def _configure_logs(logger: Any, **_: Any) -> None:
-    configure_logs(logger, _options())
+    configure_logs(logger, _options(), _secrets())
 
 
 def _error_text(error: JiraCiError) -> str:
-    return "\n".join(line for problem in error.problems for line in problem.lines())
+    return _secrets().redact("\n".join(line for problem in error.problems for line in problem.lines()))
 
 
+hide_secrets(_secrets())
 try:
     app = make_app(_options())
 except JiraCiError as wrong:

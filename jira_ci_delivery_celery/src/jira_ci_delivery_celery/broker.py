@@ -10,19 +10,60 @@ from __future__ import annotations
 import hashlib
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 
-from kombu import Connection
+from amqp.basic_message import Message as AmqpMessage
+from kombu import Connection, compression
 from kombu.message import Message
+from kombu.transport import TRANSPORT_ALIASES
 
-from jira_ci_delivery_celery.message import CONTENT_TYPE, MAX_BYTES
+from jira_ci_core import escape_untrusted
+from jira_ci_delivery_celery.message import CONTENT_TYPE, MAX_BYTES, due_signature, is_due_signed
 from jira_ci_delivery_celery.options import Options
 
 MAX_REASON_LENGTH = 500
 CONFIRM_SECONDS = 10.0
 PERSISTENT = 2
+LAST_MOMENT = 253402300799.0
+"""The end of the year 9999, the last one that datetime knows."""
+
+
+class _CompressedError(Exception):
+    """A message has a header that asks for decompression."""
+
+
+def _refuse(body: object) -> NoReturn:
+    raise _CompressedError("it is compressed")
+
+
+# kombu decompresses a body as soon as it is received, without a limit, by a header that anyone can write
+# (kombu.message.Message.__init__). It has no switch for that; a decoder that fails leaves the body as it is.
+for _encoding in compression.encoders():
+    compression.register(compression.get_encoder(_encoding)[0], _refuse, _encoding)
+
+TRANSPORT_ALIASES |= dict.fromkeys(("redis", "rediss"), "jira_ci_delivery_celery.redis_transport:Transport")
+
+
+class _Properties:
+    """Reads the properties of a message of RabbitMQ; without those that py-amqp cannot read, such as a late date.
+
+    Its error (amqp.serialization) would end the connection, and the broker would deliver the message again for ever.
+    """
+
+    read = AmqpMessage._load_properties
+
+    @staticmethod
+    def read_if_valid(message: Any, class_id: int, buffer: Any, offset: int) -> Any:
+        try:
+            return _Properties.read(message, class_id, buffer, offset)
+        except Exception:  # it raises errors of many kinds
+            message.properties = {}
+            return len(buffer)
+
+
+AmqpMessage._load_properties = _Properties.read_if_valid
 
 
 class QueueNames:
@@ -33,6 +74,7 @@ class QueueNames:
         self.reports = f"{name}.reports"
         self.dead = f"{name}.dead"
         self.tasks = f"{name}.tasks"
+        self.health = f"{name}.health"
         # A queue for each length of wait, so that the first message in it is due first.
         self.waits = {wait: f"{name}.wait.{wait:g}" for wait in options.queue_backoff}
 
@@ -74,9 +116,27 @@ class Broker:
         self._declared.add(name)
         return int(self._channel.queue_declare(queue=name, durable=True, auto_delete=False).message_count)
 
-    def publish(self, name: str, body: str | bytes, headers: dict[str, object] | None = None) -> None:
-        """Publish a message to a queue, and return once the broker has confirmed it."""
+    def declare_temporary(self, name: str, seconds: float) -> None:
+        """Declare a queue that RabbitMQ removes when it is not used for so long."""
+        self._declared.add(name)
+        self._channel.queue_declare(queue=name, auto_delete=False, arguments={"x-expires": int(seconds * 1000)})
+
+    def delete(self, name: str) -> None:
+        """Delete a queue and all that is in it."""
+        self._channel.queue_purge(name)
+        self._channel.queue_delete(name)
+
+    def purge(self, name: str) -> None:
+        """Delete all that is in a queue."""
         self._declare(name)
+        self._channel.queue_purge(name)
+
+    def publish(
+        self, name: str, body: str | bytes, headers: dict[str, object] | None = None, *, declare: bool = True
+    ) -> None:
+        """Publish a message to a queue, and return once the broker has confirmed it."""
+        if declare:
+            self._declare(name)
         self._producer.publish(
             body,
             exchange="",
@@ -96,10 +156,20 @@ class Broker:
         to_python = getattr(self._channel, "message_to_python", None)
         return to_python(message) if message is not None and to_python else message
 
-    def move(self, message: Message, name: str, headers: dict[str, object]) -> None:
-        """Publish a message to another queue, and only then acknowledge it in its own."""
-        self.publish(name, message_body(message)[:MAX_BYTES], headers)
+    def move(self, message: Message, name: str, headers: dict[str, object], body: bytes | str | None = None) -> None:
+        """Publish a message to another queue, with a new body if there is one, and only then acknowledge it."""
+        self.publish(name, message_body(message)[:MAX_BYTES] if body is None else body, headers)
         message.ack()
+
+    def postpone(self, message: Message, wait: float, key: bytes, attempts: int, reason: str) -> None:
+        """Move a message to the queue of those that wait for so many seconds."""
+        due = time.time() + wait
+        signature = due_signature(due, message_body(message), key)
+        self.move(
+            message,
+            self.names.waits[wait],
+            {"attempts": attempts, "due": due, "due_signature": signature, "reason": reason[:MAX_REASON_LENGTH]},
+        )
 
     def dead_letter(self, message: Message, reason: str) -> None:
         """Move a message to the dead letters, with a reason."""
@@ -136,7 +206,9 @@ def open_broker(options: Options, timeout: float = CONFIRM_SECONDS) -> Iterator[
 def message_body(message: Message) -> bytes:
     """The body of a message, as it was received."""
     body = message.body
-    return body if isinstance(body, bytes) else bytes(body) if isinstance(body, memoryview) else str(body).encode()
+    if isinstance(body, (bytes, memoryview)):
+        return bytes(body)
+    return str("" if body is None else body).encode(errors="replace")
 
 
 def message_id(message: Message) -> str:
@@ -150,14 +222,23 @@ def message_attempts(message: Message) -> int:
 
 
 def message_due(message: Message) -> float:
-    """When a waiting report is to be tried again, in seconds since the epoch."""
-    return float(due) if isinstance(due := _header(message, "due"), (int, float)) else 0.0
+    """When a waiting report is to be tried again, in seconds since the epoch; 0 for an invalid header."""
+    due = _header(message, "due")
+    return float(due) if isinstance(due, (int, float)) and 0 <= due <= LAST_MOMENT else 0.0
+
+
+def is_waiting(message: Message, moment: float, keys: Sequence[bytes]) -> bool:
+    """Whether a worker wrote that a message is not due yet; others could hold up what is behind it."""
+    due, signature = message_due(message), _header(message, "due_signature")
+    return moment < due and is_due_signed(due, message_body(message), signature, keys)
 
 
 def message_reason(message: Message) -> str:
-    """Why a report waits or is a dead letter."""
-    return str(_header(message, "reason") or "")[:MAX_REASON_LENGTH]
+    """Why a report waits or is a dead letter, as one line that no terminal and no CI obeys."""
+    reason = _header(message, "reason")
+    return escape_untrusted(reason[:MAX_REASON_LENGTH])[:MAX_REASON_LENGTH] if isinstance(reason, str) else ""
 
 
 def _header(message: Message, name: str) -> object:
-    return (message.headers or {}).get(name)
+    headers = message.headers
+    return headers.get(name) if isinstance(headers, dict) else None

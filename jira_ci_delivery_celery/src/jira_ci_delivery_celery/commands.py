@@ -13,18 +13,22 @@ from typing import Any
 import click
 
 from jira_ci_core import DeliveryError, read_settings
+from jira_ci_delivery_celery import health as workers
 from jira_ci_delivery_celery.broker import (
     Broker,
     message_attempts,
+    message_body,
     message_due,
     message_id,
     message_reason,
     open_broker,
 )
+from jira_ci_delivery_celery.message import renew
 from jira_ci_delivery_celery.options import Options
 from jira_ci_delivery_celery.publish import BROKER_ERRORS, broker_problem
 
 MAX_SHOWN = 20
+ANSWER_SECONDS = 5.0
 
 
 @click.command(
@@ -78,15 +82,22 @@ def status(format: str) -> None:
 @click.option("--all", "everything", is_flag=True, help="All dead letters.")
 @click.option("--waiting", is_flag=True, help="All reports that wait for another try.")
 def retry(ids: tuple[str, ...], everything: bool, waiting: bool) -> None:
-    """Put dead letters back into the queue, by the IDS that `status` shows. Their tries count from zero again."""
+    """Put dead letters back into the queue, by the IDS that `status` shows. Their tries count from zero again.
+
+    Each report is signed anew, with the present as its time, so that an old one is not refused for its age. This needs
+    QUEUE_KEY. What was not signed stays as it is, and will be a dead letter again.
+    """
+    if ids or everything or not waiting:
+        _require_ids_or_all(ids, everything)
     with _open_broker() as broker:
-        reports = broker.names.reports
-        count = 0
-        for name in broker.names.waits.values() if waiting else ():
-            count += _process(broker, name, (), lambda message: broker.move(message, reports, {}))
-        if ids or everything or not waiting:
-            _require_ids_or_all(ids, everything)
-            count += _process(broker, broker.names.dead, ids, lambda message: broker.move(message, reports, {}))
+        keys = _options().keys
+
+        def release(message: Any) -> None:
+            broker.move(message, broker.names.reports, {}, renew(message_body(message), keys, time.time()))
+
+        count = sum(_process(broker, name, (), release) for name in (broker.names.waits.values() if waiting else ()))
+        if ids or everything:
+            count += _process(broker, broker.names.dead, ids, release)
     click.echo(f"put back {count}")
 
 
@@ -107,21 +118,18 @@ def health(ctx: click.Context) -> None:
     """Check that the broker can be reached and that at least one worker answers, else exit 1."""
     with _open_broker() as broker:
         ready = broker.count(broker.names.reports)
-    # Errors of the settings are told before Celery, which knows no secrets, begins to log.
-    options = read_settings(Options, "celery", os.environ)
-    options.broker  # noqa: B018
-    options.keys  # noqa: B018
-    from jira_ci_delivery_celery.app import app
+        name = workers.ask(broker, _options().keys, ANSWER_SECONDS)
+    click.echo(f"broker: ok, {ready} to deliver; workers: {name or 'none answers'}")
+    ctx.exit(0 if name else 1)
 
-    answers = app.control.ping(timeout=2.0)
-    workers = [name for answer in answers for name in answer]
-    click.echo(f"broker: ok, {ready} to deliver; workers: {', '.join(workers) or 'none answers'}")
-    ctx.exit(0 if workers else 1)
+
+def _options() -> Options:
+    return read_settings(Options, "celery", os.environ)
 
 
 @contextmanager
 def _open_broker() -> Iterator[Broker]:
-    options = read_settings(Options, "celery", os.environ)
+    options = _options()
     try:
         with open_broker(options) as broker:
             yield broker

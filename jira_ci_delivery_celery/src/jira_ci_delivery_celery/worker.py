@@ -12,11 +12,11 @@ from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
-from jira_ci_core import JiraCiError, Outcome, Problem, Receipt, Result, Sender
+from jira_ci_core import JiraCiError, Outcome, Problem, Receipt, Result, Secrets, Sender, escape_untrusted
 from jira_ci_delivery_celery.batcher import Batcher, PendingReport
-from jira_ci_delivery_celery.broker import Broker, message_attempts, message_body, message_due, message_reason
+from jira_ci_delivery_celery.broker import Broker, is_waiting, message_attempts, message_body, message_reason
 from jira_ci_delivery_celery.limiter import Limiter
-from jira_ci_delivery_celery.message import RefusedMessageError, verify
+from jira_ci_delivery_celery.message import RefusedMessageError, check_age, verify
 from jira_ci_delivery_celery.metrics import ACCEPTANCE, CALLS, RATE_LIMIT_WAITS, REPORTS, UNKNOWN_KEYS
 from jira_ci_delivery_celery.options import Options
 
@@ -33,13 +33,15 @@ MAX_RUN_SECONDS = 30.0
 class WorkerContext:
     """The state that a worker process keeps between drains: a sender for each site, and the limits."""
 
-    def __init__(self, options: Options, environ: Mapping[str, str]) -> None:
-        """Raises SettingsError and PluginError."""
+    def __init__(self, options: Options, environ: Mapping[str, str], secrets: Secrets) -> None:
+        """`secrets` gets those of all senders. Raises SettingsError and PluginError."""
         self.options = options
+        self.secrets = secrets
         self.keys = options.keys
         self.limiter = Limiter(options)
         files = options.queue_sites
-        self.senders = [Sender(environ, {"config": file}) for file in files] if files else [Sender(environ)]
+        settings: list[dict[str, str]] = [{"config": file} for file in files] or [{}]
+        self.senders = [Sender(environ, each, secrets) for each in settings]
 
     @property
     def are_all_paused(self) -> bool:
@@ -91,6 +93,7 @@ class QueueDrain:
         body = message_body(message)
         try:
             content = verify(body, self._context.keys)
+            check_age(content.published, time.time(), self._options.queue_give_up)
         except RefusedMessageError as error:
             self._dead_letter(message, str(error))
             return
@@ -159,13 +162,17 @@ class QueueDrain:
         ordinary = waits[min(max(attempts, 1), len(waits)) - 1]
         wait = min((wait for wait in waits if wait >= max(retry_after, ordinary)), default=max(waits))
         self._count("waiting")
-        about = {"attempts": attempts, "due": time.time() + wait, "reason": reason}
-        self._broker.move(pending.message, self._names.waits[wait], about)
+        self._broker.postpone(pending.message, wait, self._context.keys[0], attempts, self._shown(reason))
 
     def _dead_letter(self, message: Any, reason: str) -> None:
         self._count("dead")
+        reason = self._shown(reason)
         log.warning("a message is a dead letter: %s", reason)
         self._broker.dead_letter(message, reason)
+
+    def _shown(self, reason: str) -> str:
+        """A reason as one line, which may hold what Jira said, without secrets and commands to a terminal or a CI."""
+        return escape_untrusted(self._context.secrets.redact(reason))
 
     def _sender_for(self, report: Any) -> Sender | None:
         return next((sender for sender in self._context.senders if sender.takes(report)), None)
@@ -189,10 +196,9 @@ def requeue_due(broker: Broker, options: Options, now: float | None = None) -> i
     broker.restore_unacked()
     moment = time.time() if now is None else now
     released = 0
-    for wait, name in broker.names.waits.items():
+    for name in broker.names.waits.values():
         while (message := broker.get(name)) is not None:
-            # A due time beyond the length of the wait was not written by a worker, so it is ignored.
-            if moment < message_due(message) <= moment + wait:
+            if is_waiting(message, moment, options.keys):
                 message.requeue()
                 break
             headers: dict[str, object] = {"attempts": message_attempts(message), "reason": message_reason(message)}

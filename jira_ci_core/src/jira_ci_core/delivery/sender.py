@@ -25,11 +25,19 @@ class Sender:
     It stays signed in between deliveries. A request that fails is not repeated: the caller decides when to try again.
     """
 
-    def __init__(self, environ: Mapping[str, str], settings: Mapping[str, str] | None = None) -> None:
-        """`settings`, named in lower case, go before `environ`. Sends nothing. Raises SettingsError and PluginError."""
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        settings: Mapping[str, str] | None = None,
+        secrets: Secrets | None = None,
+    ) -> None:
+        """`settings`, named in lower case, go before `environ`. Sends nothing. Raises SettingsError and PluginError.
+
+        The credentials, and the tokens that are obtained with them, are added to `secrets`.
+        """
         # A worker that takes reports from a queue must not put them into one.
         flags = {**(settings or {}), "delivery": "http"}
-        runtime = load(replace(open_sources(environ, flags, Secrets()), defaults={"project": ANY_PROJECT}))
+        runtime = load(replace(open_sources(environ, flags, secrets or Secrets()), defaults={"project": ANY_PROJECT}))
         self.site = make_site(runtime.settings)
         plan = plan_delivery(runtime, self.site, retries=False)
         plan.check()
@@ -51,9 +59,14 @@ class Sender:
         return self._session.deliver(reports)
 
 
-def read_settings(model: type[M], owner: str, environ: Mapping[str, str]) -> M:
-    """The settings of the plugin `owner`, for a program that `jira-ci` does not start. Raises SettingsError."""
-    settings, problems = resolve(model, setting_specs(model, owner), open_sources(environ, {}, Secrets()))
+def read_settings(model: type[M], owner: str, environ: Mapping[str, str], secrets: Secrets | None = None) -> M:
+    """The settings of the plugin `owner`, for a program that `jira-ci` does not start. Raises SettingsError.
+
+    Those that are secret are added to `secrets`.
+    """
+    sources, specs = open_sources(environ, {}, secrets or Secrets()), setting_specs(model, owner)
+    sources.hide(specs)
+    settings, problems = resolve(model, specs, sources)
     if settings is None:
         raise SettingsError(*problems)
     return settings

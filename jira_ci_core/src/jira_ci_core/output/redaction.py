@@ -317,12 +317,12 @@ _PATTERNS = {
     # https://url.spec.whatwg.org/#percent-encoded-bytes, and %uXXXX of JavaScript's escape()
     "percent": f"%(?:{_SURROGATES.replace('{0}', '%')})|{_bytes('%')}",
     # https://html.spec.whatwg.org/multipage/syntax.html#character-references
-    "entity": f"&(?:#0{{0,8}}[0-9]{{1,7}}|#[Xx]0{{0,8}}{_HEX}{{1,6}}|[A-Za-z][A-Za-z0-9]{{1,31}});",
+    "entity": f"&(?:#(?:0{{0,8}}[0-9]{{1,7}}|[Xx]0{{0,8}}{_HEX}{{1,6}});?|[A-Za-z][A-Za-z0-9]{{1,31}};)",
     # 'it'"'"'s' and 'it'\''s' of shells; and '' and "", as they stand in SQL, YAML, PowerShell and CSV
     "quotes": "'\"'\"'|'\\\\''|''|\"\"",
     # JSON, JavaScript, Python, C, shells
-    "backslash and number": rf"\\(?:{_SURROGATES.replace('{0}', chr(92) * 2)}|u\{{{_HEX}{{1,6}}\}}|U{_HEX}{{8}}"
-    rf"|[0-3][0-7]{{2}})|{_bytes(chr(92) * 2 + 'x')}",
+    "backslash and number": rf"\\(?:{_SURROGATES.replace('{0}', chr(92) * 2)}|u+{_HEX}{{4}}|[ux]\{{{_HEX}{{1,6}}\}}"
+    rf"|U{_HEX}{{8}}|[0-3][0-7]{{2}})|{_bytes(chr(92) * 2 + 'x')}",
     "backslash": r"\\(?:[abefnrtv0]|[^A-Za-z0-9])",
     "quoted-printable": "=(?:[0-9A-F]{2}|\r?\n)",
     # In any address, also of those that are no settings. https://www.rfc-editor.org/rfc/rfc3986#section-3.2.1
@@ -368,13 +368,13 @@ def _resolved(escape: bytes) -> bytes:
     if first == b"=":
         return bytes.fromhex(rest.decode()) if rest.isalnum() else b""
     if first == b"&":
-        return _character_reference(rest[:-1].decode()) or escape
+        return _character_reference(rest.rstrip(b";").decode()) or escape
     kind, digits = rest[:1], rest[1:]
-    if kind in (b"u", b"U"):
+    if kind in (b"u", b"U") or digits.startswith(b"{"):
         if first in digits:  # two halves of one character
             high, low = digits.split(first + b"u")
             return chr(0x10000 + ((int(high, 16) & 0x3FF) << 10) + (int(low, 16) & 0x3FF)).encode()
-        return _character(int(digits.strip(b"{}"), 16)) or escape
+        return _character(int(digits.strip(b"u{}"), 16)) or escape
     if first == b"%" or kind == b"x":
         data = bytes.fromhex(escape.replace(b"%" if first == b"%" else b"\\x", b"").decode())
         return data if len(data) > 1 or data.isascii() else chr(data[0]).encode()

@@ -45,7 +45,8 @@ def worker(arguments: tuple[str, ...]) -> None:
     options.keys  # noqa: B018
     from jira_ci_delivery_celery.app import app
 
-    app.worker_main(["worker", *arguments])
+    # Quiet: its banner shows the user of the broker.
+    app.worker_main(["--quiet", "worker", *arguments])
 
 
 @click.group(short_help="Manage the queue: status, retry, drop, health.")

@@ -84,6 +84,45 @@ def test_the_password_in_an_address_is_a_secret_too():
     assert secrets.redact("user hunter22 at http://user:hunter22@proxy.example:3128") == f"{MASK} {MASK} at {MASK}"
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("git://u:p@h/x failed", f"git://{MASK}@h/x failed"),
+        ("see https://ghp_0123456789abcdef@github.example/a", f"see https://{MASK}@github.example/a"),
+        ("http%3A%2F%2Fu%3Apw%40h", f"http%3A%2F%2F{MASK}%40h"),
+        ("ssh://git@host.example/a:b@c https://h:80/a@b", "ssh://git@host.example/a:b@c https://h:80/a@b"),
+        (
+            "write amqp://user:password@host or redis://:password@host",
+            "write amqp://user:password@host or redis://:password@host",
+        ),
+    ],
+)
+def test_user_and_password_of_an_address_that_is_no_setting(text, shown):
+    assert secrets_of("correct-horse").redact(text) == shown
+
+
+def test_a_user_is_masked_as_a_word_where_something_is_printed_and_not_where_it_is_stored():
+    secrets = secrets_of("http://acme:hunter22@proxy.example")
+    text = "acme, acme-shop and acme.example of acme.%20acme: hunter22"
+    assert secrets.redact(text) == f"{MASK}, acme-shop and acme.example of {MASK}.%20{MASK}: {MASK}"
+    assert secrets.redact_stored(text) == f"acme, acme-shop and acme.example of acme.%20acme: {MASK}"
+
+
+@pytest.mark.parametrize(
+    ("address", "hidden"),
+    [
+        ("http://alice:p%23w%2Fd@h", ["p%23w%2Fd", "p#w/d", "alice:p#w/d", b64encode(b"alice:p#w/d").decode()[:-2]]),
+        ("alice:pa#ss@h:1", ["alice", "pa#ss", b64encode(b"alice:pa#ss").decode()[:-2]]),
+        ("http://alice:pa@ss/w@h", ["pa@ss/w", "alice"]),
+        ("http://al%C3%AFce:p%C3%A4ss@h", ["alïce", b64encode("alïce:päss".encode("latin-1")).decode()[:-2]]),
+        ("http://tokentoken@h", ["tokentoken", b64encode(b"tokentoken:").decode()[:-2]]),
+    ],
+)
+def test_each_part_of_an_address_as_it_stands_and_decoded(address, hidden):
+    for part in hidden:
+        assert secrets_of(address).redact(f"<{part}>").startswith(f"<{MASK}")
+
+
 def test_the_path_and_query_of_an_address_are_a_secret_too():
     secrets = secrets_of("https://hooks.example/services/T0000?key=hunter22")
     assert secrets.redact("POST /services/T0000?key=hunter22 HTTP/1.1") == f"POST {MASK} HTTP/1.1"

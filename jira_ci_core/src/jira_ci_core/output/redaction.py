@@ -325,8 +325,9 @@ _PATTERNS = {
     rf"|U{_HEX}{{8}}|[0-3][0-7]{{2}})|{_bytes(chr(92) * 2 + 'x')}",
     "backslash": r"\\(?:[abefnrtv0]|[^A-Za-z0-9])",
     "quoted-printable": "=(?:[0-9A-F]{2}|\r?\n)",
-    # In any address, also of those that are no settings. https://www.rfc-editor.org/rfc/rfc3986#section-3.2.1
-    "user and password": r"""://([^\s/?#@"'<>\\:]*:[^\s/?#@"'<>\\]+|[\w-]{16,})@""",
+    # In any address, also of those that are no settings, but for the ones in the remedies of errors.
+    # https://www.rfc-editor.org/rfc/rfc3986#section-3.2.1
+    "user and password": r"""://(?!(?:user)?:password@)([^\s/?#@"'<>\\:]*:[^\s/?#@"'<>\\]+|[\w-]{16,})@""",
     "white space": "[ \t\r\n\v\f]+",
     "between bytes": "0[xX]|[ \t\r\n\v\f:,-]+",
 }

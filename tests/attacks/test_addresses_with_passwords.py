@@ -41,7 +41,7 @@ def test_a_proxy_that_cannot_be_read_ends_the_step_and_is_not_shown(harness_oaut
     done = harness_oauth("--format", "json", environ={variable: address}, log_level="debug")
     failure = failed(done, 2)
     assert "_PROXY is not valid" in failure.what
-    assert "percent-encoded" in failure.do
+    assert "%23 for #" in failure.do
     gives_nothing_away(done.text)
     assert jira.requests() == []
 

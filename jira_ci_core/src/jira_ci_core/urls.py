@@ -101,8 +101,8 @@ def check_address(text: str, *, with_path: bool = False) -> None:
     if not is_host or port == 0 or re.search(r"[\[\]\\]", user) or ("@" in rest and not (with_path and user)):
         raise InvalidValueError(
             "it cannot be read as an address; it is not shown, since it may hold a password",
-            "write scheme://user:password@host:port, with each of : / ? # @ [ ] % in user and password percent-encoded "
-            "(%2F for /)",
+            # Without words that may themselves be the user or the password, and so be masked.
+            "percent-encode what stands before the host: %23 for #, %2F for /, %3F for ?, %40 for @, %5B for [",
         )
 
 

@@ -316,10 +316,7 @@ class Report(Model):
         return entity.kind, entity.pipeline.id, environment, entity.number
 
     def ready_to_cut(self, redact: Callable[[str], str]) -> Report:
-        """The report with `redact`, which masks secrets, applied to each text that is longer than Jira takes.
-
-        Such a text is cut, and the beginning of a secret would not be recognised as one.
-        """
+        """The report with `redact`, which masks secrets, applied to each text that is too long for Jira."""
 
         def ready(text: str) -> str:
             return redact(text) if len(text) > LONGEST_TEXT else text
@@ -332,8 +329,7 @@ class Report(Model):
             "pipeline": entity.pipeline.model_copy(update={"name": ready(entity.pipeline.name)}),
         }
         if isinstance(entity, Deployment):
-            named = entity.environment.model_copy(update={"name": ready(entity.environment.name)})
-            texts["environment"] = named
+            texts["environment"] = entity.environment.model_copy(update={"name": ready(entity.environment.name)})
         return self.model_copy(update={"entity": entity.model_copy(update=texts)})
 
     @property

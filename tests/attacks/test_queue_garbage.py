@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import threading
 import time
 
 import pytest
@@ -13,8 +14,9 @@ from kombu import Connection, pidbox
 from kombu.utils.json import dumps
 
 from jira_ci_core import Secrets, State
-from jira_ci_delivery_celery.broker import message_due, open_broker
-from jira_ci_delivery_celery.message import sign
+from jira_ci_delivery_celery import health
+from jira_ci_delivery_celery.broker import message_body, message_due, open_broker
+from jira_ci_delivery_celery.message import sign, sign_content
 from jira_ci_delivery_celery.worker import QueueDrain, WorkerContext, requeue_due
 
 DAY = 86400.0
@@ -203,9 +205,30 @@ def test_a_worker_obeys_no_remote_control_and_survives_garbage_for_celery(queue,
     assert not any(word in log.lower() for word in ("unrecoverable", "mingle", "pool_grow", "shutdown"))
 
 
-def test_health_believes_no_answer_that_was_not_signed(queue, server):
-    """And a question that was not signed is not answered; see the worker above."""
-    queue.push(json.dumps({"number": "0" * 32, "asked": int(time.time()), "signature": "x"}), {}, "health")
-    assert queue.command("health").returncode == 1
+def test_health_believes_no_answer_that_was_not_signed(queue, queue_key):
+    stranger = b"the key of a stranger"
+
+    def run():
+        """A stranger who reads the question, and answers."""
+        with queue.broker() as broker:
+            while (message := broker.get(broker.names.health)) is None:
+                pass
+            message.ack()
+            number = json.loads(message_body(message))["number"]
+            for text in (
+                "{}",
+                sign_content({"number": number, "worker": "w"}, stranger, health.ANSWER),
+                message_body(message),
+            ):
+                broker.publish(f"{broker.names.health}.{number}", text, declare=False)
+
+    thread = threading.Thread(target=run)
+    thread.start()
     with queue.broker() as broker:
+        assert health.ask(broker, [queue_key], 1) is None
+        broker.publish(
+            broker.names.health, sign_content({"number": "../x", "asked": 2**40}, queue_key, health.QUESTION)
+        )
+        health.answer(broker, [queue_key], "w")
         assert broker.count(broker.names.health) == 0
+    thread.join()

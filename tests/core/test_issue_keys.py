@@ -16,7 +16,7 @@ WORD = string.ascii_letters + string.digits
 
 project_keys = st.from_regex(r"[A-Z][A-Z0-9_]{1,9}", fullmatch=True)
 plain_project_keys = st.from_regex(r"[A-Z][A-Z0-9]{1,9}", fullmatch=True).filter(lambda key: key not in LOOK_ALIKES)
-numbers = st.integers(1, 10**12).map(str)
+numbers = st.integers(1, 10**10 - 1).map(str)
 # Any text before or after a key, in which the nearest character is no ASCII letter or digit.
 separated = st.one_of(
     st.just(""),
@@ -204,3 +204,14 @@ def test_title_message_and_branch_are_searched_in_this_order_and_named(settings_
 
 def test_a_run_without_any_text_has_no_key(settings_of, pipeline_of):
     assert jira_ci_extract_issue_keys(pipeline_of(), settings_of()) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "fits"),
+    [("MYT-9999999999", True), ("MYT-10000000000", False), (f"{'A' * 255}-1", True), (f"{'A' * 256}-1", False)],
+)
+def test_a_key_is_at_most_as_long_as_jira_allows(key, fits):
+    project = project_of(key)
+    assert is_issue_key(key) is fits
+    assert is_project_key(project) is (len(project) <= 255)
+    assert (key in find_keys(f"[{key}] x", ["*"])) is fits

@@ -8,8 +8,10 @@ from functools import lru_cache
 
 # Jira's default form of a project key is two or more characters: a letter, then letters, digits and
 # (if an administrator allows it) underscores. Only ASCII counts, hence no `\d` and no `\w`.
-_PROJECT = r"[A-Za-z][A-Za-z0-9_]+"
-_NUMBER = r"[1-9][0-9]*+"
+# "Maximum project key size" in Jira's general configuration is 10 by default and 255 at most. No issue has a number of
+# ten digits. https://confluence.atlassian.com/adminjiraserver0917/changing-the-project-key-format-1431246065.html
+_PROJECT = r"[A-Za-z][A-Za-z0-9_]{1,254}"
+_NUMBER = r"[1-9][0-9]{0,9}+"
 
 ANY_PROJECT = "*"
 
@@ -62,7 +64,7 @@ def _pattern(listed: frozenset[str]) -> re.Pattern[str]:
     choices = ["(?<={}){}".format(_in_any_case(name[0]), "".join(map(_in_any_case, name[1:]))) for name in names]
     first = "".join(_in_any_case(name[0])[1:-1] for name in names)
     if ANY_PROJECT in listed:
-        choices.append("(?<=[A-Z])[A-Z0-9]++")
+        choices.append("(?<=[A-Z])[A-Z0-9]{1,254}+")
         first += "A-Z"
     if not choices:
         return re.compile("(?!)")

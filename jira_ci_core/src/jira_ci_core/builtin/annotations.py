@@ -30,6 +30,10 @@ from jira_ci_core import (
 )
 
 LONGEST_LABEL = 255
+MOST_PROBLEMS = 10
+MOST_LINKS = 100
+LONGEST_TEXT = 500
+"""The most characters of each part of a problem."""
 
 
 class Plugin:
@@ -49,7 +53,7 @@ class Plugin:
     ) -> None:
         summary = Summary.of(reports, receipt)
         if summary.problems and pipeline.ci in COMMANDS:
-            lines = map(COMMANDS[pipeline.ci], summary.problems)
+            lines = map(COMMANDS[pipeline.ci], summary.problems[:MOST_PROBLEMS])
             write_output("\n".join(lines), STANDARD_OUTPUT, "the annotations")
         if self._file:
             write_output(gitlab_annotations(summary, settings.instance), self._file, "GITLAB_ANNOTATIONS")
@@ -60,7 +64,7 @@ def github_command(problem: Problem) -> str:
 
     Escaped for the runner's parser: actions/toolkit, packages/core/src/command.ts.
     """
-    title = escape_untrusted(problem.what).translate(_GITHUB_PROPERTY)
+    title = escape_untrusted(problem.what, LONGEST_TEXT).translate(_GITHUB_PROPERTY)
     return f"::warning title={title}::{_message(problem).translate(_GITHUB)}"
 
 
@@ -83,7 +87,7 @@ def gitlab_annotations(summary: Summary, site: str | None) -> str:
     problems = [(f"{problem.what}: {_message(problem)}", site) for problem in summary.problems]
     entries = [
         {"external_link": {"label": escape_untrusted(label)[:LONGEST_LABEL], "url": url}}
-        for label, url in (*summary.links.items(), *problems)
+        for label, url in (*[*summary.links.items()][:MOST_LINKS], *problems[:MOST_PROBLEMS])
         if url and origin(url)
     ]
     return json.dumps({"Jira": entries}) + "\n"
@@ -98,11 +102,11 @@ _TEAMCITY = str.maketrans({"|": "||", "'": "|'", "[": "|[", "]": "|]", "\r": "|r
 
 
 def _line(problem: Problem) -> str:
-    return f"{escape_untrusted(problem.what)}: {_message(problem)}"
+    return f"{escape_untrusted(problem.what, LONGEST_TEXT)}: {_message(problem)}"
 
 
 def _message(problem: Problem) -> str:
-    return escape_untrusted(f"{problem.why}; {problem.remedy}")
+    return escape_untrusted(f"{problem.why}; {problem.remedy}", 2 * LONGEST_TEXT)
 
 
 def _utf_16(text: str) -> str:

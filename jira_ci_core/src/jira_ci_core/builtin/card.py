@@ -27,6 +27,11 @@ from jira_ci_core import (
 
 TEMPLATE = Path(__file__).with_name("card.json")
 MOST_LINKS = 5
+MOST_REPORTS = 10
+MOST_PROBLEMS = 5
+LONGEST_TEXT = 300
+LONGEST_LIST = 3000
+"""Both in characters. With these limits the card is smaller than 64 KiB."""
 
 
 class Plugin:
@@ -52,10 +57,12 @@ class Plugin:
     def jira_ci_reported(self, reports: Sequence[Report], receipt: Receipt) -> None:
         if not self._path:
             return
-        card = json.dumps({"schema": self._schema or template_data_url(), "data": card_data(reports, receipt)})
+        card = json.dumps(
+            {"schema": self._schema or template_data_url(), "data": card_data(reports, receipt)}, ensure_ascii=False
+        )
         if self._path == STANDARD_OUTPUT:
             # The runner looks for this sequence in a step's output.
-            card = f"\x1b]1338;{b64encode(card.encode()).decode()}\x1b]0m"
+            card = f"\x1b]1338;{b64encode(card.encode(errors='replace')).decode()}\x1b]0m"
         write_output(f"{card}\n", self._path, "DRONE_CARD_PATH")
 
 
@@ -71,17 +78,18 @@ def card_data(reports: Sequence[Report], receipt: Receipt) -> dict[str, Any]:
     return {
         "reports": [
             {
-                "title": escape_untrusted(report.title),
+                "title": escape_untrusted(report.title, LONGEST_TEXT),
                 "state": report.entity.state.replace("_", " "),
                 "result": outcome.result.replace("_", " "),
-                "site": escape_untrusted(report.site.name),
+                "site": escape_untrusted(report.site.name, LONGEST_TEXT),
             }
-            for report, outcome in zip(reports, receipt.outcomes, strict=False)
+            for report, outcome in [*zip(reports, receipt.outcomes, strict=False)][:MOST_REPORTS]
         ],
-        "issues": ", ".join(summary.issue_keys),
-        "skipped": escape_untrusted(receipt.skipped or ""),
+        "issues": escape_untrusted(", ".join(summary.issue_keys), LONGEST_LIST),
+        "skipped": escape_untrusted(receipt.skipped or "", LONGEST_TEXT),
         "problems": [
-            {part: escape_untrusted(text) for part, text in asdict(problem).items()} for problem in summary.problems
+            {part: escape_untrusted(text, LONGEST_TEXT) for part, text in asdict(problem).items()}
+            for problem in summary.problems[:MOST_PROBLEMS]
         ],
         "links": [{"key": key, "url": url} for key, url in summary.links.items()][:MOST_LINKS],
     }

@@ -8,12 +8,15 @@ https://docs.gitlab.com/ci/yaml/artifacts_reports/#artifactsreportsdotenv
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from jira_ci_core import PluginSettings, Receipt, Report, Summary, hookimpl, setting, write_output
 
 # The characters of keys and addresses. Nothing else is written: no line break, no quote, no `$`, no `#`.
 WORD = re.compile(r"[A-Za-z0-9_.:/%\[\]-]+")
+
+LONGEST_VALUE = 30_000
+"""The most characters of a value; 500 keys of usual length, and their addresses, are shorter."""
 
 
 class Plugin:
@@ -55,5 +58,14 @@ def output_lines(summary: Summary, separator: str) -> str:
         "JIRA_ACCEPTED": ["true" if summary.accepted else "false"],
         "JIRA_URLS": summary.links.values(),
     }
-    lines = (f"{name}={separator.join(filter(WORD.fullmatch, words))}\n" for name, words in values.items())
+    lines = (f"{name}={separator.join(_fitting(words))}\n" for name, words in values.items())
     return "".join(lines)
+
+
+def _fitting(words: Iterable[str]) -> Iterator[str]:
+    room = LONGEST_VALUE
+    for word in filter(WORD.fullmatch, words):
+        room -= len(word) + 1
+        if room < 0:
+            return
+        yield word

@@ -11,6 +11,10 @@ from jira_ci_core import FoundKey, Pipeline, PluginSettings, Problem, SettingsEr
 
 log = logging.getLogger(__name__)
 
+LONGEST_SHOWN = 255
+MOST_SHOWN = 5
+"""Both of what is not an issue key."""
+
 
 def _split_lines(value: object) -> object:
     return [line.strip() for line in value.splitlines() if line.strip()] if isinstance(value, str) else value
@@ -40,7 +44,7 @@ class Plugin:
             ("commit message", pipeline.message),
             ("branch", pipeline.branch),
         )
-        found = []
+        found, others = [], dict[str, None]()
         for pattern in self._patterns:
             for source, text in texts:
                 for match in pattern.finditer(text or ""):
@@ -48,7 +52,11 @@ class Plugin:
                     if key and is_issue_key(key):
                         found.append(FoundKey(key=key, source=f"pattern in {source}"))
                     elif key:
-                        log.warning("a pattern of KEY_PATTERNS found %r, not an issue key, in the %s", key, source)
+                        others[f"{key[:LONGEST_SHOWN]!r} in the {source}"] = None
+        if others:
+            more = f", and {len(others) - MOST_SHOWN} more" if len(others) > MOST_SHOWN else ""
+            shown = ", ".join(list(others)[:MOST_SHOWN])
+            log.warning("patterns of KEY_PATTERNS found what is not an issue key: %s%s", shown, more)
         return found
 
 

@@ -21,6 +21,13 @@ from jira_ci_core import (
     write_output,
 )
 
+# With these limits the section is smaller than 64 KiB.
+MOST_REPORTS = 10
+MOST_ISSUES = 50
+MOST_PROBLEMS = 10
+LONGEST_TEXT = 300
+LONGEST_URL = 500
+
 RESULT_WORDS = {
     Result.ACCEPTED: "accepted",
     Result.REJECTED: "refused",
@@ -50,15 +57,16 @@ def markdown(reports: Sequence[Report], receipt: Receipt) -> str:
     """Return the section: what was reported, for which issues, and what went wrong."""
     summary = Summary.of(reports, receipt)
     lines = ["### Jira", ""]
-    for report, outcome in zip(reports, receipt.outcomes, strict=False):
+    for report, outcome in [*zip(reports, receipt.outcomes, strict=False)][:MOST_REPORTS]:
         run, site = link(code_span(report.title), report.entity.url), code_span(report.site.name)
         lines.append(f"- {run} ({report.entity.state.replace('_', ' ')}): {RESULT_WORDS[outcome.result]}, {site}")
     if summary.issue_keys:
-        issues = [link(code_span(key), summary.links.get(key)) for key in summary.issue_keys]
-        lines.append(f"- issues: {', '.join(issues)}")
+        issues = [link(code_span(key), summary.links.get(key)) for key in summary.issue_keys[:MOST_ISSUES]]
+        more = len(summary.issue_keys) - len(issues)
+        lines.append(f"- issues: {', '.join(issues)}{f' and {more} more' if more else ''}")
     if receipt.skipped and not summary.problems:
         lines.append(f"- nothing was sent: {code_span(receipt.skipped)}")
-    for problem in summary.problems:
+    for problem in summary.problems[:MOST_PROBLEMS]:
         lines.append(f"- **{code_span(problem.what)}**")
         lines += [f"  - why: {code_span(problem.why)}", f"  - do: {code_span(problem.remedy)}"]
     return "\n".join([*lines, "", ""])
@@ -69,13 +77,13 @@ def code_span(text: str) -> str:
 
     A span ends at as many backticks as it begins with, so it begins with more than the text has in a row.
     """
-    text = escape_untrusted(text)
+    text = escape_untrusted(text, LONGEST_TEXT)
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     return f"{fence} {text} {fence}" if text.strip() else "` `"
 
 
 def link(text: str, url: str | None) -> str:
     """Return a link, or the text alone if `url` is not a web address."""
-    if url is None or origin(url) is None or re.search(r"[\s<>\\]", url):
+    if url is None or len(url) > LONGEST_URL or origin(url) is None or re.search(r"[\s<>\\]", url):
         return text
     return f"[{text}](<{url}>)"

@@ -138,7 +138,7 @@ def explain(ctx: click.Context, /) -> None:
     warn_of_failures([*found.start(sources), *found.failures])
     explanation = explain.explain(sources, found)
     if ctx.obj.wants_json:
-        ctx.obj.console.output(explain.as_json(explanation))
+        ctx.obj.console.json(explain.as_json(explanation))
     else:
         for line in explain.lines_of(explanation):
             ctx.obj.console.line(line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -86,12 +85,12 @@ def lines_of(explanation: Explanation) -> list[str]:
     return lines + [f"hint: {hint}" for hint in explanation.hints]
 
 
-def as_json(explanation: Explanation) -> str:
+def as_json(explanation: Explanation) -> dict[str, Any]:
     """The explanation for programs."""
     pipeline = explanation.pipeline
     facts: dict[str, Any] = pipeline.model_dump(mode="json", include=set(FACTS), exclude_none=True)
     settings = {name: {"value": value, "from": place} for name, (value, place) in explanation.settings.items()}
-    content = {
+    return {
         "ci": pipeline.ci if pipeline.is_of_ci else None,
         "recognised_by": pipeline.origins.get("ci") if pipeline.is_of_ci else None,
         "plugin": explanation.reader,
@@ -102,4 +101,3 @@ def as_json(explanation: Explanation) -> str:
         "looked_for": explanation.signs,
         "hints": explanation.hints,
     }
-    return json.dumps(content)

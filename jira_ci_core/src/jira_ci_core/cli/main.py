@@ -61,6 +61,6 @@ def _fail(context: Context, arguments: Sequence[str], exit_code: ExitCode, probl
     """Print an error, and as JSON if the arguments ask for that."""
     problems = [problem.redacted(context.secrets.shorten) for problem in problems]
     if context.wants_json or _wants_json(arguments):
-        context.console.output(render.error_as_json(exit_code, problems))
+        context.console.json(render.error_as_json(exit_code, problems))
     context.console.problems(problems)
     return exit_code

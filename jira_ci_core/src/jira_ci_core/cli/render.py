@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jira_ci_core.errors import ExitCode
 from jira_ci_core.jira_api.bulk import bulk_request
 from jira_ci_core.models import Result
+from jira_ci_core.output.console import escape_untrusted
 from jira_ci_core.problem import Problem
 from jira_ci_core.reporting.run import NO_KEY, RunResult, RunStatus
 from jira_ci_core.summary import Summary
@@ -18,8 +19,28 @@ if TYPE_CHECKING:
     from jira_ci_core.reporting.sites import SiteResult
 
 
-def lines_of(result: RunResult) -> list[str]:
-    """The lines that people read."""
+LINES_ROOM = 12_000
+"""How many bytes of a result people are shown, besides its problems and the payload of a dry run."""
+MOST_LISTED = 50
+
+
+def lines_of(result: RunResult, shorten: Callable[[str], str] = str) -> list[str]:
+    """The lines that people read; `shorten` masks secrets and cuts."""
+    lines, room = list[str](), LINES_ROOM
+    full = _lines(result)
+    for line in map(shorten, full):
+        room -= len(escape_untrusted(line).encode(errors="replace")) + 1
+        if room < 0:
+            lines.append(f"… and {len(full) - len(lines)} more lines")
+            break
+        lines.append(line)
+    if result.status is RunStatus.DRY_RUN:
+        lines.append(f"this would be sent to {result.reports[0].site.name}, and nothing is (dry run):")
+        lines += json.dumps(bulk_request(result.reports), indent=2, ensure_ascii=False).splitlines()
+    return lines
+
+
+def _lines(result: RunResult) -> list[str]:
     if result.status is RunStatus.SKIPPED:
         return _skipped(result)
     receipt = result.receipt
@@ -28,23 +49,27 @@ def lines_of(result: RunResult) -> list[str]:
         finder = f" ({found.plugin})" if found.plugin not in ("", "keys") else ""
         lines.append(f"  {found.key}  {found.source}{finder}")
     if result.status is RunStatus.DRY_RUN:
-        lines.append(f"this would be sent to {result.reports[0].site.name}, and nothing is (dry run):")
-        return lines + json.dumps(bulk_request(result.reports), indent=2, ensure_ascii=False).splitlines()
+        return lines
     for report, outcome in zip(result.reports, receipt.outcomes, strict=True):
         state, site = report.entity.state, report.site.name
         known = [key for key in report.entity.issue_keys if key not in receipt.unknown_issue_keys]
         if outcome.result is Result.ACCEPTED:
-            lines.append(f"{site} accepted {report.title} ({state}) for {', '.join(known) or 'no issue'}")
+            lines.append(f"{site} accepted {report.title} ({state}) for {_listed(known) or 'no issue'}")
         elif outcome.result is Result.QUEUED:
             lines.append(f"{report.title} ({state}) is queued for {site}")
         elif outcome.kept:
             lines.append(f"warning: {report.title} ({state}) is kept in {outcome.kept}, for `jira-ci outbox flush`")
     if receipt.unknown_issue_keys and any(outcome.result is Result.ACCEPTED for outcome in receipt.outcomes):
-        keys = ", ".join(receipt.unknown_issue_keys)
+        keys = _listed(receipt.unknown_issue_keys)
         lines.append(f"warning: Jira does not know {keys}; the other issues are updated")
     if receipt.unknown_associations:
-        lines.append(f"warning: Jira does not know these services: {', '.join(receipt.unknown_associations)}")
+        lines.append(f"warning: Jira does not know these services: {_listed(receipt.unknown_associations)}")
     return lines
+
+
+def _listed(words: Sequence[str]) -> str:
+    more = f" and {len(words) - MOST_LISTED} more" if len(words) > MOST_LISTED else ""
+    return ", ".join(words[:MOST_LISTED]) + more
 
 
 def _skipped(result: RunResult) -> list[str]:
@@ -61,22 +86,22 @@ def problems_of(result: RunResult) -> tuple[Problem, ...]:
     return tuple(dict.fromkeys(problem for outcome in result.receipt.outcomes for problem in outcome.problems))
 
 
-def as_json(result: RunResult) -> str:
-    """The JSON that programs read; docs/outputs.md describes it."""
-    return json.dumps(_result(result))
+def as_json(result: RunResult) -> dict[str, Any]:
+    """What programs read as JSON; docs/outputs.md describes it."""
+    return _result(result)
 
 
-def error_as_json(exit_code: ExitCode, problems: Sequence[Problem]) -> str:
-    return json.dumps(_error(exit_code, problems))
+def error_as_json(exit_code: ExitCode, problems: Sequence[Problem]) -> dict[str, Any]:
+    return _error(exit_code, problems)
 
 
-def sites_as_json(of_sites: Sequence[SiteResult]) -> str:
+def sites_as_json(of_sites: Sequence[SiteResult]) -> dict[str, Any]:
     """The results of several sites: the worst one as a whole, and each by the site's name."""
     sites = {one.site: _result(one.result) if one.result else _error(one.exit_code, one.problems) for one in of_sites}
     worst = max(sites.values(), key=lambda result: result["exit_code"])
     problems = [problem for result in sites.values() for problem in result["problems"]]
     whole = {"ending": worst["ending"], "exit_code": worst["exit_code"], "problems": problems}
-    return json.dumps({**whole, "sites": sites})
+    return {**whole, "sites": sites}
 
 
 def _result(result: RunResult) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def report(context: Context, sources: Sources, plugins: Plugins, *, dry_run: boo
     with _keep_out_of_json(context):
         result = run.report(runtime, dry_run=dry_run, preconnections=context.preconnections)
     if context.wants_json:
-        context.console.output(render.as_json(result))
+        context.console.json(render.as_json(result), "request" if dry_run else "")
     _tell(context, result)
     return result.exit_code
 
@@ -41,7 +41,7 @@ def _report_to_each(context: Context, sources: Sources, dry_run: bool) -> ExitCo
                 _tell(context, of_site.result)
             context.console.problems(of_site.problems)
     if context.wants_json:
-        context.console.output(render.sites_as_json(results))
+        context.console.json(render.sites_as_json(results), "request" if dry_run else "")
     return max(of_site.exit_code for of_site in results)
 
 
@@ -52,6 +52,6 @@ def _keep_out_of_json(context: Context) -> contextlib.AbstractContextManager[obj
 
 def _tell(context: Context, result: RunResult) -> None:
     """Tell people how it ended; with JSON, which a program reads, only what went wrong."""
-    for line in () if context.wants_json else render.lines_of(result):
+    for line in () if context.wants_json else render.lines_of(result, context.secrets.shorten):
         context.console.line(line)
     context.console.problems(render.problems_of(result), "warning" if result.exit_code is ExitCode.OK else "error")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 THREAD_SAFE = True
-LONGEST_SHOWN = 20_000
+LONGEST_SHOWN = 8000
 # Malformed, or too large: one report may be to blame for all, so they are sent in halves.
 REFUSED_AS_A_WHOLE = 400, 413
 MOST_FAILURES = 16

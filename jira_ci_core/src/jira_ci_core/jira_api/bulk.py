@@ -8,7 +8,7 @@ from typing import Any
 
 from jira_ci_core.jira_api.problems import not_json, refused, unusable
 from jira_ci_core.jira_api.text import cut
-from jira_ci_core.models import Build, Deployment, Kind, Outcome, Receipt, Reference, Report, Result
+from jira_ci_core.models import MOST_ASSOCIATIONS, Build, Deployment, Kind, Outcome, Receipt, Reference, Report, Result
 from jira_ci_core.problem import Problem
 
 _COLLECTION = {Kind.BUILD: "builds", Kind.DEPLOYMENT: "deployments"}
@@ -102,6 +102,7 @@ def _read_accepted(reports: Sequence[Report], answer: object) -> Receipt:
         raise _NoAnswerError("it is not a JSON object")
     name = _COLLECTION[reports[0].entity.kind].capitalize()
     accepted = {_identity(key) for key in _list(answer, f"accepted{name}")}
+    sent = {key for report in reports for key in report.entity.issue_keys}
     rejected = {_identity(_field(one, "key")): one for one in _list(answer, f"rejected{name}")}
     unknown = [str(key) for key in _optional_list(answer, "unknownIssueKeys")]
     associations: list[str] = []
@@ -109,6 +110,8 @@ def _read_accepted(reports: Sequence[Report], answer: object) -> Receipt:
         # Keys that Jira does not know are listed as associations too if they were sent as such.
         is_of_keys = _field(one, "associationType") in ("issueKeys", "issueIdOrKeys")
         (unknown if is_of_keys else associations).extend(map(str, _list(one, "values")))
+    # Jira can only say this of what was sent.
+    unknown = [key for key in unknown if key in sent]
     outcomes = []
     for report in reports:
         identity = _identity(_key(report.entity))
@@ -121,7 +124,7 @@ def _read_accepted(reports: Sequence[Report], answer: object) -> Receipt:
     return Receipt(
         outcomes=tuple(outcomes),
         unknown_issue_keys=tuple(dict.fromkeys(unknown)),
-        unknown_associations=tuple(dict.fromkeys(associations)),
+        unknown_associations=tuple(dict.fromkeys(associations))[:MOST_ASSOCIATIONS],
     )
 
 

@@ -80,6 +80,10 @@ def read_entity(site: str, status: int, headers: Mapping[str, str], body: str) -
     raise DeliveryError(unusable(site, "Jira answers with a build or a deployment", not_json(headers, body)))
 
 
+MOST_CHANGES = 20
+"""How many change requests of a gate are shown."""
+
+
 class Gate(NamedTuple):
     status: str
     """allowed, prevented, expired or invalid; until then awaiting."""
@@ -97,7 +101,8 @@ def read_gate(site: str, status: int, headers: Mapping[str, str], body: str) -> 
         raise DeliveryError(unusable(site, "Jira answers with the status of the gate", "it lacks gatingStatus"))
     details = answer.get("details")
     issues = [one for one in details if isinstance(one, dict)] if isinstance(details, list) else []
-    return Gate(word, {str(one["issueKey"]): str(one.get("issueLink", "")) for one in issues if one.get("issueKey")})
+    named = [one for one in issues if one.get("issueKey")][:MOST_CHANGES]
+    return Gate(word, {str(one["issueKey"]): str(one.get("issueLink", "")) for one in named})
 
 
 def is_newer(report: Report, stored: Mapping[str, Any]) -> bool:

@@ -166,7 +166,7 @@ class Http:
                 if not self._retries or not _may_pass(error) or self._deadline.remaining() <= 0:
                     raise _unreachable(url, error, self._deadline, len(retry.history) + 1) from None
                 retry = retry.increment(method, url, error=error)
-                failure, wait = _cause(error), retry.get_backoff_time()
+                failure, wait = self.shorten(_cause(error), 200), retry.get_backoff_time()
                 if wait >= self._deadline.remaining():
                     raise _unreachable(url, error, self._deadline, len(retry.history)) from None
             else:
@@ -221,7 +221,8 @@ class Http:
         response.encoding = "utf-8"
         self._check_clock(url, response)
         # Without the body: it may hold a token that is not known as a secret yet.
-        shown = {name: value for name, value in response.headers.items() if name.lower() in SHOWN_HEADERS}
+        headers = {name: value for name, value in response.headers.items() if name.lower() in SHOWN_HEADERS}
+        shown = {name: self.shorten(value, 200) for name, value in headers.items()}
         log.debug("%s %s answered %d %s", method, url, response.status_code, shown)
         return response
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from jira_ci_core.cli.options import SettingsCommand, format_option, runtime_of
@@ -35,7 +33,7 @@ def gate(ctx: click.Context, /) -> None:
             "seconds": round(verdict.seconds, 3),
             "problems": render.problems_as_json(problems),
         }
-        console.output(json.dumps(verdict_as_json))
+        console.json(verdict_as_json)
     elif not problems:
         console.line(f"Jira allows {verdict.title}")
     console.problems(problems, "warning" if verdict.exit_code is ExitCode.OK else "error")

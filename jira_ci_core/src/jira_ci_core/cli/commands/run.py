@@ -43,7 +43,7 @@ def run(ctx: click.Context, /, strict: bool, command: tuple[str, ...]) -> None:
     console = ctx.obj.console
 
     def show_result(result: RunResult) -> None:
-        for line in render.lines_of(result):
+        for line in render.lines_of(result, ctx.obj.secrets.shorten):
             console.line(line)
         kind = "error" if strict and result.exit_code is not ExitCode.OK else "warning"
         console.problems(render.problems_of(result), kind)

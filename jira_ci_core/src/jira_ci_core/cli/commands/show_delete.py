@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
 from jira_ci_core.cli.options import SettingsCommand, runtime_of
@@ -34,7 +32,7 @@ def show(ctx: click.Context, /) -> None:
                 is_missing = True
                 ctx.obj.console.line(f"{session.site.name} holds no {title}, or does not show it yet")
             else:
-                ctx.obj.console.output(json.dumps(entity, indent=2, ensure_ascii=False))
+                ctx.obj.console.json(entity, indent=2, ensure_ascii=False)
     ctx.exit(ExitCode.JIRA if is_missing else ExitCode.OK)
 
 

@@ -122,7 +122,13 @@ class TestJson:
         answer = done.json
         assert (answer["ending"], answer["exit_code"], answer["problems"]) == ("delivered", 0, [])
         assert answer["outcomes"] == [
-            {"report": "build 42 of checkout", "result": "accepted", "kept": None, "problems": []}
+            {
+                "report": "build 42 of checkout",
+                "result": "accepted",
+                "kept": None,
+                "problems": [],
+                "fails_alone": False,
+            }
         ]
         assert [found["key"] for found in answer["keys"]] == ["MYT-1"]
 

@@ -23,7 +23,7 @@ SECONDS_BETWEEN = 1.0
 CHUNK = 2**20
 """In bytes."""
 LONGEST_LISTED = LONGEST_LINE // 2
-"""How much of a rejected line is listed: less than is read of it, as it is masked before it is cut."""
+"""How much is listed of a line that was not read to its end: less, since a secret may begin where it was cut."""
 
 
 class BackfillFileError(JiraCiError):
@@ -50,7 +50,8 @@ class RejectedLines:
 
     def add(self, line: Line, reason: str) -> None:
         """List a line. Raises BackfillFileError."""
-        text = self.shorten(line.text.decode(errors="replace").rstrip("\r\n"), LONGEST_LISTED)
+        limit = LONGEST_LISTED if len(line.text) == LONGEST_LINE else LONGEST_LINE
+        text = self.shorten(line.text.decode(errors="replace").rstrip("\r\n"), limit)
         entry = {"line": line.number, "reason": self.shorten(reason, LONGEST_TEXT), "text": text}
         with _writing(self.path):
             self.file.write(json.dumps(entry).encode() + b"\n")

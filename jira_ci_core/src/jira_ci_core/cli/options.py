@@ -30,32 +30,34 @@ class SettingsCommand(click.Command):
     def __init__(self, *arguments: Any, models: Sequence[type[PluginSettings]] = (), **keywords: Any) -> None:
         """`models` are those whose settings are flags; where it is empty, all of core's and of the plugins' are."""
         super().__init__(*arguments, **keywords)
-        self._own = tuple(self.params)
         self._models = models
-        self._settings: tuple[SettingSpec, ...] = ()
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """The parameters of the command, and a flag for each setting once those are known."""
+        return [*super().get_params(ctx), *_options(_settings_of(ctx))]
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Load the plugins, parse all words, and keep the sources of settings with all flags in them."""
         core = tuple(setting for model in self._models for setting in setting_specs(model, CORE))
         core = core or (*CORE_SETTINGS, *NETWORK_SETTINGS)
         sources, plugins = cast(Context, ctx.obj).prepare(self._first_flags(ctx, args, core))
-        self._settings = core if self._models else (*core, *plugins.settings)
-        self.params = [*self._own, *_options(self._settings)]
+        ctx.meta["settings"] = settings = core if self._models else (*core, *plugins.settings)
         rest = super().parse_args(ctx, args)
-        flags = _flags(ctx.params, self._settings)
-        for setting in self._settings:
+        flags = _flags(ctx.params, settings)
+        for setting in settings:
             ctx.params.pop(setting.name, None)
         ctx.meta["sources"], ctx.meta["plugins"] = replace(sources, flags=flags), plugins
         return rest
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Options of the command, then every setting with its spellings and default, by its owner."""
-        own = [parameter.get_help_record(ctx) for parameter in self._own]
+        own = [parameter.get_help_record(ctx) for parameter in self.params]
         with formatter.section("Options"):
             formatter.write_dl([record for record in [*own, ("-h, --help", "Show this message and exit.")] if record])
-        for owner in dict.fromkeys(setting.owner for setting in self._settings):
+        settings = _settings_of(ctx)
+        for owner in dict.fromkeys(setting.owner for setting in settings):
             with formatter.section("Settings" if owner == CORE else f"Settings of the plugin {owner}"):
-                for setting in self._settings:
+                for setting in settings:
                     if setting.owner == owner:
                         formatter.write_text(_spellings(setting))
                         with formatter.indentation():
@@ -63,7 +65,7 @@ class SettingsCommand(click.Command):
 
     def _first_flags(self, ctx: click.Context, args: list[str], settings: Sequence[SettingSpec]) -> dict[str, str]:
         """The flags of core's settings, as far as they can be read without those of plugins. Raises no error."""
-        own = [parameter for parameter in self._own if isinstance(parameter, click.Option)]
+        own = [parameter for parameter in self.params if isinstance(parameter, click.Option)]
         command = click.Command(self.name, params=[*own, *_options(settings)], add_help_option=False)
         lenient = {"resilient_parsing": True, "ignore_unknown_options": True, "allow_extra_args": True}
         return _flags(command.make_context(ctx.info_name, list(args), parent=ctx.parent, **lenient).params, settings)
@@ -75,13 +77,16 @@ class SettingsGroup(SettingsCommand, click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Leave everything to the command below, where one is named first."""
         if args and args[0] in self.commands:
-            self.params = list(self._own)
             return click.Group.parse_args(self, ctx, args)
         return super().parse_args(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         super().format_options(ctx, formatter)
         self.format_commands(ctx, formatter)
+
+
+def _settings_of(ctx: click.Context) -> tuple[SettingSpec, ...]:
+    return cast("tuple[SettingSpec, ...]", ctx.meta.get("settings", ()))
 
 
 def sources_of(ctx: click.Context) -> Sources:

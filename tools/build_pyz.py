@@ -22,7 +22,8 @@ def main() -> None:
     target, *what = sys.argv[1:]
     Path(target).parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as site:
-        install = ["uv", "pip", "install", "--quiet", "--python", sys.executable, "--target", site]
+        # Without sources, since those of this repository would be installed as links to it.
+        install = ["uv", "pip", "install", "--quiet", "--no-sources", "--python", sys.executable, "--target", site]
         subprocess.run([*install, "--constraint", str(ROOT / "constraints.txt"), *(what or WHAT)], check=True)
         pack = [sys.executable, "-m", "shiv", "--site-packages", site, "--console-script", "jira-ci"]
         form = ["--python", "/usr/bin/env python3", "--compressed", "--reproducible", "--output-file", target]

@@ -130,8 +130,8 @@ def test_its_user_can_write_nothing(container):
 def test_nothing_is_imported_from_the_checkout(container):
     command = "python", "-m", "jira_ci_core", "--version"
     assert "jira-ci, version" in container.run(*command)
-    said = container.run(*command, environ={"PYTHONSAFEPATH": ""}, code=1)
-    assert "imported from the checkout" in said
+    said = container.run(*command, environ={"PYTHONSAFEPATH": ""}, code=2)
+    assert "python -m imports from the working directory" in said
 
 
 def test_it_holds_the_program_and_nothing_to_build_it_with(container):

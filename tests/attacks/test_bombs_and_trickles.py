@@ -34,13 +34,13 @@ def serve():
     """Starts a server that sends bytes to each caller: `serve(head, piece)`; the piece without end, or `times` times."""
     servers, stopped = [], threading.Event()
 
-    def answer(caller, head, piece, times):
+    def answer(caller, head, piece, times, pause):
         with contextlib.suppress(OSError), caller:
             asked = b""
             while b"\r\n\r\n" not in asked:
                 asked += caller.recv(2**16) or b"\r\n\r\n"
             caller.sendall(head)
-            while times and not stopped.is_set():
+            while times and not stopped.wait(pause):
                 caller.sendall(piece)
                 times -= 1
             caller.shutdown(socket.SHUT_WR)
@@ -52,10 +52,10 @@ def serve():
                 caller, _ = server.accept()
                 threading.Thread(target=answer, args=(caller, *arguments), daemon=True).start()
 
-    def start(head, piece=b"", times=-1):
+    def start(head, piece=b"", times=-1, pause=0):
         server = socket.create_server(("127.0.0.1", 0))
         servers.append(server)
-        threading.Thread(target=accept, args=(server, head, piece, times if piece else 0), daemon=True).start()
+        threading.Thread(target=accept, args=(server, head, piece, times if piece else 0, pause), daemon=True).start()
         return f"http://127.0.0.1:{server.getsockname()[1]}"
 
     yield start
@@ -106,6 +106,19 @@ def test_a_bomb_takes_neither_time_nor_memory(serve, measured, bomb):
     assert "Traceback" not in said
     assert seconds < BUSY
     assert mebibytes < (150 if "headers" in bomb else 65)
+
+
+@pytest.mark.parametrize(
+    "ending", [b"", b"Connection: close\r\nContent-Length: 100000\r\n", b"Content-Length: 100000\r\n"]
+)
+@pytest.mark.parametrize("command", [["report"], ["gate", "--environment-name", "prod", "--gate-timeout", "1"]])
+def test_a_byte_now_and_then_does_not_outlast_the_deadline(serve, harness_oauth, command, ending):
+    url = serve(HEAD + ending + b"\r\n", b" ", pause=0.05)
+    began = time.monotonic()
+    done = harness_oauth.run(*command, instance=url, api_url=url, deadline=0.5)
+    assert time.monotonic() - began < BUSY
+    assert done.code != 0
+    assert "error: " in done.err
 
 
 def test_a_server_that_never_says_who_it_is_does_not_outlast_the_deadline(step, harness_oauth):

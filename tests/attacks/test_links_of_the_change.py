@@ -52,9 +52,10 @@ class TestInPlaceOfAnOutput:
         (harness_oauth.folder / "real" / "out").symlink_to("../out")
         self.check(harness_oauth, jira, path)
 
-    def test_an_absolute_path_into_the_checkout_is_one_in_it(self, harness_oauth, jira, elsewhere):
+    @pytest.mark.parametrize("slashes", ["", "/", "//"])
+    def test_an_absolute_path_into_the_checkout_is_one_in_it(self, harness_oauth, jira, elsewhere, slashes):
         (harness_oauth.folder / "out").symlink_to(elsewhere)
-        self.check(harness_oauth, jira, str(harness_oauth.folder / "out" / "new"))
+        self.check(harness_oauth, jira, f"{slashes}{harness_oauth.folder}//out/new")
 
     def test_a_path_that_enters_the_checkout_by_a_link_is_one_in_it(self, harness_oauth, jira, elsewhere, tmp_path):
         (harness_oauth.folder / "out").symlink_to(elsewhere)

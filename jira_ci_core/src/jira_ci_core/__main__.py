@@ -25,17 +25,20 @@ LEFT_OUT = """error: {} cannot be imported
 def main() -> None:
     """Begin to connect, load everything else, run `jira-ci` and exit."""
     gc.set_threshold(*RARE_COLLECTION)
+    environ = dict(os.environ)
+    # Else it looks into all packages for plugins of its own: https://docs.pydantic.dev/latest/concepts/plugins/
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     try:
         from jira_ci_core.import_path import folders_left_out, restrict
 
         restrict()
         from jira_ci_core.net.preconnect import preconnect
 
-        preconnections = preconnect(sys.argv[1:], os.environ)
+        preconnections = preconnect(sys.argv[1:], environ)
         from jira_ci_core.cli.main import call
 
         keep_exit_statuses()
-        exit_code = call(sys.argv[1:], os.environ, preconnections)
+        exit_code = call(sys.argv[1:], environ, preconnections)
     except KeyboardInterrupt:  # while it was loading; `call` handles one by itself
         os.write(2, b"interrupted\n")
         exit_code = 130

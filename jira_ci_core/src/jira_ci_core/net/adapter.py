@@ -74,6 +74,8 @@ class DeadlineAdapter(HTTPAdapter):
 
         class Plain(HTTPConnection):
             response_class = _WithoutCookies
+            opened: socket.socket | None = None
+            """The socket, also where http.client has let go of it since the server will close it after its answer."""
 
             def connect(self) -> None:
                 # Watched from the start, since a proxy may be slow before TLS begins; and once more when there is a
@@ -84,6 +86,7 @@ class DeadlineAdapter(HTTPAdapter):
                     super().connect()
                 else:
                     self.sock, self.is_verified = taken, isinstance(taken, ssl.SSLSocket)
+                self.opened = self.sock
                 watch(self)
 
         class Tls(Plain, HTTPSConnection):
@@ -111,10 +114,10 @@ class DeadlineAdapter(HTTPAdapter):
 
     def _cut(self) -> None:
         for connection in tuple(self._open):
-            if connection.sock is not None:
+            for opened in filter(None, (connection.sock, getattr(connection, "opened", None))):
                 # The plain socket's method: that of TLS would wait for the other side. A blocked read sees the end.
                 with contextlib.suppress(OSError):
-                    socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+                    socket.socket.shutdown(opened, socket.SHUT_RDWR)
 
 
 class _WithoutCookies(HTTPResponse):

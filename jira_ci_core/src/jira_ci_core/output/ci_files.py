@@ -88,7 +88,7 @@ def _in_checkout(path: Path) -> tuple[Path, list[str]]:
     No names are left for a path that leads elsewhere. The checkout is the repository around the working directory, or
     else the working directory. Links outside of it are no part of the change, and lead where they lead.
     """
-    here = Path.cwd()
+    path, here = _with_one_root(path), Path.cwd()
     root = next((folder for folder in (here, *here.parents) if os.path.lexists(folder / ".git")), here)
     if path.is_absolute() and root == root.parent:  # a step that runs in / has no checkout
         return root, []
@@ -101,10 +101,15 @@ def _in_checkout(path: Path) -> tuple[Path, list[str]]:
         place = place.parent if name == ".." else place / name
         if place.is_symlink() and links < MOST_LINKS:
             links += 1
-            target = place.readlink()
+            target = _with_one_root(place.readlink())
             names = [*target.parts[1 if target.is_absolute() else 0 :], *names]
             place = Path(target.anchor) if target.is_absolute() else place.parent
     return place, names
+
+
+def _with_one_root(path: Path) -> Path:
+    """The path as `/…` where it begins with two slashes, which pathlib takes for another root."""
+    return Path(os.sep, *path.parts[1:]) if path.anchor == os.sep * 2 else path
 
 
 @contextlib.contextmanager

@@ -92,7 +92,7 @@ def test_a_report_that_jira_refuses_is_a_dead_letter_that_can_be_retried_or_drop
 
 
 def test_a_report_that_jira_fails_at_keeps_no_other_waiting(make_queue, listen, wait_until):
-    queue = make_queue(QUEUE_WINDOW="1")
+    queue = make_queue(QUEUE_WINDOW="1", QUEUE_BACKOFF="60")
     jira = queue.jira.url
 
     def answer(received):

@@ -151,6 +151,28 @@ def started_step(tmp_path: Path) -> Step:
     return Step(tmp_path / "step")
 
 
+@pytest.fixture
+def trap(tmp_path):
+    """A program that leaves a trace when it is run."""
+    path = tmp_path / "trap"
+    path.write_text(f'#!/bin/sh\necho "$0 $*" >> {tmp_path / "sprung"}\nexit 1\n')
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def sprung(tmp_path):
+    """Tells whether the trap was run since the last call."""
+
+    def call():
+        trace = tmp_path / "sprung"
+        was_run = trace.exists()
+        trace.unlink(missing_ok=True)
+        return was_run
+
+    return call
+
+
 HARNESS = {
     "HARNESS_ACCOUNT_ID": "acme",
     "HARNESS_ORG_ID": "default",

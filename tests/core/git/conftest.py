@@ -39,28 +39,6 @@ def git(folder):
 
 
 @pytest.fixture
-def trap(tmp_path):
-    """A program that leaves a trace when it is run."""
-    path = tmp_path / "trap"
-    path.write_text(f"#!/bin/sh\ntouch {tmp_path / 'sprung'}\nexit 1\n")
-    path.chmod(0o755)
-    return str(path)
-
-
-@pytest.fixture
-def sprung(tmp_path):
-    """Tells whether the trap was run since the last call."""
-
-    def call():
-        trace = tmp_path / "sprung"
-        was_run = trace.exists()
-        trace.unlink(missing_ok=True)
-        return was_run
-
-    return call
-
-
-@pytest.fixture
 def armed(repository, git, trap):
     """A repository that names the trap wherever it can name a program, and whose latest commit is signed."""
     names = "core.fsmonitor core.pager gpg.program core.alternateRefsCommand remote.origin.uploadpack core.sshCommand"

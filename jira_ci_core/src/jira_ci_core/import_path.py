@@ -34,7 +34,7 @@ def restrict() -> None:
     """
     left_out = _untrusted(sys.path)
     if left_out:
-        sys.path[:] = trusted_path()
+        sys.path[:] = [entry for entry in sys.path if entry not in left_out]
         sys.meta_path.append(_Editable(left_out))
 
 
@@ -66,15 +66,15 @@ class _Editable:
 
 def _untrusted(entries: "Sequence[str]") -> "list[str]":
     try:
-        checkout = _checkout(os.getcwd())  # noqa: PTH109 (pathlib is not loaded yet)
+        checkout = checkout_around(os.getcwd())  # noqa: PTH109 (pathlib is not loaded yet)
     except OSError:
         return []  # the working directory was removed, and everything in it
     suspects = [entry for entry in entries if _is_suspect(entry, checkout)]
     return [entry for entry in suspects if not _is_installed(os.path.realpath(entry), checkout)]
 
 
-def _checkout(folder: str) -> str:
-    """The nearest folder, from this one upwards, that is a git checkout; else this one."""
+def checkout_around(folder: str) -> str:
+    """Return the nearest folder, from this one upwards, that is a git checkout; else this one."""
     above = folder
     while not os.path.lexists(os.path.join(above, ".git")):  # noqa: PTH118
         if above == os.path.dirname(above):  # noqa: PTH120

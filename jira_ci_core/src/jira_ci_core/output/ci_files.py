@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from jira_ci_core.import_path import checkout_around
 from jira_ci_core.output.console import write_line
 
 log = logging.getLogger(__name__)
@@ -89,7 +90,7 @@ def _in_checkout(path: Path) -> tuple[Path, list[str]]:
     else the working directory. Links outside of it are no part of the change, and lead where they lead.
     """
     path, here = _with_one_root(path), Path.cwd()
-    root = next((folder for folder in (here, *here.parents) if os.path.lexists(folder / ".git")), here)
+    root = Path(checkout_around(str(here)))
     if path.is_absolute() and root == root.parent:  # a step that runs in / has no checkout
         return root, []
     place, names = (Path(path.anchor), [*path.parts[1:]]) if path.is_absolute() else (here, [*path.parts])

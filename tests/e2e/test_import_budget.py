@@ -42,13 +42,13 @@ def counted(module):
 
 
 @pytest.fixture
-def loaded(harness, jira, oauth, connect):
-    """What a report has loaded at its end, for each kind of credentials."""
+def probe(harness, jira):
+    """Runs a report, and then a script in the same process."""
 
-    def load(credentials):
+    def run(credentials, script):
         environ = harness.variables(credentials, {})
-        done = subprocess.run(
-            [sys.executable, "-P", "-c", PROBE],
+        return subprocess.run(
+            [sys.executable, "-P", "-c", script],
             cwd=harness.folder,
             env={"PATH": os.environ["PATH"], **environ},
             capture_output=True,
@@ -56,6 +56,16 @@ def loaded(harness, jira, oauth, connect):
             timeout=120,
             check=True,
         )
+
+    return run
+
+
+@pytest.fixture
+def loaded(probe, oauth, connect):
+    """What a report has loaded at its end, for each kind of credentials."""
+
+    def load(credentials):
+        done = probe(credentials, PROBE)
         code, *modules = done.stdout.split()
         assert (code, done.stderr.count("accepted")) == ("0", 1), done.stderr
         return set(filter(None, map(counted, modules)))
@@ -74,3 +84,13 @@ def test_report_loads_nothing_that_is_not_in_the_budget(loaded):
 def test_each_kind_of_credentials_loads_only_its_own_way_to_sign_in(loaded):
     assert "jira_ci_auth_connect.network" not in loaded["oauth"]
     assert "jira_ci_auth_oauth.network" not in loaded["connect"]
+
+
+def test_requests_loads_nothing_to_guess_encodings_with_and_a_plugin_still_can(probe, oauth):
+    by_a_plugin = "import charset_normalizer; print(charset_normalizer.from_bytes(b'text').best().encoding)"
+    done = probe(oauth, f"{PROBE}\n{by_a_plugin}")
+    loaded, guessed = done.stdout.splitlines()
+    assert "requests.sessions" in loaded
+    assert "charset_normalizer" not in loaded
+    assert guessed == "ascii"
+    assert "character detection" not in done.stderr

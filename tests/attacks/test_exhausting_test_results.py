@@ -32,31 +32,36 @@ def count(tmp_path, monkeypatch, caplog):
 
 
 class TestInOneFile:
+    # Made when they are needed: all workers import this file.
     LARGE = {
-        "comment": b"<testsuite><!--" + b"x" * 30_000_000 + b"-->" + CASE + b"</testsuite>",
-        "text": b"<testsuite><system-out>" + b"x&amp;\n" * 2_000_000 + b"</system-out>" + CASE + b"</testsuite>",
-        "CDATA": b"<testsuite><system-out><![CDATA[" + b"x" * 20_000_000 + b"]]></system-out>" + CASE + b"</testsuite>",
-        "spaces": b" " * 20_000_000 + b"<testsuite>" + CASE + b"</testsuite>",
+        "comment": lambda: b"<testsuite><!--" + b"x" * 30_000_000 + b"-->" + CASE + b"</testsuite>",
+        "text": lambda: (
+            b"<testsuite><system-out>" + b"x&amp;\n" * 2_000_000 + b"</system-out>" + CASE + b"</testsuite>"
+        ),
+        "CDATA": lambda: (
+            b"<testsuite><system-out><![CDATA[" + b"x" * 20_000_000 + b"]]></system-out>" + CASE + b"</testsuite>"
+        ),
+        "spaces": lambda: b" " * 20_000_000 + b"<testsuite>" + CASE + b"</testsuite>",
     }
 
     @pytest.mark.parametrize("kind", LARGE)
     def test_what_is_large_and_no_tag_is_read_once(self, count, kind):
         started = time.process_time()
-        assert count(self.LARGE[kind])[0] == 1
+        assert count(self.LARGE[kind]())[0] == 1
         assert time.process_time() - started < 5
 
     TAGS = {
-        "an attribute": b"<testsuite a='" + b"x" * 7_000_000 + b"'/>",
-        "attributes": b"<testsuite " + b"".join(b"a%x='' " % number for number in range(700_000)) + b"/>",
-        "a name": b"<testsuite><" + b"x" * 7_000_000 + b"/></testsuite>",
-        "spaces": b"<testsuite" + b" " * 7_000_000 + b"/>",
-        "a reference": b"<testsuite>&#" + b"0" * 7_000_000 + b"65;</testsuite>",
-        "in UTF-16": f"<testsuite a='{'x' * 3_000_000}'/>".encode("utf-16"),
+        "an attribute": lambda: b"<testsuite a='" + b"x" * 7_000_000 + b"'/>",
+        "attributes": lambda: b"<testsuite " + b"".join(b"a%x='' " % number for number in range(700_000)) + b"/>",
+        "a name": lambda: b"<testsuite><" + b"x" * 7_000_000 + b"/></testsuite>",
+        "spaces": lambda: b"<testsuite" + b" " * 7_000_000 + b"/>",
+        "a reference": lambda: b"<testsuite>&#" + b"0" * 7_000_000 + b"65;</testsuite>",
+        "in UTF-16": lambda: f"<testsuite a='{'x' * 3_000_000}'/>".encode("utf-16"),
     }
 
     @pytest.mark.parametrize("kind", TAGS)
     def test_a_tag_of_megabytes_is_refused(self, count, kind):
-        total, said = count(self.TAGS[kind], b"<testsuite>" + CASE + b"</testsuite>")
+        total, said = count(self.TAGS[kind](), b"<testsuite>" + CASE + b"</testsuite>")
         assert (total, "0.xml is not counted among the test results: it has a tag of more than 4 MiB" in said) == (
             1,
             True,

@@ -31,11 +31,9 @@ PICTURES = "BROWSER_PICTURES"
 
 def missing() -> str | None:
     """Return what is missing to run a browser, or None."""
-    try:
-        import axe_playwright_python  # noqa: F401
-        import playwright.sync_api  # noqa: F401
-    except ImportError as error:
-        return f"{error.name} is not installed: `tox -e tests` installs it"
+    for name in ("axe_playwright_python", "playwright"):
+        if importlib.util.find_spec(name) is None:  # importing them takes long, and all workers ask
+            return f"{name} is not installed: `tox -e tests` installs it"
     return None if chromium() else "there is no Chromium: apt-get install chromium"
 
 

@@ -271,12 +271,13 @@ def _read_shared_file() -> tuple[dict[str, Any], str]:
     except OSError as error:
         log.warning("%s is left out: %s", SHARED_FILE, error.strerror or error)
         return {}, ""
-    if len(content) > LARGEST_FILE:
-        log.warning("%s is left out: it is larger than %d KiB", SHARED_FILE, LARGEST_FILE // 1024)
+    if len(content) <= LARGEST_FILE and b"jira-ci" not in content:
         return {}, ""
-    if b"jira-ci" not in content:
+    try:
+        tool = _parse_toml(content, LARGEST_FILE, SHARED_FILE, SHARED_FILE).get("tool")
+    except SettingsError as error:
+        log.warning("%s is left out: %s", SHARED_FILE, error.problems[0].why)
         return {}, ""
-    tool = _parse_toml(content, LARGEST_FILE, SHARED_FILE, SHARED_FILE).get("tool")
     section = tool.get("jira-ci") if isinstance(tool, dict) else None
     name = f"[tool.jira-ci] of {SHARED_FILE}"
     if section is not None and not isinstance(section, dict):

@@ -171,6 +171,28 @@ class TestPythonPath:
         assert dry_run(PYTHONPATH=str(tmp_path / "other")).code == 0
         assert imported() == []
 
+    @pytest.mark.parametrize("sign", [Path.mkdir, lambda path: path.write_text("gitdir: ../.git/modules/step\n")])
+    def test_nor_from_the_repository_around_a_submodule(self, dry_run, step, plant, imported, tmp_path, sign):
+        sign(step.folder / ".git")
+        (tmp_path / ".git").mkdir()
+        plant(tmp_path / "lib")
+        assert dry_run(PYTHONPATH="../lib").code == 0
+        assert imported() == []
+
+    def test_nor_from_the_workspace_that_the_ci_names(self, dry_run, plant, imported, tmp_path):
+        plant(tmp_path / "workspace/lib")
+        workspace = {"GITHUB_WORKSPACE": str(tmp_path / "workspace")}
+        assert dry_run(PYTHONPATH=str(tmp_path / "workspace/lib"), **workspace).code == 0
+        assert imported() == []
+
+    @pytest.mark.parametrize("path", ["{folder}/lib", "../../lib:"])
+    def test_nor_from_anywhere_once_the_working_directory_is_gone(self, run, plant, imported, tmp_path, path):
+        plant(tmp_path / "lib")
+        gone = "import os; os.mkdir('gone'); os.chdir('gone'); os.rmdir('../gone'); " + COMMAND[-1]
+        done = run("plugins", prefix=("-P", "-c", gone), PYTHONPATH=path.format(folder=tmp_path))
+        assert done.code == 0, done.text
+        assert imported() == []
+
     def test_the_demo_hands_it_to_no_process_of_its_own(self, run, step, plant, imported):
         plant(step.folder)
         done = run("demo", PYTHONPATH=":")

@@ -75,6 +75,15 @@ class TestInPlaceOfAnOutput:
         (tmp_path / "repository" / "jira.env").symlink_to(tmp_path / "elsewhere" / "authorized_keys")
         self.check(harness_oauth, jira, "../jira.env")
 
+    @pytest.mark.usefixtures("elsewhere")
+    def test_the_checkout_is_the_repository_around_a_submodule(self, harness_oauth, jira, checkout, tmp_path):
+        checkout("MYT-1", folder=tmp_path / "repository")
+        harness_oauth.folder = tmp_path / "repository/submodule"
+        harness_oauth.folder.mkdir()
+        (harness_oauth.folder / ".git").write_text("gitdir: ../.git/modules/submodule\n")
+        (tmp_path / "repository/out").symlink_to(tmp_path / "elsewhere")
+        self.check(harness_oauth, jira, "../out/authorized_keys")
+
     def test_a_pipe_is_not_waited_for(self, harness_oauth, jira):
         os.mkfifo(harness_oauth.folder / "jira.env")
         self.check(harness_oauth, jira, "jira.env", said="it is not a file")
@@ -95,6 +104,19 @@ class TestInPlaceOfAnOutput:
             done = harness_oauth(dotenv=spelt)
             assert "could not be written" not in done.err
         assert (tmp_path / "shared" / "jira.env").read_text().count("JIRA_ACCEPTED=true") == 2
+
+
+@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.parametrize("path", ["{workspace}/out/new", "../workspace/jira.env", "../link/out/new"])
+def test_the_workspace_is_a_checkout_from_elsewhere(harness_oauth, jira, tmp_path, path):
+    (tmp_path / "workspace").mkdir()
+    (tmp_path / "workspace/out").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "workspace/jira.env").symlink_to(tmp_path / "elsewhere/authorized_keys")
+    (tmp_path / "link").symlink_to("workspace")
+    harness_oauth.environ["GITHUB_WORKSPACE"] = str(tmp_path / "workspace")
+    done = harness_oauth(dotenv=path.format(workspace=tmp_path / "workspace"))
+    assert "is a link, and none in the checkout is followed" in done.err
+    assert len(jira.builds()) == 1
 
 
 class TestThatAppearsWhileTheStepWrites:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import site
 import sys
+from importlib import import_module
 
 import pytest
 
 from jira_ci_core import import_path
 from jira_ci_core.import_path import folders_left_out, restrict, trusted_path
+from jira_ci_core.plugins.catalog import CIS
 
 
 @pytest.fixture
@@ -103,9 +105,63 @@ def test_what_only_looks_like_a_folder_until_there_is_one(trusts, folder):
     assert not trusts(hook)
 
 
-def test_a_working_directory_that_was_removed_holds_nothing(trusts, folder):
+def test_without_a_working_directory_only_what_is_installed(trusts, folder, monkeypatch, tmp_path):
+    monkeypatch.setattr(site, "getsitepackages", lambda: [str(tmp_path / "packages")])
     folder.rmdir()
-    assert trusts(folder / "lib")
+    assert trusts(tmp_path / "packages")
+    assert trusts(tmp_path / "packages/win32")
+    assert trusts("__editable__.acme-1.0.finder.__path_hook__")
+    for entry in ("", ".", "..", "packages", "../packages", folder / "lib", "/opt/x", "/"):
+        assert not trusts(entry)
+
+
+@pytest.mark.parametrize("inner", ["file", "folder"])
+def test_none_in_the_outermost_repository(trusts, folder, monkeypatch, tmp_path, inner):
+    (tmp_path / ".git").mkdir()
+    (folder / "submodule/.git").mkdir(parents=True)
+    if inner == "file":
+        (folder / "submodule/.git").rmdir()
+        (folder / "submodule/.git").write_text("gitdir: ../../.git/modules/submodule")
+    monkeypatch.chdir(folder / "submodule")
+    assert not trusts(tmp_path / "lib")
+    assert trusts(tmp_path.parent / "lib")
+
+
+def test_workspaces_are_those_of_the_tables():
+    tables = [import_module(f"jira_ci_core.ci.{name}").TABLE for name in CIS]
+    sources = [source for table in tables for source in table.get("workspace", ())]
+    assert sorted({getattr(source, "variable", source) for source in sources}) == sorted(import_path.WORKSPACES)
+
+
+@pytest.mark.parametrize("variable", import_path.WORKSPACES)
+def test_none_in_the_workspace_that_the_ci_names(trusts, monkeypatch, tmp_path, variable):
+    monkeypatch.setenv(variable, str(tmp_path / "workspace"))
+    assert not trusts(tmp_path / "workspace/lib")
+    assert trusts(tmp_path / "lib")
+
+
+def test_none_around_a_workspace_that_is_a_link_to_a_submodule(trusts, monkeypatch, tmp_path):
+    (tmp_path / "repository/.git").mkdir(parents=True)
+    (tmp_path / "repository/submodule").mkdir()
+    (tmp_path / "repository/submodule/link").symlink_to(tmp_path / "outside")
+    (tmp_path / "workspace").symlink_to("repository/submodule")
+    monkeypatch.setenv("WORKSPACE", str(tmp_path / "workspace"))
+    for path in ("repository/lib", "workspace/../lib", "workspace/link", "workspace/link/lib", "workspace"):
+        assert not trusts(tmp_path / path)
+    assert trusts(tmp_path / "outside")
+
+
+def test_a_workspace_may_begin_with_home(trusts, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("CIRCLE_WORKING_DIRECTORY", "~/project")
+    assert not trusts(tmp_path / "project/lib")
+    assert trusts(tmp_path / "lib")
+
+
+@pytest.mark.parametrize("workspace", ["/", "relative", "", "~no-user-of-this-name/x", "/nowhere"])
+def test_a_workspace_that_is_none_leaves_nothing_out(trusts, monkeypatch, workspace):
+    monkeypatch.setenv("WORKSPACE", workspace)
+    assert trusts("/opt/x")
 
 
 class TestRestrict:

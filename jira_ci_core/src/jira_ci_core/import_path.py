@@ -10,6 +10,23 @@ import os
 import site
 import sys
 
+# Where CIs say that the checkout is: the sources of `workspace` in `ci/`.
+WORKSPACES = (
+    "APPVEYOR_BUILD_FOLDER",
+    "BITBUCKET_CLONE_DIR",
+    "BUILDKITE_BUILD_CHECKOUT_PATH",
+    "BUILD_SOURCESDIRECTORY",
+    "CIRCLE_WORKING_DIRECTORY",
+    "CI_PROJECT_DIR",
+    "CI_WORKSPACE",
+    "CODEBUILD_SRC_DIR",
+    "DRONE_WORKSPACE",
+    "GITHUB_WORKSPACE",
+    "HARNESS_WORKSPACE",
+    "TRAVIS_BUILD_DIR",
+    "WORKSPACE",
+)
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,35 +82,56 @@ class _Editable:
 
 
 def _untrusted(entries: "Sequence[str]") -> "list[str]":
+    folders = [entry for entry in entries if not _is_hook(entry)]
     try:
-        checkout = checkout_around(os.getcwd())  # noqa: PTH109 (pathlib is not loaded yet)
-    except OSError:
-        return []  # the working directory was removed, and everything in it
-    suspects = [entry for entry in entries if _is_suspect(entry, checkout)]
-    return [entry for entry in suspects if not _is_installed(os.path.realpath(entry), checkout)]
+        around = checkouts()
+    except OSError:  # the working directory was removed, and nothing says any more where the checkout is
+        return [entry for entry in folders if not os.path.isabs(entry) or not _is_installed(entry, [])]  # noqa: PTH117
+    return [entry for entry in folders if _is_suspect(entry, around) and not _is_installed(entry, around)]
 
 
-def checkout_around(folder: str) -> str:
-    """Return the nearest folder, from this one upwards, that is a git checkout; else this one."""
-    above = folder
-    while not os.path.lexists(os.path.join(above, ".git")):  # noqa: PTH118
-        if above == os.path.dirname(above):  # noqa: PTH120
-            return folder
+def _is_hook(entry: str) -> bool:
+    """https://setuptools.pypa.io/en/latest/userguide/development_mode.html"""
+    return os.sep not in entry and entry.endswith(".__path_hook__") and not os.path.lexists(entry)
+
+
+def checkouts() -> "list[str]":
+    """Return the folders that hold the change: those around the working directory and the workspace that the CI names.
+
+    Each is the outermost repository around it, since a submodule is part of a change to the one around; without any,
+    the folder itself. Raises OSError where the working directory was removed.
+    """
+    named = [os.path.expanduser(os.environ.get(name, "")) for name in WORKSPACES]  # noqa: PTH111
+    workspaces = [os.path.realpath(path) for path in named if os.path.isabs(path)]  # noqa: PTH117
+    here = os.getcwd()  # noqa: PTH109 (pathlib is not loaded yet)
+    return [_outermost(here), *(_outermost(path) for path in workspaces if path != os.sep)]
+
+
+def _outermost(folder: str) -> str:
+    top = above = folder
+    while above != os.path.dirname(above):  # noqa: PTH120
+        if os.path.lexists(os.path.join(above, ".git")):  # noqa: PTH118
+            top = above
         above = os.path.dirname(above)  # noqa: PTH120
-    return above
+    return top
 
 
-def _is_suspect(entry: str, checkout: str) -> bool:
-    if os.sep not in entry and entry.endswith(".__path_hook__") and not os.path.lexists(entry):
-        # Not a folder: https://setuptools.pypa.io/en/latest/userguide/development_mode.html
-        return False
-    paths = os.path.abspath(entry), os.path.realpath(entry)  # noqa: PTH100
-    return any(_is_inside(path, checkout) for path in paths)
+def _is_suspect(entry: str, checkouts: "Sequence[str]") -> bool:
+    path, target = os.path.abspath(entry), os.path.realpath(entry)  # noqa: PTH100
+    paths = [path, target]
+    # A link on the way may lead into the checkout, and one in there out of it.
+    while path not in (target, os.path.dirname(path)):  # noqa: PTH120
+        path = os.path.dirname(path)  # noqa: PTH120
+        paths.append(os.path.realpath(path))
+    return any(_is_inside(path, checkout) for path in paths for checkout in checkouts)
 
 
-def _is_installed(path: str, checkout: str) -> bool:
+def _is_installed(entry: str, checkouts: "Sequence[str]") -> bool:
+    path = os.path.realpath(entry)
     for folder in map(os.path.realpath, _installed_folders()):
-        if path == folder or (_is_inside(path, folder) and not _is_inside(checkout, folder)):
+        if path == folder:
+            return True
+        if _is_inside(path, folder) and not any(_is_inside(checkout, folder) for checkout in checkouts):
             return True
     return False
 

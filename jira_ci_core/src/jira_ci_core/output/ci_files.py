@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from jira_ci_core.import_path import checkout_around
+from jira_ci_core.import_path import checkouts
 from jira_ci_core.output.console import write_line
 
 log = logging.getLogger(__name__)
@@ -84,19 +84,19 @@ def require_folder(path: Path, *, create: bool = False) -> None:
 
 
 def _in_checkout(path: Path) -> tuple[Path, list[str]]:
-    """Follow a path to where it enters the checkout; return that folder, and the names that are left.
+    """Follow a path to where it enters a checkout; return that folder, and the names that are left.
 
-    No names are left for a path that leads elsewhere. The checkout is the repository around the working directory, or
-    else the working directory. Links outside of it are no part of the change, and lead where they lead.
+    No names are left for a path that leads elsewhere. Links outside of the checkouts are no part of the change, and
+    lead where they lead.
     """
     path, here = _with_one_root(path), Path.cwd()
-    root = Path(checkout_around(str(here)))
-    if path.is_absolute() and root == root.parent:  # a step that runs in / has no checkout
-        return root, []
+    roots = [Path(root) for root in checkouts()]
+    if path.is_absolute():  # a step that runs in / has no checkout there
+        roots = [root for root in roots if root != root.parent]
     place, names = (Path(path.anchor), [*path.parts[1:]]) if path.is_absolute() else (here, [*path.parts])
     links = 0
     while names:
-        if names[0] != ".." and place.is_relative_to(root):
+        if names[0] != ".." and any(place.is_relative_to(root) for root in roots):
             break
         name = names.pop(0)
         place = place.parent if name == ".." else place / name

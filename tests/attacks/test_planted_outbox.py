@@ -96,14 +96,19 @@ def test_a_folder_that_pretends_to_be_a_repository_of_its_own(harness_oauth, jir
     assert delivered(jira) == []
 
 
-def test_a_submodule(harness_oauth, jira, checkout, forged, tmp_path, failed):
+@pytest.mark.parametrize("place", [".", "outbox"])
+def test_a_submodule(harness_oauth, jira, checkout, forged, tmp_path, failed, place):
     folder = checkout("[MYT-1] Report")
     other = checkout("Other", folder=tmp_path / "other")
-    (other / "0-build.json").write_text(forged)
-    git(other, "add", "0-build.json")
+    (other / place).mkdir(exist_ok=True)
+    (other / place / "0-build.json").write_text(forged)
+    git(other, "add", place)
     git(other, "commit", "-q", "-m", "Bring")
-    git(folder, "submodule", "add", str(other), ".jira-outbox")
-    failed(flush(harness_oauth, ".jira-outbox"), 1)
+    git(folder, "submodule", "add", str(other), "deep/submodule")
+    git(folder, "commit", "-q", "-m", "[MYT-1] Bring it")
+    failed(flush(harness_oauth, f"deep/submodule/{place}"), 1)
+    (folder / "deep/submodule/.git").unlink()
+    failed(flush(harness_oauth, f"deep/submodule/{place}"), 1)
     assert delivered(jira) == []
 
 
@@ -122,6 +127,90 @@ def test_where_git_cannot_say_nothing_is_delivered(harness_oauth, jira, change, 
     failed(done, 1)
     assert "it lies in a checkout, and may be part of the change" in done.err
     assert delivered(jira) == []
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"GIT_DIR": "{other}/.git"},
+        {"GIT_DIR": "{other}/.git", "GIT_WORK_TREE": "{other}"},
+        {"GIT_INDEX_FILE": "{other}/none"},
+        {"GIT_WORK_TREE": "{other}"},
+        {"GIT_OBJECT_DIRECTORY": "{other}/.git/objects"},
+        {"GIT_CEILING_DIRECTORIES": "{folder}:{folder}/.jira-outbox"},
+        {"GIT_COMMON_DIR": "{other}/.git"},
+        {"GIT_NAMESPACE": "x"},
+    ],
+    ids=lambda variables: "+".join(variables),
+)
+def test_no_variable_makes_it_one_of_a_step(harness_oauth, jira, checkout, change, tmp_path, failed, variables):
+    """Code of the change can set variables for the steps after it, where the CI has a file for that."""
+    other = checkout("Other", folder=tmp_path / "other")
+    folder = change(".jira-outbox/0-build.json")
+    harness_oauth.environ |= {name: value.format(other=other, folder=folder) for name, value in variables.items()}
+    done = flush(harness_oauth, ".jira-outbox")
+    failed(done, 1)
+    assert "git tracks it" in done.err
+    assert delivered(jira) == []
+
+
+def nested(folder):
+    git(folder / ".jira-outbox", "init", "-q")
+    git(folder / ".jira-outbox", "commit", "-q", "--allow-empty", "-m", "Nothing")
+
+
+@pytest.mark.parametrize(
+    "pretend",
+    [
+        lambda folder: git(folder, "config", "core.worktree", "/tmp"),
+        lambda folder: git(folder, "config", "core.worktree", "../.."),
+        lambda folder: git(folder, "config", "core.worktree", str(folder / ".jira-outbox")),
+        lambda folder: git(folder, "config", "core.bare", "true"),
+        lambda folder: git(folder, "rm", "-q", "--cached", "-r", ".jira-outbox"),
+        lambda folder: (folder / ".git/index").unlink(),
+        lambda folder: git(folder, "read-tree", "--empty"),
+        lambda folder: git(folder, "replace", "HEAD", "HEAD^"),
+        nested,
+    ],
+    ids=["elsewhere", "above", "below", "bare", "rm", "index", "empty", "replaced", "nested"],
+)
+def test_what_head_holds_is_not_delivered_whatever_git_is_made_to_say(harness_oauth, jira, change, failed, pretend):
+    pretend(change(".jira-outbox/0-build.json"))
+    done = flush(harness_oauth, ".jira-outbox")
+    failed(done, 1)
+    assert "git tracks it" in done.err
+    assert delivered(jira) == []
+
+
+def test_what_only_the_index_holds_is_not_delivered(harness_oauth, jira, checkout, forged, failed):
+    """As where a CI merges the change and makes no commit of it."""
+    folder = checkout("[MYT-1] Report")
+    (folder / ".jira-outbox").mkdir()
+    (folder / ".jira-outbox/0-build.json").write_text(forged)
+    git(folder, "add", ".jira-outbox")
+    failed(flush(harness_oauth, ".jira-outbox"), 1)
+    assert delivered(jira) == []
+
+
+def test_a_work_tree_whose_repository_lies_elsewhere(harness_oauth, jira, change, kept, tmp_path, failed):
+    folder = change(".jira-outbox/0-build.json")
+    (folder / ".git").rename(tmp_path / "repository")
+    shutil.copy(kept, folder / ".jira-outbox")
+    harness_oauth.environ |= {"GIT_DIR": "../repository"}
+    failed(flush(harness_oauth, ".jira-outbox"), 1)
+    assert delivered(jira) == ["acme/default/shop/checkout"]
+    harness_oauth.environ |= {"GIT_DIR": str(tmp_path / "repository"), "GIT_WORK_TREE": str(folder)}
+    harness_oauth.folder = tmp_path
+    failed(flush(harness_oauth, "step/.jira-outbox"), 1)
+    assert len(delivered(jira)) == 1
+
+
+def test_a_work_tree_of_its_own_beside_the_repository(harness_oauth, jira, change, kept, failed):
+    folder = change(".jira-outbox/0-build.json")
+    git(folder, "worktree", "add", "-q", "--detach", "other")
+    shutil.copy(kept, folder / "other/.jira-outbox")
+    failed(flush(harness_oauth, "other/.jira-outbox"), 1)
+    assert delivered(jira) == ["acme/default/shop/checkout"]
 
 
 def test_list_names_it_and_drop_of_all_leaves_it(harness_oauth, change):

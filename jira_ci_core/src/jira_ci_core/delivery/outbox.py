@@ -21,7 +21,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from jira_ci_core.errors import JiraCiError
-from jira_ci_core.git.checkout import checkout_of, untracked
+from jira_ci_core.git.checkout import part_of_change, repositories_around
 from jira_ci_core.git.command import GitError
 from jira_ci_core.models import Outcome, Receipt, Report, Result
 from jira_ci_core.output.ci_files import open_unlinked, require_folder
@@ -186,17 +186,14 @@ class Outbox:
                 yield found
 
     def _of_change(self, names: Sequence[str]) -> dict[str, str]:
-        """Of files in the folder, those that are or may be part of a checkout, with the reason."""
+        """Of files in the folder, those that are or may be part of a change, with the reason."""
         reports = [name for name in names if name.endswith(SUFFIX)]
         try:
-            own = untracked(self.folder, self._environ) if reports else None
+            tracked = part_of_change(self.folder, reports, self._environ) if reports else ()
         except GitError as error:
             why = f"it lies in a checkout, and may be part of the change: {error.problem}; {error.problem.remedy}"
             return dict.fromkeys(reports, why)
-        tracked = [] if own is None else [name for name in reports if name not in own]
-        why = "git tracks it, so it came with the change, and no step has kept it"
-        # Those that git does not know since another process has removed them meanwhile are left out.
-        return dict.fromkeys([name for name in tracked if os.path.lexists(self.folder / name)], why)
+        return dict.fromkeys(tracked, "git tracks it, so it came with the change, and no step has kept it")
 
     def lock(self, entry: Entry) -> LockedEntry | None:
         """Lock an entry in order to deliver it; None if another process has locked or removed it."""
@@ -256,7 +253,7 @@ def settle(locked: LockedEntry, outcome: Outcome) -> Outcome:
 def warn_of_checkout(folder: Path, environ: Mapping[str, str]) -> None:
     """Warn of an outbox that is part of a checkout, where the change under test may place reports of its own."""
     with contextlib.suppress(OSError, ValueError):  # what is wrong with its name is said where it is used
-        if (top := checkout_of(folder, environ)) is not None:
+        for top in [*repositories_around(folder, environ)][:1]:
             why = "the change under test, and each program that is run on it, can put reports there"
             remedy = "make OUTBOX a folder outside of it that is still there after this step, such as a cache volume"
             log.warning("the outbox %s lies in the checkout %s: %s; %s", folder, top, why, remedy)

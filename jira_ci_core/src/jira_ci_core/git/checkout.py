@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
+from typing import IO
 
 from jira_ci_core.git.command import Git, GitError, GitFailure
 from jira_ci_core.models import Pipeline
@@ -15,6 +16,9 @@ log = logging.getLogger(__name__)
 
 FACTS = "sha", "message", "branch", "repository", "repository_url"
 TIME_LIMIT = 10
+# Such as safe.directory: https://git-scm.com/docs/git-config#Documentation/git-config.txt-GITCONFIGCOUNT
+_KEPT = "GIT_CONFIG"
+_READ_SIZE = 1 << 16
 LOG = "log", "-1", "--encoding=UTF-8", "--decorate=full", "--format=%H%x00%D%x00%B"
 
 
@@ -27,31 +31,54 @@ def work_tree(pipeline: Pipeline) -> Path:
         return Path()
 
 
-def checkout_of(folder: Path, environ: Mapping[str, str]) -> Path | None:
-    """Return the top of the checkout that a folder lies in; None if it lies in none.
+def repositories_around(folder: Path, environ: Mapping[str, str]) -> dict[Path, dict[str, str]]:
+    """Return the top of each repository that a folder lies in, the nearest first, with the environment for git there.
 
-    A change can bring no `.git` of its own: git refuses such a path (https://git-scm.com/docs/git-fsck, hasDotgit).
+    What the environment says of a repository or its index counts for none that the file system shows, since a step
+    before this one may have set it. Where GIT_DIR is set, its work tree is one more.
     """
-    folder, here = folder.resolve(), Path.cwd()
-    for parent in (folder, *folder.parents):
-        if os.path.lexists(parent / ".git"):
-            return parent
-    return here if "GIT_DIR" in environ and folder.is_relative_to(here) else None
+    folder = folder.resolve()
+    common = {name: value for name, value in environ.items() if not name.startswith("GIT_") or name.startswith(_KEPT)}
+    found = {top: common for top in (folder, *folder.parents) if os.path.lexists(top / ".git")}
+    if git_dir := environ.get("GIT_DIR"):
+        top = Path(environ.get("GIT_WORK_TREE") or "").resolve()
+        if folder.is_relative_to(top):
+            found.setdefault(top, {**common, "GIT_DIR": str(Path(git_dir).absolute())})
+    return found
 
 
-def untracked(folder: Path, environ: Mapping[str, str]) -> frozenset[str] | None:
-    """Return the names of the files in a folder that git does not track; None if it lies in no checkout.
+def part_of_change(folder: Path, names: Collection[str], environ: Mapping[str, str]) -> frozenset[str]:
+    """Return those of the files in a folder that came with the change: HEAD, or the index, of a repository holds them.
 
-    Raises GitError. git is asked at the top, where it looks for `.git` first: below it, a folder of the change may
-    pretend to be a repository that tracks nothing.
+    Raises GitError. Code of the change can empty the index (`git rm --cached`), name another work tree, or put a
+    repository of its own around the files, but HEAD of the repository around it all still holds them.
     """
-    top = checkout_of(folder, environ)
-    if top is None:
-        return None
-    place = folder.resolve().relative_to(top).as_posix()
-    with Git(top, environ, TIME_LIMIT).stream("ls-files", "--others", "-z", "--", place) as output:
-        names = os.fsdecode(output.read()).split("\0")
-    return frozenset(name if place == "." else name.removeprefix(f"{place}/") for name in names)
+    found: set[str] = set()
+    for top, variables in repositories_around(folder, environ).items():
+        place = folder.resolve().relative_to(top)
+        above = [parent.as_posix() for parent in (place, *place.parents) if parent != Path()]
+        files = {os.fsencode(place / name): name for name in names}
+        git = Git(top, {**variables, "GIT_WORK_TREE": str(top), "GIT_NO_REPLACE_OBJECTS": "1"}, TIME_LIMIT)
+        with git.stream("ls-files", "-z", "--", place.as_posix()) as output:
+            found.update(files[path] for path in _parts(output) if path in files)
+        in_folder = [f"{above[0]}/"] if above else []
+        with git.stream("ls-tree", "-z", "--full-tree", "HEAD", "--", *in_folder, *above) as output:
+            for entry in _parts(output):
+                about, _, path = entry.partition(b"\t")
+                if path in files:
+                    found.add(files[path])
+                elif b" commit " in about:  # the folder is a submodule, or in one
+                    found.update(names)
+    return frozenset(found)
+
+
+def _parts(output: IO[bytes]) -> Iterator[bytes]:
+    """What is separated by zero bytes; longer ones than any path are cut."""
+    rest = b""
+    while read := output.read(_READ_SIZE):
+        *parts, rest = (rest + read).split(b"\0")
+        yield from parts
+        rest = rest[-_READ_SIZE:]
 
 
 def filled_from_checkout(pipeline: Pipeline, environ: Mapping[str, str]) -> Pipeline:

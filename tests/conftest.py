@@ -17,6 +17,7 @@ import requests
 from hypothesis import HealthCheck, settings
 
 from jira_ci_core import Report
+from jira_ci_core.git.command import renew_patience
 from jira_ci_core.testing import JiraCi, StepResult
 from jira_ci_core.testing.recorded import recorded_runs
 from jira_ci_core.testing.step import INHERITED, TIMEOUT
@@ -114,6 +115,12 @@ class Step(JiraCi):
         variables = {**inherited(), **self.variables(environ, settings)}
         process = self._server.run(arguments, folder=self.folder, environ=variables, timeout=TIMEOUT)
         return self.result(process.returncode, process.stdout.decode(), process.stderr.decode())
+
+
+@pytest.fixture(autouse=True)
+def git_has_time() -> None:
+    """The time that git may take is counted for a process, as if it ran one command; some tests ask it a thousand times."""
+    renew_patience(600)
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
+from ..conftest import inherited
 from .conftest import measure
 
 COMMANDS = ["report"], ["report", "--dry-run"], ["explain"], ["doctor"]
@@ -183,3 +185,35 @@ def test_what_git_prints_is_read_up_to_a_limit(harness, connect, tmp_path, where
     assert done.code == 0, done.text
     assert ("MYT-7" in done.text) == (not where)
     assert done.mebibytes < 200
+
+
+# As the installed command, with less time for git.
+IMPATIENT = """
+from jira_ci_core.__main__ import main
+from jira_ci_core.git.command import renew_patience
+renew_patience(1)
+main()
+"""
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_configuration_that_is_never_read_to_its_end_holds_no_command_for_long(
+    checkout, configure, harness, connect, tmp_path, jira, command
+):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    checkout(MESSAGE)
+    configure({"include.path": str(pipe)})
+    variables = {**connect, "DRONE_COMMIT_MESSAGE": "", "JIRA_CI_DISABLE_PLUGINS": "card"}
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", IMPATIENT, *command],
+        cwd=harness.folder,
+        env={**inherited(), **harness.variables(variables, {})},
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert time.monotonic() - began < 10
+    assert done.stderr.count("seconds in all, and is asked nothing more; see why it is slow") == 1

@@ -143,7 +143,7 @@ def _problem_of(error: GitError) -> Problem:
     why, remedy = error.problem.why, error.problem.remedy
     if error.failure is GitFailure.TIMED_OUT:
         what = "the commits of this change cannot all be read"
-        return Problem(what, why, "allow it more with PLUGIN_TIMEOUT, or name a later commit with KEYS_GIT_SINCE")
+        return Problem(what, why, "name a later commit with KEYS_GIT_SINCE; PLUGIN_TIMEOUT limits a fetch")
     if error.failure in (GitFailure.NOT_INSTALLED, GitFailure.NOT_STARTED, GitFailure.NO_REPOSITORY):
         remedy = f"{remedy}, or leave this out with DISABLE_PLUGINS=git"
     return Problem("the commits of this change cannot be read", why, remedy)

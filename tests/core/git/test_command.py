@@ -9,8 +9,8 @@ import subprocess
 
 import pytest
 
-from jira_ci_core import Git, GitError, GitFailure
-from jira_ci_core.git.command import MAX_OUTPUT
+from jira_ci_core import Git, GitError, GitFailure, Problem
+from jira_ci_core.git.command import MAX_OUTPUT, _Patience, renew_patience
 
 MISSING = "5" * 40
 
@@ -129,6 +129,52 @@ class TestTime:
         git.output("log")
         with pytest.raises(GitError):
             git.output("log")
+
+
+class TestTimeOfAProcess:
+    """All local commands share it, since a repository can make each of them wait."""
+
+    @pytest.fixture(autouse=True)
+    def half_a_second(self):
+        renew_patience(0.5)
+
+    def test_no_command_is_run_once_it_is_used_up_and_one_warning_tells(
+        self, folder, fake_git, command, caplog, tmp_path
+    ):
+        fake_git(f"echo >> {tmp_path}/asked; exec sleep 60")
+        with pytest.raises(GitError, match=r"did not come back in time \(log\)"):
+            command(folder).output("log")
+        for ask in (
+            lambda git: git.output("log"),
+            lambda git: git.stream("log").__enter__(),
+            lambda git: git.remote_refs("origin", "HEAD"),
+            lambda git: git.fetch("origin", "HEAD"),
+        ):
+            with pytest.raises(GitError) as error:
+                ask(command(folder))
+            assert error.value.failure is GitFailure.GIVEN_UP
+            assert error.value.problem == Problem(
+                "git could not be asked",
+                "it took 15 seconds in all, and is asked nothing more",
+                "see why git is slow in this checkout",
+            )
+        assert (tmp_path / "asked").read_text() == "\n"
+        assert [record.getMessage() for record in caplog.records] == [
+            "git took 15 seconds in all, and is asked nothing more; see why it is slow"
+        ]
+
+    def test_it_is_counted_over_all_folders_and_of_failures_too(self, folder, fake_git, command, tmp_path):
+        renew_patience(60)
+        fake_git("sleep 0.1; exit 1")
+        for place in (folder, tmp_path):
+            with pytest.raises(GitError, match="it says nothing"):
+                command(place).output("log")
+        assert 0 < _Patience.left < 59.8
+
+    def test_a_fetch_is_not_counted(self, folder, fake_git, command):
+        fake_git('case "$*" in *config*) exit 1;; esac; sleep 0.6; printf "id\\tHEAD"')
+        assert command(folder).remote_refs("origin", "HEAD") == {"HEAD": "id"}
+        assert _Patience.left > 0
 
 
 class TestStream:

@@ -120,6 +120,8 @@ def _output(git: Git, *arguments: str) -> str:
         match error.failure:
             case GitFailure.NOT_INSTALLED:
                 log.debug("there is no git here; nothing is taken from the checkout")
+            case GitFailure.GIVEN_UP:
+                log.debug("nothing is taken from the checkout: %s", error.problem.why)
             case GitFailure.NOT_STARTED | GitFailure.TIMED_OUT:
                 log.warning("git could not be asked about the checkout: %s", error.problem.why)
             case GitFailure.NOT_TRUSTED:

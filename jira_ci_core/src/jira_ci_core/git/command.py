@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import signal
@@ -17,6 +18,8 @@ from jira_ci_core.problem import Problem
 
 if TYPE_CHECKING:
     import subprocess
+
+log = logging.getLogger(__name__)
 
 # A repository's own configuration can name programs to run and change what is printed. These options override it.
 _OPTIONS = (
@@ -59,6 +62,8 @@ _WITHHELD = "PLUGIN_", "JIRA_CI_", "GIT_TRACE"
 # https://git-scm.com/docs/git-hook/2.54.0
 _WITH_HOOKS = "fetch", "update-ref"
 
+MOST_SECONDS = 15
+"""How long all local commands of a process may take together: a repository can make each of them wait."""
 MAX_OUTPUT = 1 << 20
 """How much of what a command prints is read, in bytes, unless it is streamed."""
 _MAX_STDERR = 4096
@@ -73,6 +78,8 @@ class GitFailure(Enum):
     NOT_TRUSTED = "not trusted"
     """The repository belongs to another user."""
     NO_REPOSITORY = "no repository"
+    GIVEN_UP = "given up"
+    """The commands before it took MOST_SECONDS together, which a warning has told."""
     FAILED = "failed"
     """The command itself ended with an error, which for some commands means "no"."""
 
@@ -86,8 +93,22 @@ class GitError(Exception):
         self.problem = Problem("git could not be asked", why, remedy)
 
 
+class _Patience:
+    """How many seconds are left for the local commands of this process."""
+
+    left: float = MOST_SECONDS
+
+
+def renew_patience(seconds: float = MOST_SECONDS) -> None:
+    """Begin to count anew, for another test in the same process."""
+    _Patience.left = seconds
+
+
 class Git:
-    """Runs git in a folder, for `seconds` in all, with `environ` less this step's settings. Methods raise GitError."""
+    """Runs git in a folder, for `seconds` in all, with `environ` less this step's settings. Methods raise GitError.
+
+    Local commands also share the MOST_SECONDS of the process, after which git is not asked again.
+    """
 
     def __init__(self, folder: Path, environ: Mapping[str, str], seconds: float) -> None:
         self.folder = folder
@@ -105,7 +126,7 @@ class Git:
     @contextlib.contextmanager
     def stream(self, *arguments: str) -> Iterator[IO[bytes]]:
         """Give access to what a local command prints, as it arrives. Leaving the block early ends the command."""
-        with self._started(arguments, {}) as output:
+        with self._local(arguments, {}) as output:
             yield output
 
     def remote_refs(self, remote: str, *names: str) -> dict[str, str]:
@@ -120,7 +141,9 @@ class Git:
 
     def _run_remote(self, *arguments: str) -> str:
         defaults = {name: value for name, value in _REMOTE_DEFAULTS.items() if not self._environ.get(name)}
-        return self._run(arguments, {**_REMOTE_VARIABLES, **defaults, **self._without_hooks()})
+        variables = {**_REMOTE_VARIABLES, **defaults, **self._without_hooks()}
+        with self._started(arguments, variables, self._deadline - time.monotonic()) as output:
+            return _decoded(output)
 
     def _without_hooks(self) -> dict[str, str]:
         """Variables that switch off each hook that the configuration names, which git can only do by its name."""
@@ -142,14 +165,27 @@ class Git:
         return variables
 
     def _run(self, arguments: tuple[str, ...], variables: Mapping[str, str]) -> str:
-        with self._started(arguments, variables) as output:
-            return output.read(MAX_OUTPUT).decode(errors="replace")
+        with self._local(arguments, variables) as output:
+            return _decoded(output)
 
     @contextlib.contextmanager
-    def _started(self, arguments: tuple[str, ...], variables: Mapping[str, str]) -> Iterator[IO[bytes]]:
+    def _local(self, arguments: tuple[str, ...], variables: Mapping[str, str]) -> Iterator[IO[bytes]]:
+        began = time.monotonic()
+        try:
+            with self._started(arguments, variables, min(self._deadline - began, _Patience.left)) as output:
+                yield output
+        finally:
+            before, _Patience.left = _Patience.left, _Patience.left - (time.monotonic() - began)
+            if before > 0 >= _Patience.left:
+                log.warning("git took %d seconds in all, and is asked nothing more; see why it is slow", MOST_SECONDS)
+
+    @contextlib.contextmanager
+    def _started(self, arguments: tuple[str, ...], variables: Mapping[str, str], seconds: float) -> Iterator[IO[bytes]]:
+        if _Patience.left <= 0:
+            raise _given_up()
         with self._start(arguments, variables) as process:
             errors = _Errors(process)
-            timer = threading.Timer(self._remaining, _kill, (process,))
+            timer = threading.Timer(max(seconds, 0.01), _kill, (process,))
             timer.daemon = True
             timer.start()
             assert process.stdout is not None
@@ -189,10 +225,6 @@ class Git:
             remedy = "check the git of this step's image"
             raise GitError(GitFailure.NOT_STARTED, f"git cannot be run: {error}", remedy) from None
 
-    @property
-    def _remaining(self) -> float:
-        return max(self._deadline - time.monotonic(), 0.01)
-
 
 class _Errors(threading.Thread):
     """Reads the error messages of a process, and keeps the first of them."""
@@ -223,6 +255,15 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
     else:
         process.kill()
+
+
+def _decoded(output: IO[bytes]) -> str:
+    return output.read(MAX_OUTPUT).decode(errors="replace")
+
+
+def _given_up() -> GitError:
+    why = f"it took {MOST_SECONDS} seconds in all, and is asked nothing more"
+    return GitError(GitFailure.GIVEN_UP, why, "see why git is slow in this checkout")
 
 
 def _timed_out(command: str) -> GitError:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
 
-from jira_ci_core.command_run.process import Child, handle_signals
+from jira_ci_core.command_run import process
+from jira_ci_core.command_run.process import FORWARDED_SIGNALS, Child, _is_in_foreground, handle_signals
 
 ENVIRON = {"PATH": os.environ["PATH"]}
 
@@ -62,6 +65,111 @@ def test_a_signal_reaches_it_while_it_runs_and_nothing_after(start):
     assert child.wait()
     assert child.status == -signal.SIGTERM
     child.forward(signal.SIGTERM)
+
+
+def test_no_signal_is_sent_to_what_may_be_another_process_by_now(start, monkeypatch):
+    child = start("exit 0")
+    assert child.wait()
+    monkeypatch.setattr(os, "kill", lambda *arguments: pytest.fail("a signal was sent"))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        child.forward(number)
+
+
+@pytest.mark.parametrize("is_foreground", [True, False])
+def test_what_a_terminal_sends_to_both_is_not_sent_again(start, monkeypatch, is_foreground):
+    sent = []
+    child = start("exec sleep 60")
+    with monkeypatch.context() as patch:
+        patch.setattr(process, "_is_in_foreground", lambda: is_foreground)
+        patch.setattr(os, "kill", lambda pid, number: sent.append((pid == child._process.pid, number)))
+        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1):
+            child.forward(number)
+    everything = [signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1]
+    assert sent == [(True, number) for number in (everything[2:] if is_foreground else everything)]
+    child.forward(signal.SIGKILL)
+    assert child.wait()
+
+
+# The session that it leads has this terminal, and a job of its own is in the background there.
+ASKS = """
+import fcntl, os, pty, termios
+from jira_ci_core.command_run.process import _is_in_foreground
+before = _is_in_foreground()
+_, terminal = pty.openpty()
+fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+answers = [before, _is_in_foreground()]
+free = os.open("/", os.O_RDONLY)
+os.close(free)
+for _ in range(3):
+    _is_in_foreground()
+assert os.open("/", os.O_RDONLY) == free, "it leaves files open"
+if not os.fork():
+    os.setpgid(0, 0)
+    os._exit(_is_in_foreground())
+print(*answers, bool(os.wait()[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "setsid"), reason="needs a terminal")
+def test_who_is_in_the_foreground_of_a_terminal():
+    _is_in_foreground()  # here it may be so or not
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-P", "-c", ASKS]
+    done = subprocess.run(command, env=environ, check=True, capture_output=True, text=True, start_new_session=True)
+    assert done.stdout == "False True False\n"
+
+
+@pytest.mark.parametrize("number", FORWARDED_SIGNALS)
+def test_each_signal_is_handled_meanwhile_and_as_before_afterwards(number):
+    seen = []
+    before = signal.signal(number, lambda *arguments: seen.append("before"))
+    try:
+        with handle_signals(seen.append):
+            signal.raise_signal(number)
+        assert seen == [number]
+        signal.raise_signal(number)
+        assert seen == [number, "before"]
+    finally:
+        signal.signal(number, before)
+
+
+def test_one_that_was_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with handle_signals(pytest.fail):
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+            signal.raise_signal(signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_while_it_runs_nothing_is_known_and_this_process_may_end(start):
+    child = start("exec sleep 60")
+    assert (child.has_ended, child.status) == (False, None)
+    assert [thread for thread in threading.enumerate() if not thread.daemon] == [threading.main_thread()]
+    child.forward(signal.SIGKILL)
+    assert child.wait()
+
+
+@pytest.mark.parametrize("first", ["#!/bin/sh\n", ""], ids=["program", "script"])
+def test_it_inherits_every_open_file_and_its_arguments(tmp_path, first):
+    script = tmp_path / "script"
+    script.write_text(f'{first}echo "$1" > "/dev/fd/$2"\n')
+    script.chmod(0o755)
+    ended = threading.Event()
+    with open(tmp_path / "seen", "w") as file:
+        os.set_inheritable(file.fileno(), True)
+        child = Child([str(script), "word", str(file.fileno())], ENVIRON, ended.set)
+        assert ended.wait(60)
+    assert (child.status, (tmp_path / "seen").read_text()) == (0, "word\n")
+
+
+def test_a_script_whose_interpreter_is_missing_is_run_by_no_other(tmp_path):
+    (tmp_path / "script").write_text("#!/nowhere\nexit 0\n")
+    (tmp_path / "script").chmod(0o755)
+    with pytest.raises(FileNotFoundError):
+        Child([str(tmp_path / "script")], ENVIRON, lambda: None)
 
 
 def test_one_that_takes_no_signal_is_no_error(start, monkeypatch):

@@ -108,12 +108,67 @@ def test_git_is_not_given_the_settings_of_this_step(folder, fake_git, environ):
     assert not [name for name in ("PLUGIN_X", "JIRA_CI_Y", "GIT_TRACE") if f"{name}=" in seen]
 
 
+class TestRemotes:
+    """What git is told, and how; the rest is tried on real ones, in `tests/keys_git`."""
+
+    @pytest.fixture
+    def told(self, fake_git, tmp_path):
+        """The arguments of the last command that was no `git config`, and its environment."""
+        fake_git(
+            f"""case " $* " in *" config "*) exit 1;; esac
+            printf '%s\\n' "$@" > {tmp_path}/arguments; env > {tmp_path}/environ"""
+        )
+
+        def read():
+            environ = dict(line.split("=", 1) for line in (tmp_path / "environ").read_text().splitlines())
+            return (tmp_path / "arguments").read_text().splitlines(), environ
+
+        return read
+
+    def test_refs_are_asked_for_by_their_names_alone(self, folder, told, command):
+        assert command(folder).remote_refs("-x", "refs/heads/a", "HEAD") == {}
+        arguments, _ = told()
+        assert arguments[arguments.index("ls-remote") :] == [
+            *("ls-remote", "--quiet", "--upload-pack=git-upload-pack", "--", "-x", "refs/heads/a", "HEAD")
+        ]
+
+    def test_only_objects_are_fetched(self, folder, told, command):
+        command(folder).fetch("-x", "-y", "z", options=("--depth=1",))
+        arguments, _ = told()
+        assert arguments[arguments.index("fetch") :] == [
+            *("fetch", "--quiet", "--no-tags", "--no-recurse-submodules", "--no-auto-maintenance"),
+            *("--no-write-fetch-head", "--upload-pack=git-upload-pack", "--depth=1", "--", "-x", "-y", "z"),
+        ]
+
+    def test_only_here_protocols_are_allowed_and_nothing_asks_a_person(self, folder, told, command):
+        command(folder).fetch("x", "y")
+        _, environ = told()
+        assert environ["GIT_ALLOW_PROTOCOL"] == "https:http:ssh:file"
+        assert (environ["GIT_ASKPASS"], environ["GIT_SSH_COMMAND"]) == ("true", "ssh -oBatchMode=yes")
+        assert environ["GIT_TERMINAL_PROMPT"] == "0"
+        command(folder).output("log")
+        _, environ = told()
+        assert environ["GIT_ALLOW_PROTOCOL"] == ""
+        assert not {"GIT_ASKPASS", "GIT_SSH_COMMAND"} & environ.keys()
+
+    def test_what_the_environment_says_of_signing_in_is_kept(self, folder, told, command, environ):
+        environ |= {"GIT_ASKPASS": "/my/own", "GIT_SSH_COMMAND": ""}
+        command(folder).fetch("x", "y")
+        _, seen = told()
+        assert (seen["GIT_ASKPASS"], seen["GIT_SSH_COMMAND"]) == ("/my/own", "ssh -oBatchMode=yes")
+
+    def test_a_ref_with_a_tab_is_none(self, folder, fake_git, command):
+        fake_git(r"printf 'id\trefs/heads/main\tHEAD\n'")
+        assert command(folder).remote_refs("x", "HEAD", "refs/heads/main") == {}
+
+
 class TestTime:
     def test_a_command_that_does_not_end(self, folder, fake_git, command):
         fake_git("exec sleep 60")
         with pytest.raises(GitError, match=r"git did not come back in time \(log\)") as error:
             command(folder, 0.2).output("log")
         assert error.value.failure is GitFailure.TIMED_OUT
+        assert error.value.problem.remedy == "allow it more time"
 
     def test_a_stream_that_does_not_end(self, folder, fake_git, command):
         fake_git("exec sleep 60")
@@ -230,6 +285,7 @@ class TestHooksThatTheConfigurationNames:
         git("config", f"hook.{name}.command", "false")
         environ |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "user.name", "GIT_CONFIG_VALUE_0": "A"}
         variables = command(repository)._without_hooks()
+        assert variables["GIT_CONFIG_COUNT"] == "2"
         seen = subprocess.run(
             ["git", "config", "--get-regexp", "hook|user.name"],
             cwd=repository,
@@ -241,30 +297,77 @@ class TestHooksThatTheConfigurationNames:
         assert f"hook.{name}.enabled false" in seen
         assert "user.name A" in seen
 
+    @pytest.mark.parametrize("given", [{}, {"GIT_CONFIG_COUNT": ""}, {"GIT_CONFIG_COUNT": "0"}], ids=str)
+    def test_without_other_values_they_are_the_first(self, repository, command, git, environ, given):
+        environ |= given
+        for key in ("hook.one.command", "hook.one.event", "Hook.Two.event"):
+            git("config", key, "x")
+        assert command(repository)._without_hooks() == {
+            "GIT_CONFIG_COUNT": "2",
+            "GIT_CONFIG_KEY_0": "hook.one.enabled",
+            "GIT_CONFIG_VALUE_0": "false",
+            "GIT_CONFIG_KEY_1": "hook.Two.enabled",
+            "GIT_CONFIG_VALUE_1": "false",
+        }
+
     def test_too_many_are_refused(self, repository, command):
         with open(repository / ".git/config", "a") as config:
             config.writelines(f'[hook "{number:0>100}"]\n\tcommand = x\n' for number in range(1000))
-        with pytest.raises(GitError, match="too many hooks"):
+        with pytest.raises(GitError) as error:
             command(repository).output("update-ref", "refs/heads/x", "HEAD")
+        assert error.value.failure is GitFailure.FAILED
+        assert error.value.problem == Problem(
+            "git could not be asked",
+            "its configuration names too many hooks to switch them off",
+            "remove them from the repository's configuration",
+        )
         assert command(repository).output("rev-parse", "HEAD")
 
 
 class TestFailures:
+    REPOSITORY = "run the step with a complete checkout of the repository"
+
     @pytest.mark.parametrize(
-        ("script", "failure", "why"),
+        ("script", "failure", "why", "remedy"),
         [
-            ("echo 'fatal: detected dubious ownership' >&2; exit 128", GitFailure.NOT_TRUSTED, "dubious ownership"),
-            ("echo 'fatal: not a git repository' >&2; exit 128", GitFailure.NO_REPOSITORY, "no git repository in /"),
-            ("echo 'one'; exit 1", GitFailure.FAILED, "git failed: it says nothing"),
-            ("echo 'at https://me:hunter2222@x/y' >&2; exit 1", GitFailure.FAILED, "git failed: at https://x/y"),
+            (
+                "echo 'fatal: detected dubious ownership' >&2; exit 128",
+                GitFailure.NOT_TRUSTED,
+                "git does not trust the checkout in {folder} (dubious ownership): it belongs to another user",
+                "run: git config --global --add safe.directory {folder}",
+            ),
+            (
+                "echo 'fatal: not a git repository' >&2; exit 128",
+                GitFailure.NO_REPOSITORY,
+                "there is no git repository in {folder}",
+                "run this step in the checkout",
+            ),
+            ("echo 'one'; exit 1", GitFailure.FAILED, "git failed: it says nothing", REPOSITORY),
+            ("printf 'one\\n\\377two\\n' >&2; exit 1", GitFailure.FAILED, "git failed: \ufffdtwo", REPOSITORY),
+            (
+                "echo 'at https://me:hunter2222@x/y and a://b://u@c://d@e' >&2; exit 1",
+                GitFailure.FAILED,
+                "git failed: at https://x/y and a://e",
+                REPOSITORY,
+            ),
+            (
+                # The last line is cut in the middle of an address.
+                "printf 'one\\ntwo\\n%04080d\\nx://me:hunter2222@y' 0 >&2; exit 1",
+                GitFailure.FAILED,
+                f"git failed: {'0' * 4080}",
+                REPOSITORY,
+            ),
         ],
+        ids=["not trusted", "no repository", "nothing", "bytes", "address", "cut"],
     )
-    def test_each_has_its_kind_and_its_reason(self, folder, fake_git, command, script, failure, why):
+    def test_each_has_its_kind_its_reason_and_its_remedy(self, folder, fake_git, command, script, failure, why, remedy):
         fake_git(script)
         with pytest.raises(GitError) as error:
             command(folder).output("log")
         assert error.value.failure is failure
-        assert why in error.value.problem.why
+        assert error.value.problem == Problem(
+            "git could not be asked", why.format(folder=folder), remedy.format(folder=folder)
+        )
 
     def test_no_git(self, folder, environ, command, tmp_path):
         environ["PATH"] = str(tmp_path)

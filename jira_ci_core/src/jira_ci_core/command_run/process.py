@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _NAMES = "SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"
 FORWARDED_SIGNALS = tuple(number for number in signal.Signals if number.name in _NAMES)
+_IS_WINDOWS = sys.platform == "win32"
 # A terminal sends these to all processes in its foreground.
 _TERMINAL_SIGNALS = frozenset(number for number in FORWARDED_SIGNALS if number.name in ("SIGINT", "SIGQUIT"))
 
@@ -24,14 +26,15 @@ class Child:
     def __init__(self, command: Sequence[str], environ: Mapping[str, str], on_exit: Callable[[], None]) -> None:
         """Start the command; `on_exit` is called in another thread once it `has_ended`. Raises OSError."""
         # The command inherits every open file, not only the three streams.
+        start = functools.partial(subprocess.Popen[bytes], close_fds=False, env=environ)
         try:
-            self._process = subprocess.Popen(command, close_fds=False, env=environ)
+            self._process = start(command)
         except OSError as error:
             script = shutil.which(command[0], path=environ.get("PATH"))
             if error.errno != errno.ENOEXEC or script is None:
                 raise
             # A script whose first line names no interpreter is run by sh, as a shell does.
-            self._process = subprocess.Popen(["/bin/sh", script, *command[1:]], close_fds=False, env=environ)
+            self._process = start(["/bin/sh", script, *command[1:]])
         self.has_ended = False
         self.status: int | None = None
         """The exit status, or minus the number of the signal that ended the command; None if it is not known."""
@@ -55,7 +58,7 @@ class Child:
 
         Popen's `wait` and `poll` would take such a command for successful: https://bugs.python.org/issue15756.
         """
-        if sys.platform == "win32":
+        if _IS_WINDOWS:
             return self._process.wait()
         try:
             _, status = os.waitpid(self._process.pid, 0)
@@ -76,7 +79,7 @@ def handle_signals(handle: Callable[[int], None]) -> Iterator[None]:
     handled = {number: handler for number, handler in before.items() if handler is not signal.SIG_IGN}
     for number in handled:
         signal.signal(number, lambda number, frame: handle(number))
-    if sys.platform != "win32":
+    if not _IS_WINDOWS:
         handled[signal.SIGCHLD] = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
         yield
@@ -87,10 +90,13 @@ def handle_signals(handle: Callable[[int], None]) -> Iterator[None]:
 
 def _is_in_foreground() -> bool:
     """Whether a terminal sends its signals to this process, and so to the command."""
-    if sys.platform == "win32":
+    if _IS_WINDOWS:
         return True
     try:
-        with os.fdopen(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY), "rb", buffering=0) as terminal:
-            return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
+        terminal = os.open("/dev/tty", os.O_RDONLY)
     except OSError:
         return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    finally:
+        os.close(terminal)

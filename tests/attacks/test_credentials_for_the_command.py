@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+from types import SimpleNamespace
 
 import pytest
+
+from jira_ci_core.command_run.run import environ_of_command
 
 NAMES = "CLIENT_ID", "CLIENT_SECRET", "CONNECT_KEY", "HTTPS_PROXY", "BROKER_URL", "QUEUE_KEY", "QUEUE_KEY_OLD", "VAULT"
 PLUGIN = """
@@ -71,6 +74,44 @@ def test_it_sees_everything_else_byte_for_byte(variables, harness_oauth):
     assert {
         name: value for name, value in harness_oauth.environ.items() if "CLIENT" not in name
     }.items() <= seen.items()
+
+
+NO_PLACE_FOR_A_PASSWORD = [
+    "",
+    "proxy",
+    "proxy:3128",
+    "http://127.0.0.1:9/",
+    "https://p_x.example.com:443",
+    "http://[::1]:9",
+]
+SOME_PLACE = [
+    *(
+        "http://user:s3cret%40proxy:8080",
+        "http://s3cret%40proxy:8080",
+        "user:s3cret%40proxy",
+        "http://user:s3cret\\@p:1",
+    ),
+    *("http://user%3As3cret%40proxy", "http://h:1/s3cret", "http://h:1?password=s3cret", "http://[::1%40s3cret]:1"),
+    *("http://h:1 s3cret", "http://user:s3cret", "http://h:1#s3cret", "h;s3cret"),
+]
+
+
+@pytest.mark.parametrize(
+    ("address", "is_passed_on"), [(a, True) for a in NO_PLACE_FOR_A_PASSWORD] + [(a, False) for a in SOME_PLACE]
+)
+def test_it_sees_a_proxy_that_is_a_host_and_a_port_alone(address, is_passed_on):
+    """Whether or not this step uses it: of several variables of a proxy one is read."""
+    runtime = SimpleNamespace(settings=SimpleNamespace(pass_credentials=False), secret_variables={"https_proxy"})
+    assert ("https_proxy" in environ_of_command(runtime, {"https_proxy": address})) is is_passed_on
+
+
+def test_it_sees_no_proxy_that_another_variable_replaces(variables):
+    seen, done = variables(
+        {"HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://user:s3cret%40proxy:8080", "NO_PROXY": "*"}
+    )
+    assert seen["HTTPS_PROXY"] == "http://127.0.0.1:9"
+    assert "s3cret" not in "".join(seen.values()) + done.text
+    assert "the command does not get https_proxy" in done.err
 
 
 def test_a_name_that_may_be_meant_for_the_command_is_said(variables):

@@ -16,6 +16,7 @@ import functools
 import logging
 import math
 import queue
+import re
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -44,6 +45,9 @@ LAST_SECONDS = 8.0
 STOP_SIGNALS = signal.SIGINT, signal.SIGTERM
 
 log = logging.getLogger(__name__)
+
+# The value of a variable of a proxy in which there is no place for a credential, such as behind %40; also none at all.
+_HOST_AND_PORT = re.compile(r"(?:(?:\w+://)?(?:[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?/?)?", re.ASCII)
 
 UNKNOWN_STATUS = Problem(
     "how the command ended is not known",
@@ -244,11 +248,11 @@ def _go_through(phase: FirstReport | CommandRunning | LastReport, events: Events
 def environ_of_command(runtime: Runtime, environ: Mapping[str, str]) -> dict[str, str]:
     """The environment of the step without any variable that spells a secret setting, unless PASS_CREDENTIALS is set.
 
-    A proxy without a user stays, since it is no credential and the command may need it.
+    A proxy that is a host and a port stays, since it is no credential and the command may need it.
     """
     if runtime.settings.pass_credentials:
         return dict(environ)
-    proxies = {name for name in (*HTTPS_PROXIES, *HTTP_PROXIES) if "@" not in environ.get(name, "")}
+    proxies = {name for name in (*HTTPS_PROXIES, *HTTP_PROXIES) if _HOST_AND_PORT.fullmatch(environ.get(name, ""))}
     withheld = (environ.keys() & runtime.secret_variables) - proxies
     for name in sorted(withheld):
         # Variables with these prefixes are this step's own; any other may be meant for the command as well.

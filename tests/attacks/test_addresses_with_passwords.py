@@ -46,6 +46,24 @@ def test_a_proxy_that_cannot_be_read_ends_the_step_and_is_not_shown(harness_oaut
     assert jira.requests() == []
 
 
+@pytest.mark.parametrize("encoded", ["%0d%0a", "%00", "%1B", "%7f"])
+def test_nor_one_that_encodes_control_characters(harness_oauth, jira, failed, encoded):
+    """RFC 7617 forbids them, and what a proxy repeats of them is read as several lines."""
+    done = harness_oauth(environ={"HTTP_PROXY": f"http://alice-x:wonder{encoded}land@127.0.0.1:9"})
+    failure = failed(done, 2)
+    assert "HTTP_PROXY is not valid" in failure.what
+    assert "control character" in failure.why
+    gives_nothing_away(done.text)
+    assert jira.requests() == []
+
+
+def test_one_that_does_not_speak_http_is_not_passed_by(harness_oauth, jira, failed):
+    done = harness_oauth(environ={"HTTP_PROXY": "socks5://alice-x:wonderland@127.0.0.1:9"})
+    assert "http:// or https://" in failed(done, 1).why
+    gives_nothing_away(done.text)
+    assert jira.requests() == []
+
+
 @pytest.mark.parametrize("variable", PROXIES)
 def test_in_any_spelling_of_the_setting(harness_oauth, failed, variable):
     done = harness_oauth(environ={variable: UNREADABLE[0]})
@@ -121,6 +139,33 @@ def test_a_proxy_that_repeats_what_it_was_sent(harness_oauth, listen, echo, sche
     for part in (user, password, quote(user, safe=""), quote(password, safe=""), "wonder"):
         assert part not in done.text
     assert base64.b64encode(f"{user}:{password}".encode()).decode()[:16] not in done.text
+
+
+BYTES = {
+    "wonder%E2%82%AC:won%ffland": b"wonder\xe2\x82\xac:won\xffland",
+    "w%C3%A9nder:l%E9nd-x": b"w\xc3\xa9nder:l\xe9nd-x",
+    "wonder%land%zz%e9:wonder%25": b"wonder%land%zz\xe9:wonder%",
+    "wonder%25%32:wonder%252Fland": b"wonder%2:wonder%2Fland",
+    "wonderland": b"wonderland:",
+    ":wonderland": b":wonderland",
+}
+
+
+@pytest.mark.parametrize("encoded", BYTES)
+def test_a_proxy_gets_the_bytes_that_its_address_encodes_as_from_curl(harness_oauth, listen, encoded):
+    sent = BYTES[encoded]
+    packed = base64.b64encode(sent).decode()
+
+    def answer(received):
+        return 407, {"Retry-After": sent.decode("latin-1")}, sent + f" {packed} ".encode() + sent.hex().encode()
+
+    proxy = listen(answer)
+    address = proxy.url.replace("http://", f"http://{encoded}@")
+    done = harness_oauth("--format", "json", log_level="debug", environ={"HTTP_PROXY": address}, deadline="0.9")
+    assert {received.headers.get("Proxy-Authorization") for received in proxy.received} == {f"Basic {packed}"}
+    assert done.code == 1
+    for part in ("wonder", "land", "nder", packed[:16], sent.hex()):
+        assert part not in done.text
 
 
 def test_the_reason_of_a_proxy_that_refuses(harness, connect):

@@ -164,6 +164,7 @@ READABLE = [
         "https://a_b.c-d:443",
         "http://tok@h",
     ),
+    *(f"http://u:p@{'h' * 63}.x.:1", "http://u:p@[fe80::1%25eth0]:1"),
     *("http://u:p\"<>^`{|}$&'()*+,;=!~x@h:1", "socks5h://u:p@h:1"),
 ]
 UNREADABLE = [
@@ -187,7 +188,15 @@ UNREADABLE = [
         "http://p:99999",
         "//u:p@h",
     ),
-    *("http://u:p@h:x", "http://u:p@h:80:90"),
+    *(
+        "http://u:p@h:x",
+        "http://u:p@h:80:90",
+        "http://u:p%40h:80",
+        "http://tok%40h",
+        "http://f00d%40h:80",
+        "http://h%20x",
+    ),
+    *(f"http://u:p@{'h' * 64}:1", "http://u:p@h..x", "http://u:p@.h", "http://u:p@a..b"),
 ]
 
 

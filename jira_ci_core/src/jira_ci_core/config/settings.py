@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
@@ -67,6 +68,12 @@ def split(value: object) -> object:
 
 def _proxy(address: SecretStr) -> SecretStr:
     check_address(address.get_secret_value())
+    # https://www.rfc-editor.org/rfc/rfc7617#section-2; what a proxy repeats of them would be read as several lines.
+    if re.search("%(?:[01][0-9A-Fa-f]|7[Ff])", address.get_secret_value()):
+        raise InvalidValueError(
+            "it encodes a line break or another control character, which no user and no password may hold",
+            "encode them again, without what came after their last characters (%0A, %0D)",
+        )
     return address
 
 
@@ -377,5 +384,14 @@ class NetworkSettings(PluginSettings):
     def proxies(self) -> dict[str, str]:
         """The addresses of the proxies, by scheme. People write `proxy:3128`, too: `proxy` is not a scheme there."""
         found = {"https": self.https_proxy, "http": self.http_proxy}
-        addresses = {scheme: proxy.get_secret_value() for scheme, proxy in found.items() if proxy}
-        return {scheme: text if "://" in text else f"http://{text}" for scheme, text in addresses.items()}
+        return {scheme: _well_formed(proxy.get_secret_value()) for scheme, proxy in found.items() if proxy}
+
+
+def _well_formed(proxy: str) -> str:
+    """The address with a scheme, and with each byte of user and password encoded.
+
+    A `%` that encodes nothing stands for itself; in urllib3, beside one, all others would as well (`parse_url`).
+    """
+    parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+    user, at, host = parts.netloc.rpartition("@")
+    return parts._replace(netloc=f"{quote(unquote_to_bytes(user), safe=':')}{at}{host}").geturl()

@@ -17,7 +17,7 @@ from base64 import b64encode
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 MASK = "[secret]"
 _CUT = " …"
@@ -49,6 +49,7 @@ class Secrets:
             # The path and query of an address: a webhook's secret, which may be logged alone.
             with contextlib.suppress(ValueError):
                 values.add(urlsplit(value)._replace(scheme="", netloc="", fragment="").geturl())
+            values |= {form for text in _PASSWORD_OPTION.findall(value) for form in (text, unquote_plus(text))}
         pairs = _users_and_passwords(value)
         self._add(values | _parts(pairs), {user for user, _ in pairs})
 
@@ -129,6 +130,8 @@ def _users_and_passwords(address: str) -> set[tuple[str, str]]:
     for match in itertools.islice(re.finditer("@", rest), MOST_READINGS):
         user, _, password = rest[: match.start()].partition(":")
         pairs |= {(user, password), (unquote(user), unquote(password))}
+        # Of bytes that are no UTF-8, and as http.client reads headers.
+        pairs.add((unquote(user, "latin-1"), unquote(password, "latin-1")))
     return pairs
 
 
@@ -301,6 +304,7 @@ def _in_characters(data: bytes, places: Iterable[tuple[int, int]]) -> list[tuple
     return found
 
 
+_PASSWORD_OPTION = re.compile("[?&;](?=[^=?&;]*(?:pass|pw|secret|token|key|auth|sig))[^=?&;]+=([^&]+)", re.IGNORECASE)
 _HEX = "[0-9A-Fa-f]"
 
 

@@ -14,9 +14,10 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 from uuid import uuid4
 
+import click
 from celery import Celery, bootsteps, signals
 from celery.worker import consumer, state
 from kombu import Queue
@@ -176,7 +177,7 @@ def _check_settings(**_: Any) -> None:
     try:
         WorkerContext(options, os.environ, _secrets())
     except JiraCiError as error:
-        sys.exit(_error_text(error))
+        _exit(error)
     if options.queue_metrics:
         host, port = options.queue_metrics.rsplit(":", 1)
         metrics.serve(options, host, int(port))
@@ -193,12 +194,14 @@ def _configure_logs(logger: Any, **_: Any) -> None:
     configure_logs(logger, _options(), _secrets())
 
 
-def _error_text(error: JiraCiError) -> str:
-    return _secrets().redact("\n".join(line for problem in error.problems for line in problem.lines()))
+def _exit(error: JiraCiError) -> NoReturn:
+    text = "\n".join(line for problem in error.problems for line in problem.lines())
+    click.echo(_secrets().redact(text), err=True)
+    sys.exit(error.exit_code)
 
 
 hide_secrets(_secrets())
 try:
     app = make_app(_options())
 except JiraCiError as wrong:
-    sys.exit(_error_text(wrong))
+    _exit(wrong)

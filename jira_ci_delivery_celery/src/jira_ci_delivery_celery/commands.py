@@ -37,16 +37,20 @@ ANSWER_SECONDS = 5.0
     short_help="Run a Celery worker that delivers the reports in the queue.",
 )
 @click.argument("arguments", metavar="[OPTIONS]...", nargs=-1, type=click.UNPROCESSED)
-def worker(arguments: tuple[str, ...]) -> None:
+@click.pass_context
+def worker(ctx: click.Context, arguments: tuple[str, ...]) -> None:
     """Run a Celery worker that delivers the reports in the queue. All OPTIONS are those of `celery worker`."""
     # Errors of the settings are told before Celery, which knows no secrets, begins to log.
     options = read_settings(Options, "celery", os.environ)
     options.broker  # noqa: B018
     options.keys  # noqa: B018
+    from celery.bin.celery import celery
+
     from jira_ci_delivery_celery.app import app
 
-    # Quiet: its banner shows the user of the broker.
-    app.worker_main(["--quiet", "worker", *arguments])
+    # As `app.worker_main` does, but that drops the exit code. Quiet: the banner shows the user of the broker.
+    celery.params[0].default = app
+    ctx.exit(celery.main(args=["--quiet", "worker", *arguments], standalone_mode=False))
 
 
 @click.group(short_help="Manage the queue: status, retry, drop, health.")

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import socketserver
 import threading
 from urllib.parse import quote
 
 import pytest
+
+from jira_ci_core import Secrets, SettingsError, read_settings
+from jira_ci_delivery_celery.limiter import Limiter
+from jira_ci_delivery_celery.options import Options
 
 pytestmark = pytest.mark.usefixtures("in_process")
 
@@ -104,6 +109,81 @@ def test_a_broker_that_cannot_be_read(harness_oauth, failed, command, address):
     done = harness_oauth.run(*command, delivery="celery", queue_key=KEY, broker_url=address)
     assert "BROKER_URL is not valid" in failed(done, 2).what
     gives_nothing_away(done.text)
+
+
+REFUSED_OPTIONS = [
+    *("redis://h/wonderland", "redis://:wonder@h/land?heartbeat=60", "redis://h/0?heartbeat=wonder"),
+    *("redis://h/0?password=wonderland", "redis://h/0?ssl_cert_reqs=wonder", "rediss://h/0?ssl_land=wonder"),
+    *("redis://h/0?credential_provider=wonder.land", "redis://h/0?wonderland=1", "redis://h/0?ssl=wonder"),
+    *("amqp://alice-x:wonderland@h?heartbeat=wonder", "amqp://h?heartbeat=nan", "amqp://h?heartbeat=-1"),
+    *("amqp://h?login_method=wonder", "amqp://h?connect_timeout=wonder", "amqps://h?ssl_cert_reqs=none"),
+    *("amqp://h/" + "wonder" * 50, "amqp://h?heartbeat=1e9", "amqp://h?heartbeat=inf", "amqps://h?ssl=land"),
+    *("amqp://h?wonder=land", "amqp://h?transport=wonder", "amqp://h//;amqp://alice-x:wonderland@g?heartbeat=land"),
+]
+USABLE = [
+    *(
+        "redis://h",
+        "redis://:p%2Fw@h:1/7",
+        "rediss://u:p@[::1]:9/0?ssl_ca_certs=/etc/ca.pem",
+        "redis://h/0?heartbeat=60",
+    ),
+    *("amqp:///", "amqp://u:p@h:5672//", "amqps://u:p@h/a%2Fb?heartbeat=30&login_method=PLAIN", "amqp://h;amqp://g"),
+    *("rediss://h/0?ssl_cert_reqs=CERT_REQUIRED", "redis://:p@h/0;redis://:p@g/0"),
+]
+
+
+@pytest.mark.parametrize("address", REFUSED_OPTIONS)
+def test_options_of_a_broker_that_its_client_would_fail_at_are_refused(address, caplog):
+    with pytest.raises(SettingsError) as caught:
+        read_settings(Options, "celery", {"JIRA_CI_BROKER_URL": address})
+    [problem] = caught.value.problems
+    assert "BROKER_URL is not valid" in problem.what
+    assert "behind the `?`" in problem.why
+    gives_nothing_away(f"{problem} {caplog.text}")
+
+
+@pytest.mark.parametrize("address", USABLE)
+def test_those_that_it_takes_are_not_and_are_not_warned_of(address, caplog):
+    assert read_settings(Options, "celery", {"JIRA_CI_BROKER_URL": address}).broker == address
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("command", [["report"], ["worker"], ["queue", "status"]])
+def test_any_command_refuses_them_before_it_connects(harness_oauth, failed, command):
+    with socket.create_server(("127.0.0.1", 0)) as broker:
+        broker.setblocking(False)
+        address = f"redis://:wonderland@127.0.0.1:{broker.getsockname()[1]}/land?password=wonder"
+        done = harness_oauth.run(*command, delivery="celery", queue_key=KEY, broker_url=address)
+        with pytest.raises(BlockingIOError):
+            broker.accept()
+    assert "BROKER_URL is not valid" in failed(done, 2).what
+    gives_nothing_away(done.text)
+
+
+def test_a_worker_that_cannot_share_its_rate_through_the_broker_does_not_start():
+    """kombu takes the option, and redis-py, which shares the rate, does not."""
+    address = "redis://:wonderland@127.0.0.1:1/0?heartbeat=60"
+    options = read_settings(Options, "celery", {"JIRA_CI_BROKER_URL": address})
+    with pytest.raises(SettingsError) as caught:
+        Limiter(options)
+    [problem] = caught.value.problems
+    assert "BROKER_URL cannot be used to share QUEUE_RATE" in problem.what
+    gives_nothing_away(str(problem))
+
+
+def test_a_worker_that_cannot_start_does_not_exit_with_success(started_step, harness_oauth):
+    environ = {**harness_oauth.environ, "JIRA_CI_BROKER_URL": "redis://:wonderland@127.0.0.1:1/0"}
+    done = started_step.run("worker", "--pidfile", "/no/such/folder/pid", environ=environ, queue_key=KEY)
+    assert done.code == 1
+    assert "/no/such/folder/pid" in done.text
+    gives_nothing_away(done.text)
+
+
+def test_a_password_among_the_options_of_an_address_is_masked_alone():
+    secrets = Secrets()
+    secrets.add("redis://h/0?ssl_cert_reqs=required&password=wonder%2Fland+7&ssl_keyfile=/etc/key&api_key=60317-land")
+    told = secrets.redact("wonder%2Fland+7 wonder/land 7 60317-land required /etc/key")
+    assert told == "[secret] [secret] [secret] required /etc/key"
 
 
 ECHOES = [

@@ -35,6 +35,14 @@ def test_a_broker_that_cannot_be_reached_keeps_the_report_in_the_outbox(harness,
     assert len(list((harness.folder / "outbox").glob("*.json"))) == 1
 
 
+def test_of_several_brokers_that_cannot_be_reached_the_first_is_named(harness, unused_address):
+    urls = f"amqp://u:pass-word@{unused_address}//;amqp://u:pass-word@{unused_address}/other"
+    done = harness(DELIVERY="celery", BROKER_URL=urls, QUEUE_KEY=KEY, DEADLINE=0.5)
+    assert done.code == 1
+    assert f"error: the broker at {unused_address} did not take the report" in done.err
+    assert "pass-word" not in done.text
+
+
 def test_a_broker_that_does_not_answer_ends_within_the_deadline(harness):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]

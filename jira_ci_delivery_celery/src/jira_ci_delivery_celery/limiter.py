@@ -21,7 +21,7 @@ class Limiter:
     """Grants permits to call sites."""
 
     def __init__(self, options: Options) -> None:
-        """Raises SettingsError if QUEUE_RATE is invalid."""
+        """Raises SettingsError if QUEUE_RATE or the address of the Redis is invalid. Connects to nothing."""
         from limits.storage import storage_from_string
         from limits.strategies import MovingWindowRateLimiter
 
@@ -30,14 +30,21 @@ class Limiter:
         self._prefix = options.queue_name
         url = options.limiter
         more = {"ssl_ca_certs": options.broker_ca} if options.broker_ca and url and url.startswith("rediss") else {}
-        self._strategy = MovingWindowRateLimiter(storage_from_string(url or "memory://", **more))
         self._pauses: dict[str, float] = {}
         self._failures: dict[str, int] = {}
         self._redis = None
-        if url:
-            import redis
+        try:
+            if url:
+                import redis
 
-            self._redis = redis.Redis.from_url(url, **more)
+                self._redis = redis.Redis.from_url(url, **more)
+                self._redis.connection_pool.make_connection()
+            self._strategy = MovingWindowRateLimiter(storage_from_string(url or "memory://", **more))
+        except Exception:  # redis-py and limits raise errors of many kinds, some with a part of the address in them
+            name = "QUEUE_LIMITER" if options.queue_limiter else "BROKER_URL"
+            why = "redis-py refuses an option behind the `?`; it is not shown, since it may hold a password"
+            remedy = "leave out the options that redis-py does not know, or name a Redis without any with QUEUE_LIMITER"
+            raise SettingsError(Problem(f"{name} cannot be used to share QUEUE_RATE", why, remedy)) from None
 
     def remaining_pause(self, site: str) -> float:
         """The seconds until a paused site may be called again; 0 if it is not paused."""

@@ -22,10 +22,8 @@ MIN_KEY_LENGTH = 16
 SCHEMES = ("amqp", "amqps", "redis", "rediss")
 
 
-def _check_broker_url(url: SecretStr) -> SecretStr:
-    # kombu takes several, to be tried one after the other:
-    # https://docs.celeryq.dev/projects/kombu/en/stable/userguide/failover.html
-    for address in url.get_secret_value().split(";"):
+def _check_addresses(url: SecretStr) -> SecretStr:
+    for address in _addresses(url):
         scheme, separator, rest = address.partition("://")
         if scheme not in SCHEMES or not separator or not rest:
             raise InvalidValueError(
@@ -34,6 +32,58 @@ def _check_broker_url(url: SecretStr) -> SecretStr:
             )
         check_address(address, with_path=True)
     return url
+
+
+def _check_with_kombu(url: SecretStr) -> SecretStr:
+    """Have kombu and the client of the broker read the addresses, as they do to connect, but connect to none."""
+    for address in _addresses(url):
+        try:
+            _read(address)
+        except Exception:  # they raise errors of many kinds, some with a part of the address in them
+            raise InvalidValueError(
+                "the client of the broker refuses its database, its vhost or an option behind the `?`; "
+                "it is not shown, since it may hold a password",
+                "write amqp://user:password@host:5672/vhost or redis://:password@host:6379/0, and behind a `?` only "
+                "what kombu knows: heartbeat=60, or ssl_ca_certs=… for Redis",
+            ) from None
+    return url
+
+
+def _addresses(url: SecretStr) -> list[str]:
+    """One address, or several, to be tried one after the other.
+
+    https://docs.celeryq.dev/projects/kombu/en/stable/userguide/failover.html
+    """
+    return url.get_secret_value().split(";")
+
+
+def _read(address: str) -> None:
+    """Raise an error of any kind unless an address and its options can be used. Connects to nothing.
+
+    https://docs.celeryq.dev/projects/kombu/en/stable/userguide/connections.html
+    """
+    from ssl import CERT_REQUIRED
+
+    from kombu import Connection  # takes long, and only steps that use the queue need it
+
+    is_redis = address.startswith("redis")
+    # Without options of TLS kombu warns of a rediss:// address; where it connects they are always given.
+    with Connection(address, ssl={"ssl_cert_reqs": CERT_REQUIRED} if is_redis else None) as connection:
+        if is_redis:
+            from redis import ConnectionPool
+
+            channel = object.__new__(connection.transport.Channel)  # its __init__ connects
+            channel.connection = connection.transport
+            ConnectionPool(**channel._connparams()).make_connection()
+            return
+        from amqp.serialization import dumps
+
+        # kombu hands these on as they stand there, and py-amqp fails at them, or checks no certificate.
+        if connection.ssl or isinstance(connection.connect_timeout, str):
+            raise ValueError
+        # What it would send once it is connected (amqp.connection, `_on_tune` and `_on_tune_sent`).
+        dumps("Bs", [connection.heartbeat, connection.virtual_host])
+        connection.transport.Connection(login_method=connection.login_method)
 
 
 def _check_key(key: SecretStr) -> SecretStr:
@@ -49,7 +99,8 @@ def _split_waits(value: object) -> object:
     return [word for word in re.split(r"[\s,|]+", value.strip()) if word] if isinstance(value, str) else value
 
 
-BrokerUrl = Annotated[Secret, AfterValidator(_check_broker_url)]
+QueueUrl = Annotated[Secret, AfterValidator(_check_addresses)]
+BrokerUrl = Annotated[QueueUrl, AfterValidator(_check_with_kombu)]
 Key = Annotated[Secret, AfterValidator(_check_key)]
 Wait = Annotated[float, Field(gt=0, le=7 * 86400)]
 Waits = Annotated[tuple[Wait, ...], BeforeValidator(_split_waits), Field(min_length=1, max_length=20)]
@@ -74,7 +125,7 @@ class Options(PluginSettings):
         0.5, help="for workers: the seconds that a report waits for others to share its call"
     )
     queue_rate: str | None = setting(None, help="for workers: calls a site takes, such as 5/second or 300/minute")
-    queue_limiter: BrokerUrl | None = setting(
+    queue_limiter: QueueUrl | None = setting(
         None, help="for workers: the Redis that shares QUEUE_RATE among them; BROKER_URL, if that is one"
     )
     queue_backoff: Waits = setting(
@@ -110,7 +161,7 @@ class Options(PluginSettings):
         """The address of the Redis through which workers share the rate limit, or None."""
         for url in (self.queue_limiter, self.broker_url):
             if url and url.get_secret_value().startswith("redis"):
-                return url.get_secret_value()
+                return _addresses(url)[0]
         return None
 
 

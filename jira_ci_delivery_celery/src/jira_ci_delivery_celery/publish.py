@@ -59,7 +59,7 @@ def _is_final(error: BaseException) -> bool:
 
 def broker_problem(options: Options, error: BaseException, what: str = "did not take the report") -> Problem:
     """Return the problem of a broker that cannot be reached, without its password."""
-    parts = urlsplit(options.broker)
+    parts = urlsplit(options.broker.split(";")[0])
     host = f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
     why = str(getattr(error, "strerror", None) or error).strip() or type(error).__name__
     if _is_final(error):

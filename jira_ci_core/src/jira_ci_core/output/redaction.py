@@ -304,7 +304,7 @@ def _in_characters(data: bytes, places: Iterable[tuple[int, int]]) -> list[tuple
     return found
 
 
-_PASSWORD_OPTION = re.compile("[?&;](?=[^=?&;]*(?:pass|pw|secret|token|key|auth|sig))[^=?&;]+=([^&]+)", re.IGNORECASE)
+_PASSWORD_OPTION = re.compile("(?i)[?&;](?=[^=?&;]*(?:pass|pw|secret|token|key(?!file)|auth|sig))[^=?&;]+=([^&]+)")
 _HEX = "[0-9A-Fa-f]"
 
 

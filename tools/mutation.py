@@ -23,6 +23,7 @@ MUTATED = (
     "jira_ci_core/jira_api/stored.py",
     "jira_ci_core/jira_api/text.py",
     "jira_ci_core/delivery/outbox.py",
+    "jira_ci_core/output/escapes.py",
     "jira_ci_core/output/redaction.py",
     "jira_ci_core/git/command.py",
     "jira_ci_core/command_run/process.py",

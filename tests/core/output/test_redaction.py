@@ -123,6 +123,61 @@ def test_each_part_of_an_address_as_it_stands_and_decoded(address, hidden):
         assert secrets_of(address).redact(f"<{part}>").startswith(f"<{MASK}")
 
 
+class TestAddPassword:
+    """The address of a repository, say, whose user and host are no secrets."""
+
+    @pytest.mark.parametrize(
+        ("address", "text", "shown"),
+        [
+            ("https://user:hunter22@h/a", "user hunter22 user:hunter22", f"user {MASK} {MASK}"),
+            ("https://user:hun%2Fter@h/a", "hun/ter hun%2Fter", f"{MASK} {MASK}"),
+            # The path is no part of a password that can be told from it.
+            ("https://user:hunter22@h/pa@th", "hunter22@h/pa", f"{MASK}@h/pa"),
+            ("https://user:hun@ter@h/pa@th", "hun@ter", MASK),
+            ("https://user:pa#ss@h", "pa#ss", MASK),
+            ("https://user:99999#ss@h", "99999#ss", MASK),
+            ("https://[user:pa/ss@h", "pa/ss", MASK),
+            ("https://tokentoken@h", "tokentoken tokentoken:", "tokentoken tokentoken:"),
+            ("see https://user:pass or mail a@b", "pass or mail a", "pass or mail a"),
+            ("https://us er:hunter22@h", "hunter22", "hunter22"),
+        ],
+    )
+    def test_masks_the_password_alone(self, address, text, shown):
+        secrets = Secrets()
+        secrets.add_password(address)
+        assert secrets.redact(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("secret", "text", "holds"),
+    [
+        ("wonder,land", "a,wonder,land,b", True),
+        ("won-", "won-", True),
+        ("a2b4c6d8", "xa2b4c6d8x", True),
+        ("a2b4c6d", "xa2b4c6dx", False),
+        ("abcdefghijklmnop", "abcdefghijklmnop", True),
+        ("abcdefghijklmno", "abcdefghijklmno", False),
+        ("abcdefghijklmno", "abcde%66ghijklmno", True),
+        ("production", "production,staging", False),
+        ("http://acme-shop:hunter22@h", "acme-shop", False),
+        ("wonder,land", "land,wonder", False),
+    ],
+)
+def test_a_text_that_holds_a_secret_and_no_common_word(secret, text, holds):
+    assert secrets_of(secret).are_in(text) is holds
+
+
+def test_a_secret_of_six_characters_is_masked_in_base64():
+    assert secrets_of("ab/c-d").redact(b64encode(b"ab/c-d").decode()) == MASK
+    assert secrets_of("ab/c-").redact(b64encode(b"ab/c-").decode()) == b64encode(b"ab/c-").decode()
+
+
+def test_base64_for_urls_is_masked_too():
+    secret = b"~~~???>>>~~~"
+    assert set("-_") & set(urlsafe_b64encode(secret).decode())
+    assert secrets_of(secret.decode()).redact(urlsafe_b64encode(secret).decode()) == MASK
+
+
 def test_the_path_and_query_of_an_address_are_a_secret_too():
     secrets = secrets_of("https://hooks.example/services/T0000?key=hunter22")
     assert secrets.redact("POST /services/T0000?key=hunter22 HTTP/1.1") == f"POST {MASK} HTTP/1.1"
@@ -154,6 +209,16 @@ class TestShortened:
             shown = secrets.shorten(text, limit)
             assert len(shown) <= limit
             assert not set("T25") & set(shown)
+
+    def test_a_secret_that_is_spelled_at_length_is_masked_whole(self):
+        spelled = "".join(f"&#x{ord(letter):08x};" for letter in self.SECRET)
+        assert len(spelled) > 2000
+        assert secrets_of(self.SECRET).shorten("x" * 300 + spelled + " and more", 400) == f"{'x' * 300}{MASK} …"
+        assert secrets_of(self.SECRET).shorten("x" * 390 + spelled, 400) == f"{'x' * 390}{MASK} …"
+
+    def test_a_user_is_masked_and_white_space_before_the_cut_removed(self):
+        secrets = secrets_of("http://acme:hunter22@proxy.example")
+        assert secrets.shorten(f"  acme {'x' * 10}            {'y' * 400}", 30) == f"  {MASK} {'x' * 10} …"
 
     def test_secrets_before_the_cut_bring_no_later_one_into_view(self):
         text = f"{self.SECRET} " * 20

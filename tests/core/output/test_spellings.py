@@ -93,7 +93,17 @@ EXACT = {
     "quoted in CSV": lambda text: text.replace('"', '""'),
     "shlex.quote": lambda text: shlex.quote(f" {text}")[2:-1],
     "quoted for sh": lambda text: text.replace("'", "'\\''"),
+    "PowerShell's accents": lambda text: re.sub(r"([`$\"'#(){};&|<>@,])", r"`\1", text),
+    "carets of cmd": lambda text: re.sub(r"([&|<>^()\"])", r"^\1", text.replace("%", "%%")),
     "escaped for sh": lambda text: re.sub(r"([^A-Za-z0-9_,.:+/@\n-])", r"\\\1", text),
+}
+# Encoders for which an escape may end in a space, or may be followed by what looks like a part of it.
+CSS = {
+    "CSS.escape": lambda text: re.sub(r"([^\w-])", r"\\\1", re.sub(r"\A\d", lambda match: f"\\3{match[0]} ", text)),
+    "CSS of ESAPI": lambda text: re.sub(r"[^a-zA-Z0-9\x80-\U0010ffff]", lambda match: f"\\{ord(match[0]):x} ", text),
+    "CSS, six digits": lambda text: "".join(f"\\{ord(c):06X} " if ord(c) < 0x100 else c for c in text),
+    "LDAP": lambda text: "".join(f"\\{ord(c):02x}" if c in '\\*()\0+,;<=>"#/' else c for c in text),
+    "LDAP, all": lambda text: "".join(f"\\{byte:02X}" for byte in text.encode()),
 }
 # Encoders of whole texts.
 WHOLE = {
@@ -103,6 +113,11 @@ WHOLE = {
     "with colons": lambda text: binascii.hexlify(text.encode(), ":").decode(),
     "with spaces": lambda text: text.encode().hex(" "),
     "with 0x": lambda text: ", ".join(f"0x{byte:02x}" for byte in text.encode()),
+    "of JSON": lambda text: json.dumps(text)[1:-1].encode().hex(),
+    "of HTML": lambda text: html.escape(text).encode().hex(),
+    "of a part of an URL": lambda text: quote(text, safe="").encode().hex(),
+    "of UTF-16": lambda text: text.encode("utf-16-be").hex(),
+    "byte[] of Java": lambda text: str([byte - 256 if byte > 127 else byte for byte in text.encode()]),
     "Buffer of Node": lambda text: json.dumps(list(text.encode())),
     "PowerShell": lambda text: base64.b64encode(text.encode("utf-16-le")).decode(),
     "quoted-printable": lambda text: quopri.encodestring(f"{'=' * 30}{text}".encode()).decode(),
@@ -137,6 +152,48 @@ def test_by_encoders_of_texts(encoder, secret):
     assert len(shown.replace(MASK, "")) <= len("before <[]> after") + (
         4 if encoder == "PowerShell" else 100 if "quoted" in encoder else 0
     )
+
+
+@pytest.mark.parametrize("encoder", CSS)
+def test_by_encoders_with_two_hexadecimal_digits(encoder):
+    @given(credentials)
+    @example("abc+def=123")
+    @example("a-token+of/the=tests-1234")
+    def is_masked(secret):
+        text = CSS[encoder](secret)
+        for spelled in (text, json.dumps(text)[1:-1], quote_plus(text), html.escape(text)):
+            shown = masked(secret, f"before <{spelled}> after")
+            assert shown == f"before <{MASK}> after"
+
+    is_masked()
+
+
+BEFORE_BASE64 = {
+    "UTF-16": lambda text: text.encode("utf-16-be"),
+    "JSON": lambda text: json.dumps(text).encode(),
+    "PHP's JSON": lambda text: json.dumps(text).replace("/", "\\/").encode(),
+    "html.escape": lambda text: html.escape(text).encode(),
+    "HTML of Go": lambda text: html.escape(text).replace("&#x27;", "&#39;").encode(),
+    "quote": lambda text: quote(text).encode(),
+    "encodeURIComponent": lambda text: quote(text, safe="!*'()~-_.").encode(),
+}
+
+
+@pytest.mark.parametrize("encoder", BEFORE_BASE64)
+def test_by_base64_of_what_another_encoder_made(encoder):
+    secret = "p+a/s=s!*()~'\"\\&<wö"
+    for before in range(3):
+        text = base64.b64encode(b"x" * before + BEFORE_BASE64[encoder](secret) + b"yy").decode()
+        shown = masked(secret, f"before {text} after")
+        assert re.fullmatch(r"before \S{,8}\[secret\]\S{,8} after", shown), shown
+
+
+@pytest.mark.parametrize("page", ["latin-1", "cp1252"])
+@pytest.mark.parametrize("encoder", ["itself", "json.dumps", "all of it", "xmlcharrefreplace"])
+def test_by_reading_utf_8_in_another_code_page(page, encoder):
+    secret = "pässwört-€"
+    spelled = EXACT[encoder](secret.encode().decode(page))
+    assert masked(secret, f"before <{spelled}> after") == f"before <{MASK}> after"
 
 
 @given(
@@ -197,6 +254,12 @@ def test_what_stands_around_it_stays_as_it_is(text, shown):
 def test_an_escape_that_is_none_is_left_alone():
     text = "%zz %u12 &nosuch; &#xffffffff; &#99999999; \\u{ffffff} \\ud800 \\uZZZZ \\ =x \udc80"
     assert masked("correct-horse", f"{text} correct%2Dhorse") == f"{text} {MASK}"
+
+
+def test_the_last_character_of_unicode():
+    secret = "battery\U0010ffffstaple"
+    for text in ("battery&#x10FFFF;staple", "battery\\U0010FFFFstaple", "battery\\udbff\\udfffstaple"):
+        assert masked(secret, text) == MASK
 
 
 SLOW = {

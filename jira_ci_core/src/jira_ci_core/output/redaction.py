@@ -11,7 +11,6 @@ import functools
 import itertools
 import json
 import re
-import sys
 import threading
 from base64 import b64encode
 from bisect import bisect_right
@@ -19,10 +18,14 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
+from jira_ci_core.output.escapes import ALL, CERTAIN, MARKS, REMOVED, meaning, pattern_of, resolved
+
 MASK = "[secret]"
 _CUT = " …"
+_PASSWORD_OPTION = re.compile("(?i)[?&;](?=[^=?&;]*(?:pass|pw|secret|token|key(?!file)|auth|sig))[^=?&;]+=([^&]+)")
 # Masking a shorter value would hit ordinary words.
 SHORTEST = 4
+LONGEST_WORD = 16
 LONGEST_TEXT = 1000
 """The most characters that are shown of a text that others write."""
 DEPTH = 8
@@ -30,6 +33,18 @@ DEPTH = 8
 MOST_READINGS = 30
 WIDEST = 32
 """The most characters that stand for one byte of a secret where a text is cut."""
+
+_URI_COMPONENT = "!*'()~"
+_HTML = {
+    ord(letter): name for letter, name in zip("&<>\"'", ("&amp;", "&lt;", "&gt;", "&quot;", "&#x27;"), strict=True)
+}
+# UTF-8 that is read as Windows' code page, as browsers do: https://encoding.spec.whatwg.org/#windows-1252
+_WINDOWS_1252 = dict(enumerate("€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ", 0x80))
+_CONTINUATIONS = bytes(range(0x80, 0xC0))
+_WORD = rb"(?<![\w.-])(?:%s)(?![\w-]|\.\w)"
+_WHITE_SPACE = b" \t\r\n\v\f"
+_BETWEEN_BYTES = _WHITE_SPACE + b":,-"
+_STANDARD_BASE64 = bytes.maketrans(b"-_", b"+/")
 
 
 class Secrets:
@@ -76,6 +91,11 @@ class Secrets:
     def redact_stored(self, text: str) -> str:
         """The same for what is stored or sent: it keeps the users of addresses, as a pipeline may have such a name."""
         return _masked(text, self._places(text, with_users=False))
+
+    def are_in(self, text: str) -> bool:
+        """Whether a text holds a secret. A short one of letters or digits does not count: a name may be the same."""
+        found = (text[start:end] for start, end in self._places(text, with_users=False))
+        return any(len(part) >= (LONGEST_WORD if part.isalpha() else 8) or not part.isalnum() for part in found)
 
     def shorten(self, text: str, limit: int = LONGEST_TEXT) -> str:
         """The beginning of a text without its secrets, of at most `limit` characters; `…` stands for the rest.
@@ -148,7 +168,7 @@ class _Needles(NamedTuple):
     base64: frozenset[bytes]
     hexadecimal: frozenset[bytes]
     decimal: frozenset[bytes]
-    """Lists of the bytes as numbers: `97,98,99`."""
+    """Lists of the bytes as numbers, also those of Java: `97,-61,-92`."""
     users: re.Pattern[bytes] | None
     """The users of addresses, each as a word: many are called like something else."""
     longest: int
@@ -164,21 +184,34 @@ class _Needles(NamedTuple):
             # of its letters, which may look like those of bytes.
             for form in (data, ascii(value)[1:-1].encode()) if len(data) > len(value) else (data,):
                 plain |= {reading.data for reading in _readings(form) if len(reading.data) >= SHORTEST}
-            encoded |= {data, value.encode("utf-16-le", errors="surrogatepass")}
+            encoded |= {form.encode(errors="surrogatepass") for form in (value, *_escaped(value, data))}
+            encoded |= {value.encode(codec, errors="surrogatepass") for codec in ("utf-16-le", "utf-16-be")}
             with contextlib.suppress(UnicodeEncodeError):  # as `requests` encodes user and password
                 encoded.add(value.encode("latin-1"))
-            encoded |= {form.encode(errors="surrogatepass") for form in (quote(data, safe=""), json.dumps(value)[1:-1])}
+            if len(data) > len(value):
+                plain |= {data.decode("latin-1").encode(), data.decode("latin-1").translate(_WINDOWS_1252).encode()}
         return cls(
             frozenset(plain),
             frozenset(data.replace(b"+", b" ") for data in plain if b" " in data),
             frozenset(part for data in encoded for part in _in_base64(data)),
             frozenset(data.hex().encode() for data in encoded),
-            frozenset(",".join(map(str, data)).encode() for data in encoded),
+            frozenset(
+                str(list(numbers)).encode().translate(None, b"[ ]")
+                for data in encoded
+                for numbers in (data, memoryview(data).cast("b"))
+            ),
             re.compile(_WORD % b"|".join(re.escape(user.encode(errors="surrogatepass")) for user in users))
             if users
             else None,
             max(map(len, plain), default=0),
         )
+
+
+def _escaped(value: str, data: bytes) -> Iterator[str]:
+    """A value as it stands in texts that are then encoded as a whole."""
+    in_json = json.dumps(value)[1:-1]
+    yield from (quote(data, safe=""), quote(data), quote(data, safe=_URI_COMPONENT), in_json)
+    yield from (in_json.replace("/", "\\/"), value.translate(_HTML), value.translate(_HTML | {39: "&#39;"}))
 
 
 def _in_base64(data: bytes) -> Iterator[bytes]:
@@ -201,18 +234,18 @@ class _Reading:
         """The same with escapes of these kinds resolved, once; itself, if there are none."""
         if not any(kind in kinds for kind in self._kinds):
             return self
-        data = _pattern(kinds).sub(_resolve, self.data)
+        data = resolved(kinds, self.data)
         return self if data == self.data else _Reading(data, self, kinds)
 
     @functools.cached_property
     def _kinds(self) -> tuple[str, ...]:
         """The kinds of escapes that there may be."""
-        return tuple(kind for kind, marks in _MARKS.items() if any(mark in self.data for mark in marks))
+        return tuple(kind for kind, marks in MARKS.items() if any(mark in self.data for mark in marks))
 
     def find(self, needles: _Needles, with_users: bool) -> Iterator[tuple[int, int]]:
         """Where secrets stand in the original text."""
         if b"@" in self.data and b"://" in self.data:
-            yield from (self._origin(*match.span(1)) for match in _pattern("user and password").finditer(self.data))
+            yield from (self._origin(*match.span(1)) for match in pattern_of("user and password").finditer(self.data))
         if not needles.longest:
             return
         if with_users and needles.users:
@@ -220,7 +253,9 @@ class _Reading:
         yield from self._find(needles.plain, self.data)
         if needles.with_spaces:
             yield from self._find(needles.with_spaces, self.data.replace(b"+", b" "))
-        # Encodings of whole texts are wrapped in lines.
+        if self._replaced not in ("", ALL, CERTAIN):
+            return  # Encodings of whole texts have no escapes that look like anything else.
+        # They are wrapped in lines.
         in_one_line = _Reading(self.data.translate(None, _WHITE_SPACE), self, "white space")
         yield from in_one_line._find(needles.base64, in_one_line.data.translate(_STANDARD_BASE64))
         yield from in_one_line._find(needles.decimal, in_one_line.data)
@@ -258,8 +293,8 @@ class _Reading:
         """Where each replacement begins; its end, and start and end of what it replaces. Only asked if one is found."""
         assert self._source is not None
         starts, replacements, moved = [], [], 0
-        for match in _pattern(self._replaced).finditer(self._source.data):
-            size = len(_resolve(match)) if self._replaced not in _REMOVED else 0
+        for match in pattern_of(self._replaced).finditer(self._source.data):
+            size = len(meaning(match[0])) if self._replaced not in REMOVED else 0
             start = match.start() - moved
             starts.append(start)
             replacements.append((start + size, match.start(), match.end()))
@@ -274,7 +309,7 @@ def _readings(data: bytes) -> list[_Reading]:
     are resolved all at once, only those that little else looks like, and each kind by itself.
     """
     found = {data: _Reading(data)}
-    for kinds in (_ALL, _CERTAIN):
+    for kinds in (ALL, CERTAIN):
         reading = found[data]
         for _ in range(DEPTH):
             resolved = reading.resolved(kinds)
@@ -283,7 +318,7 @@ def _readings(data: bytes) -> list[_Reading]:
             reading = found.setdefault(resolved.data, resolved)
     readings = list(found.values())
     for reading in readings:
-        for kind in _MARKS if len(readings) < MOST_READINGS else ():
+        for kind in MARKS if len(readings) < MOST_READINGS else ():
             resolved = reading.resolved(kind)
             if resolved.data not in found:
                 found[resolved.data] = resolved
@@ -302,99 +337,3 @@ def _in_characters(data: bytes, places: Iterable[tuple[int, int]]) -> list[tuple
             bounds.append(characters)
         found.append((bounds[0], bounds[1]))
     return found
-
-
-_PASSWORD_OPTION = re.compile("(?i)[?&;](?=[^=?&;]*(?:pass|pw|secret|token|key(?!file)|auth|sig))[^=?&;]+=([^&]+)")
-_HEX = "[0-9A-Fa-f]"
-
-
-def _bytes(before: str) -> str:
-    """A pattern for one character in UTF-8, or else for one byte, of which each is written in hexadecimal digits."""
-    rest = f"{before}[89ABab]{_HEX}"
-    leads = ("[Cc][2-9A-Fa-f]|[Dd]{0}", "[Ee]{0}", "[Ff][0-4]")
-    several = (f"{before}(?:{lead.format(_HEX)})(?:{rest}){{{more}}}" for more, lead in enumerate(leads, 1))
-    return "|".join((*several, f"{before}{_HEX}{{2}}"))
-
-
-_SURROGATES = f"u[Dd][89ABab]{_HEX}{{2}}{{0}}u[Dd][C-Fc-f]{_HEX}{{2}}|u{_HEX}{{4}}"
-_PATTERNS = {
-    # https://url.spec.whatwg.org/#percent-encoded-bytes, and %uXXXX of JavaScript's escape()
-    "percent": f"%(?:{_SURROGATES.replace('{0}', '%')})|{_bytes('%')}",
-    # https://html.spec.whatwg.org/multipage/syntax.html#character-references
-    "entity": f"&(?:#(?:0{{0,8}}[0-9]{{1,7}}|[Xx]0{{0,8}}{_HEX}{{1,6}});?|[A-Za-z][A-Za-z0-9]{{1,31}};)",
-    # 'it'"'"'s' and 'it'\''s' of shells; and '' and "", as they stand in SQL, YAML, PowerShell and CSV
-    "quotes": "'\"'\"'|'\\\\''|''|\"\"",
-    # JSON, JavaScript, Python, C, shells
-    "backslash and number": rf"\\(?:{_SURROGATES.replace('{0}', chr(92) * 2)}|u+{_HEX}{{4}}|[ux]\{{{_HEX}{{1,6}}\}}"
-    rf"|U{_HEX}{{8}}|[0-3][0-7]{{2}})|{_bytes(chr(92) * 2 + 'x')}",
-    "backslash": r"\\(?:[abefnrtv0]|[^A-Za-z0-9])",
-    "quoted-printable": "=(?:[0-9A-F]{2}|\r?\n)",
-    # In any address, also of those that are no settings, but for the ones in the remedies of errors.
-    # https://www.rfc-editor.org/rfc/rfc3986#section-3.2.1
-    "user and password": r"""://(?!(?:user)?:password@)([^\s/?#@"'<>\\:]*:[^\s/?#@"'<>\\]+|[\w-]{16,})@""",
-    "white space": "[ \t\r\n\v\f]+",
-    "between bytes": "0[xX]|[ \t\r\n\v\f:,-]+",
-}
-_CERTAIN = "percent|entity|backslash and number"
-_ALL = f"{_CERTAIN}|quotes|backslash"
-_REMOVED = "white space", "between bytes"
-# What any escape of a kind begins with.
-_MARKS = {
-    "percent": (b"%",),
-    "entity": (b"&",),
-    "quotes": (b"''", b'""', b"'\""),
-    "backslash and number": (b"\\",),
-    "backslash": (b"\\",),
-    "quoted-printable": (b"=",),
-}
-_LETTERS = bytes.maketrans(b"abefnrtv0", b"\a\b\x1b\f\n\r\t\v\0")
-_CONTINUATIONS = bytes(range(0x80, 0xC0))
-_WORD = rb"(?<![\w.-])(?:%s)(?![\w-]|\.\w)"
-_WHITE_SPACE = b" \t\r\n\v\f"
-_BETWEEN_BYTES = _WHITE_SPACE + b":,-"
-_STANDARD_BASE64 = bytes.maketrans(b"-_", b"+/")
-
-
-@functools.cache
-def _pattern(kinds: str) -> re.Pattern[bytes]:
-    return re.compile("|".join(_PATTERNS[kind] for kind in kinds.split("|")).encode())
-
-
-def _resolve(match: re.Match[bytes]) -> bytes:
-    return _resolved(match[0])
-
-
-@functools.lru_cache(1000)
-def _resolved(escape: bytes) -> bytes:
-    """The bytes that an escape stands for; itself, if it stands for nothing."""
-    first, rest = escape[:1], escape[1:]
-    if first in b"'\"":
-        return first
-    if first == b"=":
-        return bytes.fromhex(rest.decode()) if rest.isalnum() else b""
-    if first == b"&":
-        return _character_reference(rest.rstrip(b";").decode()) or escape
-    kind, digits = rest[:1], rest[1:]
-    if kind in (b"u", b"U") or digits.startswith(b"{"):
-        if first in digits:  # two halves of one character
-            high, low = digits.split(first + b"u")
-            return chr(0x10000 + ((int(high, 16) & 0x3FF) << 10) + (int(low, 16) & 0x3FF)).encode()
-        return _character(int(digits.strip(b"u{}"), 16)) or escape
-    if first == b"%" or kind == b"x":
-        data = bytes.fromhex(escape.replace(b"%" if first == b"%" else b"\\x", b"").decode())
-        return data if len(data) > 1 or data.isascii() else chr(data[0]).encode()
-    if kind.isdigit() and digits:
-        return bytes([int(rest, 8)])
-    return rest.translate(_LETTERS)
-
-
-def _character_reference(name: str) -> bytes:
-    if name[:1] == "#":
-        return _character(int(name[2:], 16) if name[1] in "xX" else int(name[1:]))
-    from html.entities import html5  # large, and seldom needed
-
-    return html5.get(f"{name};", "").encode()
-
-
-def _character(number: int) -> bytes:
-    return chr(number).encode(errors="surrogatepass") if number <= sys.maxunicode else b""

@@ -14,6 +14,7 @@ from jira_ci_core.cli.context import Context
 from jira_ci_core.cli.options import SettingsCommand, SettingsGroup, format_option, plugins_of, sources_of
 from jira_ci_core.cli.report import report as run_report
 from jira_ci_core.config.settings import PluginChoice, Settings
+from jira_ci_core.config.sources import HOLDS_CREDENTIAL
 from jira_ci_core.errors import ExitCode, SettingsError
 from jira_ci_core.plugins.catalog import COMMANDS, install_command
 from jira_ci_core.plugins.loader import open_sources, warn_of_failures
@@ -173,8 +174,10 @@ def run(arguments: Sequence[str], context: Context) -> int:
             open_sources(context.environ, {}, context.secrets)
         named = " ".join(["jira-ci", *(word for word in arguments[:1] if word in {*group.commands, *LAZY_COMMANDS})])
         command = error.ctx.command_path if error.ctx else named
-        what, why = error.format_message(), "the command line is not valid"
-        raise SettingsError(Problem(what, why, f"see {command} --help")) from None
+        problem = Problem(error.format_message(), "the command line is not valid", f"see {command} --help")
+        if context.secrets.are_in(" ".join(arguments)):  # of which the mistake may quote a part
+            problem = Problem(problem.why, *HOLDS_CREDENTIAL)
+        raise SettingsError(problem) from None
     except click.ClickException as error:
         # Of a command that a plugin added: its words are its own.
         context.console.text(f"error: {error.format_message()}")

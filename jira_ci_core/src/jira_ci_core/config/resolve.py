@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from jira_ci_core.config.environ import PREFIXES, is_set
 from jira_ci_core.config.settings import PluginSettings
-from jira_ci_core.config.sources import LONGEST_SHOWN, Sources
+from jira_ci_core.config.sources import HOLDS_CREDENTIAL, LONGEST_SHOWN, Sources
 from jira_ci_core.config.specs import SettingSpec, file_key, flag
 from jira_ci_core.errors import InvalidValueError, SettingsError
 from jira_ci_core.problem import Problem
@@ -30,9 +30,10 @@ def resolve(model: type[M], settings: Iterable[SettingSpec], sources: Sources) -
     places: dict[str, str] = {}
     problems: list[Problem] = []
     known = {setting.name: setting for setting in settings}
+    secrets = sources.secrets
 
     def shown(value: object) -> str:
-        return sources.secrets.shorten(repr(value if isinstance(value, str) else str(value)), LONGEST_SHOWN)
+        return secrets.shorten(repr(value if isinstance(value, str) else str(value)), LONGEST_SHOWN)
 
     for name, setting in known.items():
         try:
@@ -51,11 +52,16 @@ def resolve(model: type[M], settings: Iterable[SettingSpec], sources: Sources) -
             if name not in seen:
                 seen.add(name)
                 cause = detail.get("ctx", {}).get("error")
-                problems.append(
+                problem = (
                     _problem(known[name], shown(values.get(name)), places.get(name), detail["msg"], cause)
                     if name
                     else _problem_together(tuple(known.values()), detail["msg"], cause)
                 )
+                # A validator may tell a part of a value, and a part of a secret is not recognised as one.
+                looked_at = [values.get(name)] if name else values.values()
+                if not (name and known[name].secret) and any(secrets.are_in(str(value)) for value in looked_at):
+                    problem = Problem(problem.what, *HOLDS_CREDENTIAL)
+                problems.append(problem)
         return None, problems
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jira_ci_core.config.environ import PREFIXES, UNRESOLVED, is_set
+from jira_ci_core.config.environ import PREFIXES, UNRESOLVED, is_set, words
 from jira_ci_core.config.settings import split
 from jira_ci_core.config.specs import SettingSpec, file_key, flag
 from jira_ci_core.errors import SettingsError
@@ -30,6 +30,8 @@ LARGEST_PROJECT_FILE = 65536
 LARGEST_FILE = 2**20
 """In bytes; of the file that `--config` names, and of pyproject.toml."""
 MOST_KEY_PARTS = 16
+HOLDS_CREDENTIAL = "it holds a credential (not shown)", "write the credential to its own setting, and only there"
+"""Why a setting is refused that is none for credentials, and what to do."""
 LONGEST_SHOWN = 200
 """How much of a value that is not valid a message shows."""
 
@@ -41,7 +43,7 @@ _KEY_PART = rf"(?:[A-Za-z0-9_-]++|{_TEXT})"
 _LONG_KEY = rf"(?P<key>{_KEY_PART}(?:[ \t]*+\.[ \t]*+{_KEY_PART}){{{MOST_KEY_PARTS}}})"
 _TOKEN = rf"(?s:{_LONG_TEXT})|#[^\n]*+|{_LONG_KEY}|{_KEY_PART}"
 
-SITES = SettingSpec("sites")
+SITES = SettingSpec("sites", split=True)
 CONFIG = SettingSpec("config")
 
 
@@ -72,11 +74,14 @@ class Sources:
     def find(self, setting: SettingSpec) -> tuple[object, str] | None:
         """The value that wins and where it stands; None where it is not set.
 
-        Raises SettingsError where a file that should hold a secret cannot be read.
+        Raises SettingsError where a file that should hold a secret cannot be read, and where a secret stands in a
+        setting of which parts may be shown: a part of a secret is not recognised.
         """
         for spelled, place in self._spellings(setting):
             value = _content(spelled, place)
             if is_set(value):
+                if setting.split and not setting.secret and self.secrets.are_in(str(value)):
+                    raise SettingsError(Problem(f"{setting.variable} cannot be used (from {place})", *HOLDS_CREDENTIAL))
                 if not isinstance(value, str) or not UNRESOLVED.search(value):
                     return value, place
                 if place not in self.unresolved:
@@ -96,6 +101,8 @@ class Sources:
                 for place in (self, *sites):
                     for value in place._values(setting):
                         self.secrets.add(str(value))
+                        for part in words(str(value)) if setting.split else ():
+                            self.secrets.add(part.strip("[]{}()'\""))
 
     @property
     def sites(self) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, get_args
+from collections.abc import Iterable
+from typing import NamedTuple, get_args, get_origin
 
 from pydantic import SecretStr
 
@@ -22,6 +23,8 @@ class SettingSpec(NamedTuple):
     secret: bool = False
     project_file: bool = False
     """Whether a file from the change under test may set it."""
+    split: bool = False
+    """Whether it is a list or pairs, made from the parts of a text."""
     aliases: tuple[str, ...] = ()
     reads: tuple[str, ...] = ()
     """Raw variables that are asked last, by their exact names."""
@@ -63,6 +66,7 @@ def _spec(model: type[PluginSettings], name: str, owner: str) -> SettingSpec:
         default=None if field.is_required() else field.get_default(call_default_factory=False),
         required=field.is_required(),
         secret=_holds_secret(field.annotation),
+        split=_is_split(field.annotation),
         project_file=bool(extra.get("project_file")),
         aliases=_texts(extra.get("aliases")),
         reads=_texts(extra.get("reads")),
@@ -72,6 +76,13 @@ def _spec(model: type[PluginSettings], name: str, owner: str) -> SettingSpec:
 def _holds_secret(annotation: object) -> bool:
     """Whether a field of this type is a credential."""
     return annotation is SecretStr or any(_holds_secret(part) for part in get_args(annotation))
+
+
+def _is_split(annotation: object) -> bool:
+    """Whether a field of this type, which may be optional, has parts."""
+    kind = get_origin(annotation) or annotation
+    has_parts = isinstance(kind, type) and issubclass(kind, Iterable) and not issubclass(kind, (str, bytes))
+    return has_parts or any(_is_split(part) for part in get_args(annotation))
 
 
 def _texts(value: object) -> tuple[str, ...]:

@@ -59,7 +59,6 @@ def _wants_json(arguments: Sequence[str]) -> bool:
 
 def _fail(context: Context, arguments: Sequence[str], exit_code: ExitCode, problems: Sequence[Problem]) -> ExitCode:
     """Print an error, and as JSON if the arguments ask for that."""
-    problems = [problem.redacted(context.secrets.shorten) for problem in problems]
     if context.wants_json or _wants_json(arguments):
         context.console.json(render.error_as_json(exit_code, problems))
     context.console.problems(problems)

@@ -102,6 +102,8 @@ class Console(logging.Handler):
 
         `style` is how to write it, as for `json.dumps`.
         """
+        # Each text by itself: in all of the JSON there may be more escapes than are looked through.
+        value = _cut(value, self._secrets.redact, None, "")
         for longest, most in _CUTS:
             if len(json.dumps(_without(value, aside), **style).encode(errors="replace")) <= LONGEST_JSON:
                 break
@@ -115,7 +117,7 @@ class Console(logging.Handler):
             self.line(f"warning: standard output cannot be written: {why}")
 
 
-def _cut(value: Any, shorten: Callable[[str], str], most: int, aside: str) -> Any:
+def _cut(value: Any, shorten: Callable[[str], str], most: int | None, aside: str) -> Any:
     if isinstance(value, str):
         return shorten(value)
     if isinstance(value, dict):

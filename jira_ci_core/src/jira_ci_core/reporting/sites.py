@@ -38,8 +38,7 @@ def report_to_each(sources: Sources, *, dry_run: bool = False) -> Iterator[SiteR
             set_level(runtime.settings.log_level)
             result = run.report(runtime, dry_run=dry_run)
         except JiraCiError as error:
-            problems = tuple(problem.redacted(sources.secrets.shorten) for problem in error.problems)
-            yield SiteResult(name, error.exit_code, None, problems)
+            yield SiteResult(name, error.exit_code, None, error.problems)
         except Exception as error:
             yield SiteResult(name, ExitCode.JIRA, None, (bug(error),))
         else:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import socket
+import socketserver
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from pathlib import Path
 
-from jira_ci_core import Result, Site, State
+import pytest
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from jira_ci_core import Result, Site, State, read_settings
+from jira_ci_delivery_celery.broker import open_broker
 from jira_ci_delivery_celery.message import sign
+from jira_ci_delivery_celery.options import Options
 
 
 def is_json(line):
@@ -131,6 +141,47 @@ def test_worker_that_is_killed_during_a_call_loses_nothing(queue, wait_until):
     assert queue.dead_letters() == {}
 
 
+@contextlib.contextmanager
+def cut_after(port, *words):
+    """A server in front of a Redis, which cuts a connection after a command that holds all these words."""
+
+    class Caller(socketserver.BaseRequestHandler):
+        def handle(self):
+            with socket.create_connection(("127.0.0.1", port)) as target:
+                while command := self.request.recv(2**16):
+                    target.sendall(command)
+                    answer = target.recv(2**16)
+                    if all(word in command for word in words):
+                        return
+                    self.request.sendall(answer)
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Caller) as front:
+        threading.Thread(target=front.serve_forever, args=(0.01,)).start()
+        yield front.server_address[1]
+        front.shutdown()
+
+
+def test_redis_gives_no_message_that_it_has_not_recorded_as_taken(make_queue, server, wait_until):
+    """A worker that is killed right after it has asked for one."""
+    if "redis" not in server.program:
+        pytest.skip("only on redis")
+    queue = make_queue(QUEUE_VISIBILITY="1")
+    queue.publish(queue.report(1))
+    name = f"{queue.environ['JIRA_CI_QUEUE_NAME']}.reports"
+    with cut_after(server.port, b"RPOP", name.encode()) as front:
+        environ = queue.environ | {"JIRA_CI_BROKER_URL": server.url.replace(str(server.port), str(front))}
+        options = read_settings(Options, "celery", environ)
+        with pytest.raises((OperationalError, RedisError)), open_broker(options) as broker:
+            broker.get(name)
+
+    def comes_back():
+        with queue.broker() as broker:
+            broker.restore_unacked()
+            return broker.count(name) == 1
+
+    assert wait_until(comes_back, "the message in its queue")
+
+
 def test_confirmed_messages_survive_a_restart_of_the_broker(queue):
     queue.publish(*[queue.report(number) for number in range(20)])
     queue.server.stop()
@@ -247,7 +298,10 @@ def test_metrics_count_reports_by_result(make_queue, wait_until, free_port):
         "jira_ci_queue_acceptance_seconds_count 1.0",
     ):
         assert line in text
-    assert any(line.get("reports") == 2 for line in map(json.loads, filter(is_json, queue.log.splitlines())))
+    wait_until(
+        lambda: any(line.get("reports") == 2 for line in map(json.loads, filter(is_json, queue.log.splitlines()))),
+        "the line of the log about the call",
+    )
 
 
 def test_several_sites_share_a_queue_and_celery_itself_can_run_the_worker(queue):

@@ -14,7 +14,9 @@ import importlib
 import json
 import os
 import pkgutil
+import resource
 import runpy
+import select
 import selectors
 import signal
 import socket
@@ -30,6 +32,32 @@ from typing import IO, NamedTuple
 MODULE = "jira_ci_core"
 
 
+class Fork:
+    """A fork that runs, with what `subprocess.Popen` has of the same name."""
+
+    def __init__(self, status: IO[bytes]) -> None:
+        self.status = status
+        self.pid = int(status.readline())
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        if self.returncode is None:
+            if not select.select([self.status], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired([MODULE], timeout or 0)
+            self.returncode = int(self.status.readline())
+            self.status.close()
+        return self.returncode
+
+    def terminate(self) -> None:
+        if self.poll() is None:
+            os.kill(self.pid, signal.SIGTERM)
+
+
 class ForkServer:
     """Starts the server, and asks it for forks; several threads may."""
 
@@ -43,24 +71,47 @@ class ForkServer:
         self._socket = ours
 
     def run(
-        self, arguments: Sequence[str], *, folder: Path, environ: Mapping[str, str], timeout: float
+        self,
+        arguments: Sequence[str],
+        *,
+        folder: Path,
+        environ: Mapping[str, str],
+        timeout: float,
+        limits: Mapping[str, int] | None = None,
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run `jira-ci`, as `subprocess.run` does with `capture_output`. Raises TimeoutExpired."""
-        with tempfile.TemporaryFile("w+") as request, contextlib.ExitStack() as files:
-            json.dump({"arguments": arguments, "folder": str(folder), "environ": dict(environ)}, request)
-            request.seek(0)
-            pipes = [os.pipe() for _ in range(3)]
-            out, err, status = (files.enter_context(open(reading, "rb")) for reading, _ in pipes)
-            writing = [end for _, end in pipes]
-            socket.send_fds(self._socket, [b"x"], [request.fileno(), *writing])
-            for end in writing:
-                os.close(end)
-            process = int(status.readline())
-            texts = _read([out, err, status], time.monotonic() + timeout)
+        """Run `jira-ci`, as `subprocess.run` does with `capture_output`. Raises TimeoutExpired.
+
+        `limits` are resources by their names in the module `resource`, without `RLIMIT_`.
+        """
+        with contextlib.ExitStack() as files:
+            pipes = [os.pipe() for _ in range(2)]
+            out, err = (files.enter_context(open(reading, "rb")) for reading, _ in pipes)
+            with contextlib.ExitStack() as ours:
+                for _, writing in pipes:
+                    ours.callback(os.close, writing)
+                fork = self._fork(arguments, folder, environ, *(writing for _, writing in pipes), limits=limits)
+            files.callback(fork.status.close)
+            end = time.monotonic() + timeout
+            texts = _read([out, err], end)
             if texts is None:
-                os.kill(process, signal.SIGKILL)
+                os.kill(fork.pid, signal.SIGKILL)
                 raise subprocess.TimeoutExpired([MODULE, *arguments], timeout)
-        return subprocess.CompletedProcess(arguments, int(texts[2]), texts[0], texts[1])
+            return subprocess.CompletedProcess(arguments, fork.wait(max(0, end - time.monotonic())), *texts)
+
+    def start(self, arguments: Sequence[str], *, folder: Path, environ: Mapping[str, str], log: IO[bytes]) -> Fork:
+        """Start `jira-ci` in a session of its own, with both streams into one file, as `subprocess.Popen` does."""
+        return self._fork(arguments, folder, environ, log.fileno(), log.fileno(), has_session=True)
+
+    def _fork(
+        self, arguments: Sequence[str], folder: Path, environ: Mapping[str, str], out: int, err: int, **more: object
+    ) -> Fork:
+        with tempfile.TemporaryFile("w+") as request:
+            json.dump({"arguments": arguments, "folder": str(folder), "environ": dict(environ), **more}, request)
+            request.seek(0)
+            reading, writing = os.pipe()
+            socket.send_fds(self._socket, [b"x"], [request.fileno(), out, err, writing])
+            os.close(writing)
+            return Fork(open(reading, "rb", buffering=0))
 
     def stop(self) -> None:
         """End the server; its forks go on."""
@@ -94,6 +145,8 @@ class Request(NamedTuple):
     environ: dict[str, str]
     out: int
     err: int
+    limits: dict[str, int] | None = None
+    has_session: bool = False
 
 
 def load(modules: Sequence[str]) -> None:
@@ -140,6 +193,10 @@ def serve(asked: socket.socket) -> Request | None:
 
 def become(request: Request) -> None:
     """Give this process the streams, the folder and the environment of a step, and no other open file."""
+    if request.has_session:
+        os.setsid()
+    for name, limit in (request.limits or {}).items():
+        resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (limit, limit))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(request.out, 1)
     os.dup2(request.err, 2)

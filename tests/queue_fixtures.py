@@ -30,7 +30,7 @@ from jira_ci_delivery_celery.publish import publish
 from jira_ci_sandbox.client import Sandbox
 
 from .conftest import inherited
-from .fork_server import ForkServer
+from .fork_server import Fork, ForkServer
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
 import brokers
@@ -97,7 +97,7 @@ class Queue:
         settings: Mapping[str, object],
     ) -> None:
         self.server, self.fork_server, self.jira, self.folder = server, fork_server, jira, folder
-        self.workers: list[subprocess.Popen[bytes]] = []
+        self.workers: list[subprocess.Popen[bytes] | Fork] = []
         self.environ = {
             "JIRA_CI_BROKER_URL": server.url,
             "JIRA_CI_QUEUE_KEY": KEY,
@@ -123,11 +123,17 @@ class Queue:
             "JIRA_CI_CLIENT_SECRET": jira.client_secret,
         }
 
-    def start_worker(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start a worker."""
+    def start_worker(
+        self, *arguments: str, concurrency: int = 2, more: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes] | Fork:
+        """Start a worker, with the settings of the queue and the site, and with those in `more`."""
         name = f"w{len(self.workers)}-{uuid.uuid4().hex[:6]}@localhost"
-        command = [sys.executable, "-P", "-m", "jira_ci_core", "worker", "-n", name, "--concurrency", "2"]
-        return self.start([*command, "-l", "info", *arguments], self.site)
+        command = ["worker", "-n", name, "--concurrency", str(concurrency), "-l", "info", *arguments]
+        with (self.folder / "workers.log").open("ab") as log:
+            environ = self._environ({**self.site, **(more or {})})
+            worker = self.fork_server.start(command, folder=self.folder, environ=environ, log=log)
+        self.workers.append(worker)
+        return worker
 
     def start(self, command: list[str], more: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
         """Start a process with the settings of the queue, and with those in `more`."""
@@ -135,7 +141,7 @@ class Queue:
             process = subprocess.Popen(
                 command,
                 cwd=self.folder,
-                env={**inherited(), "HOME": str(self.folder), **self.environ, **(more or {})},
+                env=self._environ(more or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -144,11 +150,14 @@ class Queue:
         self.workers.append(process)
         return process
 
+    def _environ(self, more: Mapping[str, str]) -> dict[str, str]:
+        return {**inherited(), "HOME": str(self.folder), **self.environ, **more}
+
     @property
     def log(self) -> str:
         return (self.folder / "workers.log").read_text()
 
-    def kill(self, worker: subprocess.Popen[bytes]) -> None:
+    def kill(self, worker: subprocess.Popen[bytes] | Fork) -> None:
         """Kill a worker and all its processes, so that none can clean up."""
         brokers.end(worker, signal.SIGKILL)
 
@@ -157,7 +166,7 @@ class Queue:
         process = self.fork_server.run(
             ["queue", *arguments],
             folder=self.folder,
-            environ={**inherited(), "HOME": str(self.folder), **self.environ},
+            environ=self._environ({}),
             timeout=TIMEOUT,
         )
         return subprocess.CompletedProcess(
@@ -230,9 +239,26 @@ class Queue:
         return self.builds()
 
 
+@pytest.fixture(scope="session")
+def queue_fork_server() -> Iterator[ForkServer]:
+    """Has imported what a worker needs as well, but for what reads variables on import (prometheus_client)."""
+    if not hasattr(os, "pidfd_open"):
+        pytest.skip("the fork server needs Linux")
+    ours = "broker", "commands", "health", "limiter", "logs", "redis_transport"
+    celery = "bin.celery", "bin.worker", "apps.worker", "concurrency.prefork", "concurrency.asynpool", "loaders.app"
+    server = ForkServer(
+        inherited(),
+        *(f"celery.{name}" for name in celery),
+        *(f"jira_ci_delivery_celery.{name}" for name in ours),
+        *("celery.worker.consumer", "kombu.transport.pyamqp", "limits.storage", "limits.strategies"),
+    )
+    yield server
+    server.stop()
+
+
 @pytest.fixture
 def make_queue(
-    server: brokers.Server, fork_server: ForkServer, jira: Sandbox, tmp_path: Path
+    server: brokers.Server, queue_fork_server: ForkServer, jira: Sandbox, tmp_path: Path
 ) -> Iterator[Callable[..., Queue]]:
     """Creates a queue with these settings."""
     queues: list[Queue] = []
@@ -240,7 +266,7 @@ def make_queue(
     def make(**settings: object) -> Queue:
         folder = tmp_path / f"queue-{len(queues)}"
         folder.mkdir()
-        queues.append(Queue(server, fork_server, jira, folder, settings))
+        queues.append(Queue(server, queue_fork_server, jira, folder, settings))
         return queues[-1]
 
     yield make

@@ -10,6 +10,7 @@ import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 RABBITMQ = "/usr/lib/rabbitmq/bin/rabbitmq-server"
 PATIENCE = 60.0
@@ -22,7 +23,16 @@ def free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-def end(process: subprocess.Popen[bytes], sign: signal.Signals = signal.SIGTERM) -> None:
+class Process(Protocol):
+    """What `end` needs of a process."""
+
+    pid: int
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return the exit code. Raises TimeoutExpired."""
+
+
+def end(process: Process, sign: signal.Signals = signal.SIGTERM) -> None:
     """End a process that leads its own process group, and all processes in that group."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, sign)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ..conftest import inherited
 from ..e2e.conftest import clean, failed, in_process, install, secrets
-from ..queue_fixtures import make_queue, queue, queue_key, server, servers, wait_until
+from ..queue_fixtures import make_queue, queue, queue_fork_server, queue_key, server, servers, wait_until
 
 __all__ = [
     "clean",
@@ -19,6 +19,7 @@ __all__ = [
     "make_queue",
     "measure",
     "queue",
+    "queue_fork_server",
     "queue_key",
     "secrets",
     "server",

@@ -5,32 +5,23 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import pytest
 
-from jira_ci_core.testing.step import INHERITED
 from jira_ci_delivery_celery.message import RefusedMessageError, verify
 
+from ..conftest import inherited
+
 MIB = 1 << 20
-LIMITED = f"""
-import resource, sys
-resource.setrlimit(resource.RLIMIT_DATA, ({256 * MIB}, {256 * MIB}))
-resource.setrlimit(resource.RLIMIT_CPU, (10, 10))
-from jira_ci_core.__main__ import main
-sys.argv = ["jira-ci", *sys.argv[1:]]
-main()
-"""
+LIMITS = {"DATA": 256 * MIB, "CPU": 10}
 
 
 @pytest.fixture
-def limited(step):
+def limited(step, fork_server):
     """Runs `jira-ci` with at most 256 MiB of memory and ten seconds of a processor."""
+    if fork_server is None:
+        pytest.skip("the limits need Linux")
 
     def run(*arguments, **environ):
-        inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
         least = {
             "PLUGIN_PROJECT": "MYT",
             "PLUGIN_INSTANCE": "acme",
@@ -38,18 +29,13 @@ def limited(step):
             "PLUGIN_STATE": "failed",
         }
         least |= {"PLUGIN_RUN_NUMBER": "7", "PLUGIN_LINK": "https://ci.example", "PLUGIN_PIPELINE": "x"}
-        done = subprocess.run(
-            [sys.executable, "-P", "-c", LIMITED, *arguments],
-            cwd=step.folder,
-            env={**inherited, **step.variables(least, {}), **environ},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert done.returncode in (0, 1, 2, 3), done
-        assert "Traceback" not in done.stdout + done.stderr
-        assert "itself failed" not in done.stderr
-        assert len(done.stderr) < 64 * 1024
+        variables = {**inherited(), **step.variables(least, {}), **environ}
+        process = fork_server.run(arguments, folder=step.folder, environ=variables, timeout=60, limits=LIMITS)
+        done = step.result(process.returncode, process.stdout.decode(), process.stderr.decode())
+        assert done.code in (0, 1, 2, 3), done
+        assert "Traceback" not in done.text
+        assert "itself failed" not in done.err
+        assert len(done.err) < 64 * 1024
         return done
 
     return run
@@ -80,7 +66,7 @@ def test_an_event_file(limited, step, content):
 
 def test_an_event_file_that_has_no_end(limited):
     done = limited("report", "--dry-run", GITHUB_ACTIONS="true", GITHUB_EVENT_PATH="/dev/zero")
-    assert "GITHUB_EVENT_PATH" in done.stderr
+    assert "GITHUB_EVENT_PATH" in done.err
 
 
 @json_files
@@ -89,7 +75,7 @@ def test_a_file_in_the_outbox(limited, step, content):
     outbox.mkdir()
     (outbox / "00000000-0000-4000-8000-000000000000.json").write_bytes(content)
     done = limited("outbox", "list", "--outbox", "outbox")
-    assert "00000000" in done.stderr
+    assert "00000000" in done.err
 
 
 @json_files

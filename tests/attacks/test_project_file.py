@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import time
 
 import pytest
+
+from ..conftest import inherited
 
 KEY = ".".join(["a"] * 30_000)
 SECONDS = 20
 
 
 @pytest.fixture
-def report(harness_oauth):
+def report(harness_oauth, fork_server):
     """Runs the step, which must end soon and say little; its memory is limited, so that a failure harms no machine."""
+    if fork_server is None:
+        pytest.skip("the limit needs Linux")
 
     def run(*arguments, **settings):
-        limited = ["sh", "-c", 'ulimit -v 1000000; exec "$@"', "sh"]
-        command = [*limited, sys.executable, "-P", "-m", "jira_ci_core", "report", *arguments]
-        environ = {"PATH": os.environ["PATH"], **harness_oauth.variables(None, settings)}
+        environ = {**inherited(), **harness_oauth.variables(None, settings)}
         started = time.monotonic()
-        done = subprocess.run(
-            command, cwd=harness_oauth.folder, env=environ, capture_output=True, stdin=subprocess.DEVNULL, timeout=60
+        done = fork_server.run(
+            ["report", *arguments],
+            folder=harness_oauth.folder,
+            environ=environ,
+            timeout=60,
+            limits={"AS": 1_000_000 * 1024},
         )
         assert time.monotonic() - started < SECONDS
         result = harness_oauth.result(done.returncode, done.stdout.decode(), done.stderr.decode())

@@ -40,28 +40,8 @@ def test_an_answer_that_repeats_the_credentials_and_holds_commands(make_queue, l
     queue = make_queue(QUEUE_LOG=log, CLOUD_ID="0" * 32)
     queue.publish(queue.report(1))
     queue.publish_body("\x1b[2J no report")
-    site = {
-        **queue.site,
-        "JIRA_CI_CLIENT_SECRET": secret,
-        "JIRA_CI_API_URL": server.url,
-        "JIRA_CI_LOG_LEVEL": "debug",
-    }
-    queue.start(
-        [
-            sys.executable,
-            "-P",
-            "-m",
-            "jira_ci_core",
-            "worker",
-            "-n",
-            "w@localhost",
-            "--concurrency",
-            "1",
-            "-l",
-            "debug",
-        ],
-        site,
-    )
+    site = {"JIRA_CI_CLIENT_SECRET": secret, "JIRA_CI_API_URL": server.url, "JIRA_CI_LOG_LEVEL": "debug"}
+    queue.start_worker("-l", "debug", concurrency=1, more=site)
     wait_until(lambda: len(queue.dead_letters()) == 2, "two dead letters")
     text = (
         queue.log

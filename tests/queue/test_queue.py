@@ -114,8 +114,7 @@ def test_a_report_that_jira_fails_at_keeps_no_other_waiting(make_queue, listen, 
             return reply.status, {"Content-Type": reply.headers["Content-Type"]}, reply.read()
 
     queue.publish(*[queue.report(number) for number in range(40)])
-    command = [sys.executable, "-P", "-m", "jira_ci_core", "worker", "-n", "one@localhost", "--concurrency", "1"]
-    queue.start([*command, "-l", "info"], queue.site | {"JIRA_CI_API_URL": listen(answer).url})
+    queue.start_worker(concurrency=1, more={"JIRA_CI_API_URL": listen(answer).url})
     assert set(queue.wait_for_builds(39)) == {*range(40)} - {7}
     queue.publish(queue.report(40))
     queue.wait_for_builds(40)

@@ -71,7 +71,7 @@ def eventually(check: Callable[[], Any], what: str, timeout: float = TIMEOUT) ->
     while time.monotonic() < end:
         if answer := check():
             return answer
-        time.sleep(0.05)
+        time.sleep(0.1)
     return pytest.fail(f"not within {timeout:g} seconds: {what}")
 
 

@@ -14,7 +14,7 @@ from kombu import Connection, pidbox
 from kombu.utils.json import dumps
 
 from jira_ci_core import Secrets, State
-from jira_ci_delivery_celery import health
+from jira_ci_delivery_celery import health, worker
 from jira_ci_delivery_celery.broker import message_body, message_due, open_broker
 from jira_ci_delivery_celery.message import sign, sign_content
 from jira_ci_delivery_celery.worker import QueueDrain, WorkerContext, requeue_due
@@ -23,9 +23,16 @@ DAY = 86400.0
 
 
 @pytest.fixture
-def drain(queue):
-    """Delivers what is in the queue, as a worker's process does."""
+def context(queue):
     context = WorkerContext(queue.options, {**queue.environ, **queue.site}, Secrets())
+    yield context
+    for sender in context.senders:
+        sender.__exit__()
+
+
+@pytest.fixture
+def drain(queue, context):
+    """Delivers what is in the queue, as a worker's process does."""
 
     def run():
         with open_broker(queue.options) as broker:
@@ -33,9 +40,7 @@ def drain(queue):
             one.run(10)
             return dict(one.counts)
 
-    yield run
-    for sender in context.senders:
-        sender.__exit__()
+    return run
 
 
 def only(server, name):
@@ -73,6 +78,32 @@ def test_garbage_in_a_list_of_redis_becomes_dead_letters_and_delays_no_good_repo
     status = queue.command("status")
     assert status.returncode == 0, status.stderr
     assert f"dead letters: {2 * len(GARBAGE)}" in status.stdout
+
+
+def test_a_report_with_garbage_behind_it_is_delivered_before_all_that_is_read(make_queue, monkeypatch):
+    monkeypatch.setattr(worker, "BUSY_WINDOW", 0.0)
+    queue = make_queue(QUEUE_BATCH=2)
+    queue.publish(queue.report(1))
+    with queue.broker() as broker:
+        for number in range(60):
+            broker.publish(broker.names.reports, f"no JSON {number}")
+    context = WorkerContext(queue.options, {**queue.environ, **queue.site}, Secrets())
+    read = []
+    monkeypatch.setattr(context.limiter, "acquire", lambda site: read.append(one.counts["dead"]) or 0.0)
+    with open_broker(queue.options) as broker, context.senders[0]:
+        one = QueueDrain(context, broker)
+        one.run(10)
+    assert one.counts == {"dead": 60, "accepted": 1}
+    assert read[0] < 10
+
+
+def test_waiting_messages_without_end_do_not_keep_a_worker(queue, monkeypatch):
+    with queue.broker() as broker:
+        broker.publish(next(iter(broker.names.waits.values())), "{}", {"due": 0})
+        monkeypatch.setattr(worker, "MAX_RUN_SECONDS", 0.0)
+        assert requeue_due(broker, queue.options) == 0
+        monkeypatch.undo()
+        assert requeue_due(broker, queue.options) == 1
 
 
 def test_headers_that_the_client_of_rabbitmq_cannot_read_are_left_out(queue, server, drain):
@@ -158,7 +189,7 @@ def test_retry_renews_what_an_operator_releases_but_signs_nothing_for_a_stranger
 
 def test_a_worker_obeys_no_remote_control_and_survives_garbage_for_celery(queue, server, wait_until):
     name = queue.environ["JIRA_CI_QUEUE_NAME"]
-    worker = queue.start_worker()
+    process = queue.start_worker()
     queue.publish(queue.report(1))
     queue.wait_for_builds(1)
     assert wait_until(lambda: queue.command("health").returncode == 0, "a worker that answers")
@@ -197,7 +228,7 @@ def test_a_worker_obeys_no_remote_control_and_survives_garbage_for_celery(queue,
     wait_until(lambda: queue.builds()[1] == "failed", "the newer state")
     with queue.broker() as broker:
         wait_until(lambda: broker.count(broker.names.tasks) == 0, "the garbage for Celery removed")
-    assert worker.poll() is None
+    assert process.poll() is None
     log = queue.log
     assert "\x1b" not in log
     assert "\n::" not in log

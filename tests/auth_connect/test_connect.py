@@ -226,7 +226,11 @@ class TestWhatIsNoToken:
         assert "CONNECT_HOSTNAME" in problem.remedy
 
     def test_a_header_that_is_nested_without_end(self, refused):
-        assert "it is not a JSON Web Token" in refused(200, jwt(b"[" * 200_000).encode()).why
+        assert "it is not a JSON Web Token" in refused(200, jwt(b"[" * 10_000).encode()).why
+
+    def test_one_that_is_longer_than_any(self, refused):
+        long = jwt({"alg": "HS256"}, signature="x" * 16384)
+        assert "it is not a JSON Web Token" in refused(200, long.encode()).why
 
     def test_a_login_form(self, refused):
         problem = refused(200, b"<html>Please log in</html>", {"Content-Type": "text/html"})

@@ -256,6 +256,7 @@ class TestWhatIsNoToken:
             (b'{"access_token": "x\\r\\nHost: evil.example"}', "its access_token is not a token"),
             (b'{"access_token": "x\\n"}', "its access_token is not a token"),
             (b'{"access_token": "\xc3\xa9"}', "its access_token is not a token"),
+            (b'{"access_token": "' + b"x" * 16385 + b'"}', "its access_token is not a token"),
         ],
     )
     def test_an_answer_of_another_shape(self, refused, body, why):

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# A longer token fits into no header of usual servers, and masking it would take much time and memory.
+_LONGEST_TOKEN = 16384
 _JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 _REMEDY = "check CONNECT_HOSTNAME; look for a proxy between this machine and it that answers in its place"
@@ -58,7 +60,7 @@ def fetch_token(settings: ConnectSettings, http: Http) -> str:
 
 def looks_like_jwt(text: str) -> bool:
     """Whether this looks like a JSON Web Token: three parts, of which the first is a JOSE header."""
-    if not _JWT.fullmatch(text):
+    if len(text) > _LONGEST_TOKEN or not _JWT.fullmatch(text):
         return False
     head = text.partition(".")[0]
     try:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 AUDIENCE = "api.atlassian.com"
 
 _CLOUD_ID = re.compile(r"[0-9A-Fa-f]{8}-?(?:[0-9A-Fa-f]{4}-?){3}[0-9A-Fa-f]{12}")
-_TOKEN = re.compile(r"[\x21-\x7e]+")
+# A longer one fits into no header of usual servers, and masking it would take much time and memory.
+_TOKEN = re.compile(r"[\x21-\x7e]{1,16384}")
 
 _API_REMEDY = "check API_URL; look for a proxy between this machine and it that answers in its place"
 _CREDENTIAL_REMEDIES = {

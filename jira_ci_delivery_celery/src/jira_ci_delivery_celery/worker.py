@@ -74,7 +74,8 @@ class QueueDrain:
             if key is not None:
                 self._deliver(key)
             elif not len(self._batcher):
-                return
+                if self._is_queue_empty or is_over:
+                    return
             else:
                 time.sleep(POLL_SECONDS)
         for pending in self._batcher.take_all():
@@ -82,7 +83,10 @@ class QueueDrain:
 
     def _fetch(self) -> None:
         most = MAX_HELD_BATCHES * self._options.queue_batch
-        while not self._batcher.is_full and len(self._batcher) < most:
+        # Not until the queue is empty: others can fill it faster than this reads, while good reports are held.
+        for _ in range(most):
+            if self._batcher.is_full or len(self._batcher) >= most:
+                return
             message = self._broker.get(self._names.reports)
             self._is_queue_empty = message is None
             if message is None:
@@ -188,16 +192,17 @@ class QueueDrain:
 
 
 def requeue_due(broker: Broker, options: Options, now: float | None = None) -> int:
-    """Move waiting reports that are due back to the queue, and return how many.
+    """Move waiting reports that are due back to the queue, for a limited time, and return how many.
 
     Messages that dead workers held are restored as well. Each wait queue holds one length of wait, so its first message
     is due first.
     """
     broker.restore_unacked()
     moment = time.time() if now is None else now
+    end = time.monotonic() + MAX_RUN_SECONDS
     released = 0
     for name in broker.names.waits.values():
-        while (message := broker.get(name)) is not None:
+        while time.monotonic() < end and (message := broker.get(name)) is not None:
             if is_waiting(message, moment, options.keys):
                 message.requeue()
                 break

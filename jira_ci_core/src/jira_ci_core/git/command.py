@@ -63,7 +63,7 @@ _WITHHELD = "PLUGIN_", "JIRA_CI_", "GIT_TRACE"
 _WITH_HOOKS = "fetch", "update-ref"
 
 MOST_SECONDS = 15
-"""How long all local commands of a process may take together: a repository can make each of them wait."""
+"""How long all local commands of a step may take together: a repository can make each of them wait."""
 MAX_OUTPUT = 1 << 20
 """How much of what a command prints is read, in bytes, unless it is streamed."""
 _MAX_STDERR = 4096
@@ -94,20 +94,20 @@ class GitError(Exception):
 
 
 class _Patience:
-    """How many seconds are left for the local commands of this process."""
+    """How many seconds are left for the local commands of this step."""
 
     left: float = MOST_SECONDS
 
 
 def renew_patience(seconds: float = MOST_SECONDS) -> None:
-    """Begin to count anew, for another test in the same process."""
+    """Begin to count anew, for another step in the same process."""
     _Patience.left = seconds
 
 
 class Git:
     """Runs git in a folder, for `seconds` in all, with `environ` less this step's settings. Methods raise GitError.
 
-    Local commands also share the MOST_SECONDS of the process, after which git is not asked again.
+    Local commands also share the MOST_SECONDS of the step, after which git is not asked again.
     """
 
     def __init__(self, folder: Path, environ: Mapping[str, str], seconds: float) -> None:

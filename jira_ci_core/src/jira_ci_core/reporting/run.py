@@ -13,6 +13,7 @@ from jira_ci_core.config.settings import Settings
 from jira_ci_core.delivery.session import Session, make_site, plan_delivery
 from jira_ci_core.errors import ExitCode, JiraCiError
 from jira_ci_core.git.checkout import filled_from_checkout
+from jira_ci_core.git.command import renew_patience
 from jira_ci_core.models import NO_CI, FoundKey, Pipeline, Receipt, Report, Result, SkipReason
 from jira_ci_core.net.preconnect import Preconnections
 from jira_ci_core.output.redaction import Secrets
@@ -78,6 +79,7 @@ def run(
     not an error.
     """
     secrets = secrets or Secrets()
+    renew_patience()  # a program may do several steps
     try:
         return report(load(open_sources(environ, flags or {}, secrets)), dry_run=dry_run, clock=clock)
     except JiraCiError as error:

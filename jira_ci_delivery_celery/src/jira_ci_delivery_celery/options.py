@@ -44,7 +44,7 @@ def _check_with_kombu(url: SecretStr) -> SecretStr:
                 "the client of the broker refuses its database, its vhost or an option behind the `?`; "
                 "it is not shown, since it may hold a password",
                 "write amqp://user:password@host:5672/vhost or redis://:password@host:6379/0, and behind a `?` only "
-                "what kombu knows: heartbeat=60, or ssl_ca_certs=… for Redis",
+                "what kombu knows, such as heartbeat=60; BROKER_CA names certificate authorities",
             ) from None
     return url
 

@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
@@ -151,7 +151,15 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     monkeypatch.syspath_prepend(str(site))
     modules = []
 
-    def make(name: str, code: str, *, target: str = "", distribution: str = "acme-jira", version: str = "1.2.3") -> str:
+    def make(
+        name: str,
+        code: str,
+        *,
+        target: str = "",
+        distribution: str = "acme-jira",
+        version: str = "1.2.3",
+        groups: Sequence[str] = ("jira_ci",),
+    ) -> str:
         module = f"plugin_of_a_test_{next(_numbers)}"
         modules.append(module)
         (site / f"{module}.py").write_text(dedent(code), encoding="utf-8")
@@ -159,8 +167,9 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
         info.mkdir(exist_ok=True)
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n")
         points = info / "entry_points.txt"
-        before = points.read_text() if points.exists() else "[jira_ci]\n"
-        points.write_text(f"{before}{name} = {module}{f':{target}' if target else ''}\n")
+        line = f"{name} = {module}{f':{target}' if target else ''}\n"
+        with points.open("a") as file:
+            file.writelines(f"[{group}]\n{line}" for group in groups)
         return module
 
     yield make
@@ -171,13 +180,13 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
 @pytest.fixture
 def not_installed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Makes packages that are installed here look as if they were not."""
-    everything = discovery.entry_points
+    everything = discovery.plugin_entry_points
 
     def hide(*names: str) -> None:
         monkeypatch.setattr(
             discovery,
-            "entry_points",
-            lambda **selection: [point for point in everything(**selection) if point.name not in names],
+            "plugin_entry_points",
+            lambda: [point for point in everything() if point.name not in names],
         )
 
     return hide

@@ -149,10 +149,8 @@ def without(kind, monkeypatch):
     """Let the package of one kind of sign-in be not installed."""
     from jira_ci_core.plugins import discovery
 
-    found = discovery.entry_points
-    monkeypatch.setattr(
-        discovery, "entry_points", lambda **query: [point for point in found(**query) if point.name != kind]
-    )
+    found = discovery.plugin_entry_points
+    monkeypatch.setattr(discovery, "plugin_entry_points", lambda: [point for point in found() if point.name != kind])
 
 
 class TestStrangersKind:

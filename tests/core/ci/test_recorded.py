@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, strategies as st
 
 from jira_ci_core import Kind, Pipeline, SettingsError
+from jira_ci_core.config.settings import PluginChoice
 from jira_ci_core.config.sources import Sources
 from jira_ci_core.plugins.catalog import CIS as READERS
-from jira_ci_core.plugins.loader import choose_plugins
+from jira_ci_core.plugins.manager import Plugins
 from jira_ci_core.reporting.identity import link, pipeline_identity, run_number
 from jira_ci_core.testing.recorded import ENVIRONMENTS
 
@@ -28,8 +29,8 @@ KINDS = {"push", "pull_request", "tag", "deployment", "rerun", "failure"}
 
 @pytest.fixture(scope="module")
 def plugins():
-    """All plugins, started."""
-    chosen = choose_plugins(Sources({}))
+    """All plugins, started, with the readers of all CIs."""
+    chosen = Plugins(PluginChoice())
     assert not chosen.start(Sources({}))
     return chosen
 
@@ -64,6 +65,11 @@ def test_each_fact_names_the_variable_it_came_from(read, recorded):
     for origin in read.origins.values():
         for variable in origin.split(", "):
             assert variable in recorded.environ or (recorded.event and variable.startswith("github.event."))
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_a_reader_is_imported_for_what_it_recognises(reader):
+    assert READERS[reader] == module(reader).jira_ci_read_pipeline.recognised_by
 
 
 def test_no_fact_holds_a_password(read):

@@ -39,8 +39,8 @@ def test_without_a_ci_it_says_what_it_looked_for_and_what_to_set(jira_ci):
     done = jira_ci("explain", environ={})
     assert done.code == 0
     assert "no CI was recognised; none of these is set:" in done.err
-    assert "HARNESS_PIPELINE_ID  (Harness)" in done.err
-    assert "BUILD_ID and PROJECT_ID  (Google Cloud Build)" in done.err
+    assert "HARNESS_PIPELINE_ID  (plugin harness)" in done.err
+    assert "BUILD_ID and PROJECT_ID  (plugin cloudbuild)" in done.err
     for setting in ("RUN_NUMBER", "LINK", "PIPELINE", "STATE"):
         assert f"hint: set {setting} " in done.err
     assert jira_ci("explain", "--format=json", environ={}).json["ci"] is None

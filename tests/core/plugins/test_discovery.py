@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from jira_ci_core.builtin import states as states_builtin
+from jira_ci_core.config.settings import PluginChoice
 from jira_ci_core.plugins.catalog import BUILT_IN
+from jira_ci_core.plugins.manager import Plugins
 
 from .conftest import KEYS, failing, plugin
 
@@ -86,6 +90,66 @@ class TestChoosing:
 
     def test_one_that_is_not_installed_is_not_on(self, make_plugins):
         assert not make_plugins().is_on("nobody")
+
+
+READER = """
+from jira_ci_core import Pipeline, hookimpl
+
+@hookimpl
+def jira_ci_read_pipeline(environ):
+    return Pipeline(ci="Acme CI")
+"""
+
+
+class TestOneForAnotherCi:
+    @pytest.mark.parametrize(
+        ("groups", "environ", "is_on"),
+        [
+            (["jira_ci.ACME_BUILD"], {"ACME_BUILD": "7"}, True),
+            (["jira_ci.ACME_BUILD"], {"ACME_BUILD": " "}, False),
+            (["jira_ci.ACME_BUILD"], {"ACME_BUILD": "null"}, False),
+            (["jira_ci.ACME_BUILD"], {"ACME": "7"}, False),
+            (["jira_ci.ACME.Yes"], {"ACME": "yES"}, True),
+            (["jira_ci.ACME.yes"], {"ACME": "no"}, False),
+            (["jira_ci.ACME.1.5"], {"ACME": "1.5"}, True),
+            (["jira_ci.ACME_BUILD", "jira_ci.ACME_RUN"], {"ACME_RUN": "7"}, True),
+            (["jira_ci.ACME_BUILD", "jira_ci.ACME_RUN"], {"ACME_BUILD": "7", "ACME_RUN": "7"}, True),
+            (["jira_ci.ACME_BUILD", "jira_ci.ACME_RUN"], {}, False),
+            (["jira_ci", "jira_ci.ACME_BUILD"], {}, True),
+        ],
+    )
+    def test_is_not_even_imported(self, install, groups, environ, is_on):
+        module = install("acme", READER, groups=groups)
+        plugins = Plugins(PluginChoice(), environ=environ)
+        assert (module in sys.modules) is is_on
+        assert plugin(plugins, "acme").state == ("on" if is_on else "idle")
+        assert plugins.failures == []
+
+    def test_names_the_variables_that_were_looked_for(self, install):
+        install("acme", READER, groups=["jira_ci.ACME_BUILD", "jira_ci.ACME.yes"])
+        plugins = Plugins(PluginChoice(), environ={})
+        assert plugin(plugins, "acme").reason == "it is for a CI with ACME=yes or ACME_BUILD"
+        assert plugins.readers()["acme"] == ("ACME=yes", "ACME_BUILD")
+
+    def test_is_loaded_if_no_environment_is_given(self, install, make_plugins):
+        install("acme", READER, groups=["jira_ci.ACME_BUILD"])
+        assert make_plugins().is_on("acme")
+
+    def test_that_is_turned_off_is_not_looked_for(self, install):
+        install("acme", READER, groups=["jira_ci.ACME_BUILD"])
+        plugins = Plugins(PluginChoice(disable_plugins=("acme",)), environ={"ACME_BUILD": "7"})
+        assert plugin(plugins, "acme").state == "off"
+        assert "acme" not in plugins.readers()
+
+    def test_is_looked_for_like_one_of_core_s_own(self, jira_ci, install):
+        install("acme", READER, groups=["jira_ci.ACME_BUILD"])
+        assert "ACME_BUILD  (plugin acme)" in jira_ci("explain", environ={}).err
+        done = jira_ci("explain", environ={"ACME_BUILD": "7", "GITHUB_ACTIONS": "true"})
+        assert "Acme CI was recognised (plugin acme)" in done.err
+
+    def test_may_be_in_a_group_of_another_tool_whose_name_begins_like_ours(self, install):
+        install("acme", READER, groups=["jira_ci_other"])
+        assert not Plugins(PluginChoice(), environ={}).is_installed("acme")
 
 
 class TestOneThatFails:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from jira_ci_core.config.environ import UNRESOLVED
+from jira_ci_core.config.environ import value_of, variables_that_hold
 from jira_ci_core.models import Pipeline
 from jira_ci_core.urls import browsable
 
@@ -68,7 +68,7 @@ def reader(
     identity_table = {str(place): (source,) for place, source in enumerate(identity)}
 
     def jira_ci_read_pipeline(environ: Mapping[str, str]) -> Pipeline | None:
-        recognised = _recognise(environ, recognised_by)
+        recognised = variables_that_hold(environ, recognised_by)
         if not recognised:
             return None
         environ = {**environ, **extra_variables(environ)} if extra_variables else environ
@@ -144,20 +144,11 @@ def _normalise(facts: dict[str, str], origins: dict[str, str]) -> None:
         replace("repository", facts["repository_url"].split("/", 3)[3], origins["repository_url"])
 
 
-def _recognise(environ: Mapping[str, str], conditions: tuple[str, ...]) -> str:
-    """Return the variables of the first condition that holds; an empty text if none does."""
-    for condition in conditions:
-        parts = [part.partition("=") for part in condition.split(" and ")]
-        if all(_value(environ, name).lower() == value if value else _value(environ, name) for name, _, value in parts):
-            return ", ".join(name for name, _, _ in parts)
-    return ""
-
-
 def _read(environ: Mapping[str, str], source: VariableSource) -> tuple[str, tuple[str, ...]]:
     """Return the fact that a source gives, and the variables that it was made from."""
     if isinstance(source, str):
-        return _substitute(source, environ, {}) if "{" in source else (_value(environ, source), (source,))
-    match = re.fullmatch(source.pattern, _value(environ, source.variable), re.IGNORECASE | re.DOTALL)
+        return _substitute(source, environ, {}) if "{" in source else (value_of(environ, source), (source,))
+    match = re.fullmatch(source.pattern, value_of(environ, source.variable), re.IGNORECASE | re.DOTALL)
     if match is None:
         return "", ()
     groups = {str(place): (group or "").strip() for place, group in enumerate(match.groups(), 1)}
@@ -168,14 +159,8 @@ def _read(environ: Mapping[str, str], source: VariableSource) -> tuple[str, tupl
 def _substitute(template: str, environ: Mapping[str, str], groups: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
     """Return the template with groups and variables in it, and those variables; nothing if one of them is empty."""
     names = dict.fromkeys(re.findall(r"{(\w+)}", template))
-    values = {name: groups[name] if name in groups else _value(environ, name) for name in names}
+    values = {name: groups[name] if name in groups else value_of(environ, name) for name in names}
     if not all(values.values()):
         return "", ()
     variables = tuple(name for name in names if name not in groups)
     return re.sub(r"{(\w+)}", lambda name: values[name[1]], template), variables
-
-
-def _value(environ: Mapping[str, str], variable: str) -> str:
-    """Return what a variable holds; an empty text if it counts as not set."""
-    value = environ.get(variable, "").strip()
-    return "" if value == "null" or (value[:2] == "<+" and UNRESOLVED.fullmatch(value)) else value

@@ -28,7 +28,7 @@ class Explanation:
     reader: str | None
     """The plugin that recognised the CI; None if none did."""
     signs: dict[str, str]
-    """The CIs that were looked for: name, and the variables that each is recognised by."""
+    """What was looked for: the plugin of a CI, and the variables that it is recognised by."""
     settings: dict[str, tuple[str, str]]
     """Setting to its value and where it is set."""
     shorten: Callable[[str, int], str]
@@ -54,7 +54,7 @@ class Explanation:
 def explain(sources: Sources, plugins: Plugins) -> Explanation:
     """Ask the readers. Neither PROJECT nor any credential is needed, and no plugin is given a credential."""
     pipeline = read_pipeline(plugins, without_secrets(sources.environ, all_settings(plugins)))
-    signs = {ci: " or ".join(variables) for ci, variables in plugins.known_cis().items()}
+    signs = {plugin: " or ".join(variables) for plugin, variables in plugins.readers().items()}
     found = {setting.variable: sources.find(setting) for setting in CORE_SETTINGS if setting.name in INSTEAD}
     settings = {name: (str(place[0]), place[1]) for name, place in found.items() if place}
     return Explanation(pipeline, plugins.answered.get("read_pipeline"), signs, settings, sources.secrets.shorten)
@@ -68,7 +68,7 @@ def lines_of(explanation: Explanation) -> list[str]:
         lines = [f"{pipeline.ci} was recognised{f', by {by}' if by else ''} (plugin {explanation.reader})"]
     else:
         lines = ["no CI was recognised; none of these is set:"]
-        lines += [f"  {signs}  ({ci})" for ci, signs in explanation.signs.items()]
+        lines += [f"  {signs}  (plugin {plugin})" for plugin, signs in explanation.signs.items()]
         lines.append("the checkout says:" if pipeline.origins else "there is no git checkout here either")
     facts = {name: value for name in FACTS if (value := getattr(pipeline, name)) is not None}
     width = max(map(len, FACTS)) + 2

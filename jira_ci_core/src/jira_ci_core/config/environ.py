@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 
 PREFIXES = "PLUGIN_", "JIRA_CI_"
 
@@ -18,6 +19,26 @@ UNRESOLVED = re.compile(r"<\+[^<>]*(?:<\+[^<>]*>[^<>]*)*>")
 def is_set(value: object) -> bool:
     """Whether a value counts as set; an empty text and `null` do not."""
     return value is not None and not (isinstance(value, str) and value.strip() in ("", "null"))
+
+
+def value_of(environ: Mapping[str, str], variable: str) -> str:
+    """What a variable of a CI holds; an empty text if it is empty, `null` or unresolved, and so counts as not set."""
+    value = environ.get(variable, "").strip()
+    return "" if value == "null" or (value[:2] == "<+" and UNRESOLVED.fullmatch(value)) else value
+
+
+def variables_that_hold(environ: Mapping[str, str], conditions: Iterable[str]) -> str:
+    """The variables of the first condition that holds; an empty text if none does.
+
+    `ACME_BUILD` holds if it is set, `ACME=true` if it has that value, in any case, and `ACME_BUILD and ACME_PROJECT` if
+    both hold.
+    """
+    for condition in conditions:
+        parts = [part.partition("=") for part in condition.split(" and ")]
+        values = ((value_of(environ, name), value) for name, _, value in parts)
+        if all(value.lower() == wanted.lower() if wanted else value for value, wanted in values):
+            return ", ".join(name for name, _, _ in parts)
+    return ""
 
 
 def words(text: str) -> list[str]:

@@ -7,11 +7,27 @@ it hands to plugins; what the settings mean is the packages' business.
 from __future__ import annotations
 
 # Harness and Woodpecker imitate Drone; the last of them are known by variables that other systems set as well.
-CIS = (
-    *("harness", "woodpecker", "drone", "github", "gitlab", "azure", "bitbucket", "buildkite", "circleci", "travis"),
-    *("appveyor", "codebuild", "teamcity", "jenkins", "cloudbuild"),
-)
-"""The CIs that core reads, in the order in which they are asked."""
+CIS = {
+    "harness": ("HARNESS_PIPELINE_ID",),
+    "woodpecker": ("CI=woodpecker", "CI_SYSTEM_NAME=woodpecker"),
+    "drone": ("DRONE=true", "DRONE_BUILD_NUMBER"),
+    "github": ("GITHUB_ACTIONS=true",),
+    "gitlab": ("GITLAB_CI=true",),
+    "azure": ("TF_BUILD=true",),
+    "bitbucket": ("BITBUCKET_BUILD_NUMBER",),
+    "buildkite": ("BUILDKITE=true",),
+    "circleci": ("CIRCLECI=true",),
+    "travis": ("TRAVIS=true",),
+    "appveyor": ("APPVEYOR=true",),
+    "codebuild": ("CODEBUILD_BUILD_ID",),
+    "teamcity": ("TEAMCITY_VERSION",),
+    "jenkins": ("JENKINS_URL",),
+    "cloudbuild": ("BUILD_ID and PROJECT_ID",),
+}
+"""The CIs that core reads, in the order in which they are asked, each with what its reader is `recognised_by`.
+
+A reader is imported only if one of its conditions holds. Readers of others have theirs in the group of the entry point.
+"""
 
 BUILT_IN = {
     **{ci: f"jira_ci_core.ci.{ci}" for ci in CIS},

@@ -10,9 +10,9 @@ import functools
 import inspect
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from importlib.metadata import Distribution, EntryPoint, distributions, entry_points, version
+from importlib.metadata import Distribution, EntryPoint, EntryPoints, distributions, entry_points, version
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -20,11 +20,12 @@ from typing import Any, NamedTuple, cast
 
 from stevedore.extension import ExtensionManager
 
+from jira_ci_core.config.environ import variables_that_hold
 from jira_ci_core.config.settings import PluginChoice
 from jira_ci_core.config.specs import SettingSpec
 from jira_ci_core.hookspecs import ENTRY_POINT_GROUP
 from jira_ci_core.import_path import folders_left_out, trusted_path
-from jira_ci_core.plugins.catalog import BUILT_IN
+from jira_ci_core.plugins.catalog import BUILT_IN, CIS
 from jira_ci_core.problem import Problem
 from jira_ci_core.watchdog import Watchdog
 
@@ -40,10 +41,12 @@ class InstalledPlugin:
     """Reads distribution and version: only when asked for, since that takes longer than most plugins do."""
     target: str
     """The target of the entry point: `package.module` or `package.module:Class`."""
+    conditions: tuple[str, ...] = ()
+    """The plugin is imported only if one of them holds; without any, always. See `variables_that_hold`."""
     state: str = "on"
-    """on, off or failed."""
+    """on, off, idle (it is for another CI) or failed."""
     reason: str = ""
-    """Why it is off or failed."""
+    """Why it is not on."""
     hooks: tuple[str, ...] = ()
     settings: tuple[SettingSpec, ...] = ()
     module: Any = field(default=None, repr=False)
@@ -88,33 +91,61 @@ class Activity(NamedTuple):
         return f"plugin {self.plugin.name} ({self.plugin.origin}) in {self.what}"
 
 
-def discover(choice: PluginChoice, watchdog: Watchdog) -> list[InstalledPlugin]:
-    """Import what is chosen: local files, then installed plugins by name, then core's own."""
+def discover(
+    choice: PluginChoice, watchdog: Watchdog, environ: Mapping[str, str] | None = None
+) -> list[InstalledPlugin]:
+    """Import what is chosen: local files, then installed plugins by name, then core's own.
 
-    def installed(point: EntryPoint, read_origin: Callable[[], tuple[str, str]]) -> _Entry:
+    Of those with conditions, only the ones are imported of which one holds in `environ`; without it, all.
+    """
+
+    def entry(
+        point: EntryPoint, read_origin: Callable[[], tuple[str, str]], conditions: tuple[str, ...] = ()
+    ) -> _Entry:
         reason = _why_off(point.name, choice)
         state = "off" if reason else "on"
-        return _Entry(point, InstalledPlugin(point.name, read_origin, point.value, state, reason), watchdog)
+        if not reason and conditions and environ is not None and not variables_that_hold(environ, conditions):
+            state, reason = "idle", f"it is for a CI with {' or '.join(conditions)}"
+        return _Entry(point, InstalledPlugin(point.name, read_origin, point.value, conditions, state, reason), watchdog)
 
-    points = sorted(_trusted_entry_points(), key=lambda point: (point.name, point.value))
+    entries = [
+        entry(point, functools.partial(_name_and_version, point.dist), conditions)
+        for point, conditions in sorted(_trusted_entry_points(), key=lambda found: (found[0].name, found[0].value))
+    ]
     _warn_of_folders_left_out()
-    entries = [installed(point, functools.partial(_name_and_version, point.dist)) for point in points]
     for name, module in BUILT_IN.items():
-        entries.append(installed(EntryPoint(name, module, ENTRY_POINT_GROUP), _core_origin))
+        entries.append(entry(EntryPoint(name, module, ENTRY_POINT_GROUP), _core_origin, CIS.get(name, ())))
     local = [_load_file(Path(file), watchdog) for file in choice.local_plugins]
     return [*local, *(cast(InstalledPlugin, extension.plugin) for extension in _Loader(entries).extensions)]
 
 
-def _trusted_entry_points() -> list[EntryPoint]:
+def plugin_entry_points() -> list[EntryPoint]:
+    """The entry points of all plugins that are installed anywhere on the path."""
+    return _of_plugins(cast(EntryPoints, entry_points()))
+
+
+def _of_plugins(points: EntryPoints) -> list[EntryPoint]:
+    """Those in the group `jira_ci`, or in one that adds a condition: `jira_ci.ACME_BUILD`, `jira_ci.ACME.true`."""
+    groups = sorted(group for group in points.groups if group.partition(".")[0] == ENTRY_POINT_GROUP)
+    return [point for group in groups for point in points.select(group=group)]
+
+
+def _trusted_entry_points() -> list[tuple[EntryPoint, tuple[str, ...]]]:
+    """Each entry point of a plugin once, with the conditions that its groups add; none if it is in `jira_ci` itself."""
     folders = set(map(Path, trusted_path()))
-    points = entry_points(group=ENTRY_POINT_GROUP)
-    return [point for point in points if point.dist is None or Path(str(point.dist.locate_file(""))) in folders]
+    found: dict[tuple[str, str, Path | None], tuple[EntryPoint, list[str]]] = {}
+    for point in plugin_entry_points():
+        folder = point.dist and Path(str(point.dist.locate_file("")))
+        if folder is None or folder in folders:
+            condition = point.group.partition(".")[2].replace(".", "=", 1)
+            found.setdefault((point.name, point.value, folder), (point, []))[1].append(condition)
+    return [(point, tuple(conditions) if all(conditions) else ()) for point, conditions in found.values()]
 
 
 def _warn_of_folders_left_out() -> None:
     """Warn of folders with plugins that are not loaded, since the change under test could have put them there."""
     for folder in folders_left_out():
-        if any(found.entry_points.select(group=ENTRY_POINT_GROUP) for found in distributions(path=[folder])):
+        if any(_of_plugins(found.entry_points) for found in distributions(path=[folder])):
             log.warning(
                 "no plugin is loaded from %s: it is in the checkout, and not where Python installs packages; "
                 "install the plugin, or name its file with LOCAL_PLUGINS",
@@ -144,7 +175,8 @@ class _Entry:
         return getattr(self._point, name)
 
     def load(self) -> InstalledPlugin:
-        return self._plugin if self._plugin.state == "off" else _load(self._plugin, self._point.load, self._watchdog)
+        is_on = self._plugin.state == "on"
+        return _load(self._plugin, self._point.load, self._watchdog) if is_on else self._plugin
 
 
 class _Loader(ExtensionManager[Any]):

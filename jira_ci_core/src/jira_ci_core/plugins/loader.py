@@ -63,7 +63,7 @@ def choose_plugins(sources: Sources) -> Plugins:
     choice, problems = resolve(PluginChoice, setting_specs(PluginChoice, "core"), sources)
     if choice is None:
         raise SettingsError(*problems)
-    plugins = Plugins(choice, secrets=sources.secrets)
+    plugins = Plugins(choice, secrets=sources.secrets, environ=sources.environ)
     hidden = {(setting.names, setting.reads) for setting in (*NETWORK_SETTINGS, *CREDENTIAL_SETTINGS)}
     sources.hide(setting for setting in plugins.settings if (setting.names, setting.reads) not in hidden)
     return plugins

@@ -72,8 +72,12 @@ class Plugins:
         choice: PluginChoice,
         found: Iterable[InstalledPlugin] | None = None,
         secrets: Secrets | None = None,
+        environ: Mapping[str, str] | None = None,
     ) -> None:
-        """`found` are the plugins to choose from, the installed ones by default; `secrets` are masked in the trace."""
+        """`found` are the plugins to choose from, by default the installed ones, of which those for other CIs are off.
+
+        The CI is told by `environ`; without it, the readers of all CIs are on. `secrets` are masked in the trace.
+        """
         self._secrets = secrets or Secrets()
         self.failures: list[Problem] = []
         """What is wrong with plugins that could not be used."""
@@ -92,7 +96,7 @@ class Plugins:
         self._installed: dict[str, InstalledPlugin] = {}
         core = (*setting_specs(Settings, "core"), *setting_specs(NetworkSettings, "core"))
         self._owners = {name: "core" for setting in core for name in setting.names}
-        for plugin in discover(choice, self._watchdog) if found is None else found:
+        for plugin in discover(choice, self._watchdog, environ) if found is None else found:
             self._add(plugin)
 
     # Inspection.
@@ -116,14 +120,17 @@ class Plugins:
         """The plugins that implement a hook (named without its prefix), in call order; wrappers come first."""
         return [implementation.plugin_name for implementation in self._implementations(hook)]
 
-    def known_cis(self) -> dict[str, tuple[str, ...]]:
-        """The CIs that readers recognise, each with the variables that it is recognised by, in call order."""
-        readers = self._functions("read_pipeline", "recognised_by")
-        return {reader.ci: reader.recognised_by for reader in readers}
+    def readers(self) -> dict[str, tuple[str, ...]]:
+        """The plugins that recognise a CI, each with what it is recognised by, in call order."""
+        functions = {one.plugin_name: one.function for one in self._implementations("read_pipeline")}
+        known = [plugin for plugin in self.installed if plugin.state in ("on", "idle")]
+        signs = {one.name: getattr(functions.get(one.name), "recognised_by", one.conditions) for one in known}
+        return {name: conditions for name, conditions in signs.items() if conditions}
 
     def state_words(self) -> list[str]:
         """The words for states that plugins list, in call order."""
-        return [word for function in self._functions("map_state", "words") for word in function.words]
+        functions = [implementation.function for implementation in self._implementations("map_state")]
+        return [word for function in functions for word in getattr(function, "words", ())]
 
     def delivery_constant(self, plugin: str, name: str) -> bool:
         """What a plugin that delivers says of itself in one of `DELIVERY_CONSTANTS`."""
@@ -132,11 +139,6 @@ class Plugins:
     def _implementations(self, hook: str) -> list[pluggy.HookImpl]:
         caller: pluggy.HookCaller = getattr(self._pluggy.hook, HOOK_PREFIX + hook)
         return caller.get_hookimpls()[::-1]
-
-    def _functions(self, hook: str, attribute: str) -> list[Any]:
-        """The functions of a hook that say something of themselves in that attribute, in call order."""
-        functions = [implementation.function for implementation in self._implementations(hook)]
-        return [function for function in functions if hasattr(function, attribute)]
 
     # The hooks, as the rest of core calls them.
 
@@ -232,7 +234,7 @@ class Plugins:
             self._pluggy.set_blocked(plugin.name)
         elif plugin.state == "failed":
             self._fail(plugin, plugin.reason)
-        else:
+        elif plugin.state == "on":
             try:
                 self._check(plugin)
             except Exception as error:  # looking at a plugin may run its code

@@ -1,0 +1,105 @@
+"""What a CI knows of a run, and the issue keys that were found."""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+from typing import Self
+
+from pydantic import Field
+
+from jira_ci_core.models.base import IssueKey, Model, Text
+
+
+class EnvironmentType(StrEnum):
+    """The types Jira knows for an environment; `unmapped` is shown as "other"."""
+
+    UNMAPPED = "unmapped"
+    DEVELOPMENT = "development"
+    TESTING = "testing"
+    STAGING = "staging"
+    PRODUCTION = "production"
+
+
+NO_CI = "none"
+GIT_CHECKOUT = "git checkout"
+"""Values of `Pipeline.ci` if no CI is recognised: without and with a git repository."""
+
+
+class Pipeline(Model):
+    """The facts about this run. Every one is optional; `origins` says where each came from.
+
+    Values are as the CI writes them: `number` may hold no number, `status` is the CI's own word.
+    """
+
+    ci: Text
+    """The name of the CI, as people say it: "Harness", "Drone"."""
+    number: str | None = None
+    """The run's number, the same in every step and every rerun of that run."""
+    url: str | None = None
+    """Where the run is shown."""
+    status: str | None = None
+    publishes_status: bool = False
+    """Whether this CI tells a step its status at all; then no `status` means that it has just begun."""
+    id: str | None = None
+    """Which pipeline this is a run of, stable from run to run; a change splits the history in Jira."""
+    name: str | None = None
+    branch: str | None = None
+    """The branch of the change; on a pull request its source branch. Without `refs/heads/`."""
+    target_branch: str | None = None
+    """Where a pull request wants to go; None outside one."""
+    tag: str | None = None
+    pull_request: str | None = None
+    pull_request_title: str | None = None
+    sha: str | None = None
+    commit_before: str | None = None
+    """The commit that the previous run was of; None if that is not known."""
+    message: str | None = None
+    """The whole message of the latest commit: title, body and trailers."""
+    commit_url: str | None = None
+    repository: str | None = None
+    """`owner/name`, or however this CI names it."""
+    repository_url: str | None = None
+    environment: str | None = None
+    """The environment that CI itself says this run deploys to."""
+    environment_type: EnvironmentType | None = None
+    """The purpose of that environment according to CI."""
+    version: str | None = None
+    started: str | None = None
+    """When the job began: seconds or milliseconds since the epoch, or ISO 8601 with an offset."""
+    workspace: str | None = None
+    """The folder the repository is checked out in."""
+    origins: dict[str, str] = Field(default={})
+    """Field to where its value came from: a variable's name, or "checkout"."""
+
+    @property
+    def is_of_ci(self) -> bool:
+        return self.ci not in (NO_CI, GIT_CHECKOUT)
+
+    def filled(self, facts: dict[str, str], origin: str) -> Self:
+        """The pipeline, with `facts` in the fields that were empty."""
+        fresh = {name: value for name, value in facts.items() if getattr(self, name) is None}
+        return self.model_copy(update={**fresh, "origins": {**self.origins, **dict.fromkeys(fresh, origin)}})
+
+
+class KeyPlace(IntEnum):
+    """The part of a change that holds a key. Keys are sent in this order, as Jira takes 500 of them."""
+
+    SETTING = 0
+    """ISSUEKEYS names it."""
+    TITLE = 1
+    """The pull request's title."""
+    MESSAGE = 2
+    """The latest commit's message."""
+    BRANCH = 3
+    OTHER = 4
+
+
+class FoundKey(Model):
+    """An issue key and where it was found. Raises ValidationError if `key` is not one; case does not matter."""
+
+    key: IssueKey
+    source: Text
+    """Where, in a few words for people: "pull request title", "changelog fragment 12.md"."""
+    place: KeyPlace = KeyPlace.OTHER
+    plugin: str = ""
+    """The plugin that found it; core fills this in."""

@@ -8,6 +8,7 @@ import re
 import socket
 import threading
 import time
+from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 
 import pytest
@@ -130,6 +131,14 @@ class TestRetryAfter:
         jira.fault("answer", status=503, headers={"retry-after": formatdate(time.time() + 30, usegmt=True)})
         assert harness_oauth().code == 0
         assert 25 < waits[0] <= 30
+
+    def test_where_only_the_reset_of_a_rate_limit_is_told(self, harness_oauth, jira, waits):
+        reset = (datetime.now(UTC) + timedelta(seconds=40)).isoformat(timespec="seconds")
+        jira.fault("answer", status=429, headers={"X-RateLimit-Reset": reset, "RateLimit-Reason": "jira-burst-based"})
+        done = harness_oauth(log_level="debug")
+        assert done.code == 0
+        assert 30 < waits[0] <= 42
+        assert f"'x-ratelimit-reset': '{reset}', 'ratelimit-reason': 'jira-burst-based'" in done.err
 
     @pytest.mark.parametrize("after", ["0", "", "soon", "-1", "Wed, 21 Oct 2015 07:28:00 GMT", "9" * 5000])
     def test_what_asks_for_no_wait_does_not_get_a_storm(self, harness_oauth, jira, waits, after):

@@ -128,13 +128,6 @@ def test_deleted_entity_is_gone_and_can_come_back_with_any_sequence(store: Store
     assert outcomes(store) == ["deleted", "deleted", "applied"]
 
 
-@pytest.mark.parametrize(("up_to", "left"), [(7, 8), (8, None), (9, None)])
-def test_delete_spares_newer_updates(store: Store, up_to: int, left: int | None) -> None:
-    store.record([update(7), update(8)])
-    store.delete("builds", KEY, up_to)
-    assert stored_sequence(store) == left
-
-
 def test_delete_by_properties_needs_all_of_them_to_match(store: Store) -> None:
     both = update(1, properties={"a": "1", "b": "2"})
     one = update(1, key={**KEY, "buildNumber": 2}, properties={"a": "1"})

@@ -189,7 +189,7 @@ TEST_INFO = record(
         "totalNumber": required(integer()),
         "numberPassed": required(integer()),
         "numberFailed": required(integer()),
-        "numberSkipped": required(integer()),
+        "numberSkipped": optional(integer()),
     }
 )
 BUILD = record(

@@ -109,16 +109,16 @@ class Store:
         """Return every accepted update, even if it is not readable yet, in the order of arrival."""
         return [update_from_row(row) for row in self.query("SELECT * FROM updates ORDER BY id")]
 
-    def delete(self, kind: Kind, key: dict[str, Any], max_sequence: int | None = None) -> None:
-        """Delete an entity, unless its sequence is higher than `max_sequence`."""
-        self._delete(kind, [json.dumps(key)], max_sequence)
+    def delete(self, kind: Kind, key: dict[str, Any]) -> None:
+        """Delete an entity."""
+        self._delete(kind, [json.dumps(key)])
 
-    def delete_by_properties(self, kind: Kind, properties: Mapping[str, str], max_sequence: int | None = None) -> None:
+    def delete_by_properties(self, kind: Kind, properties: Mapping[str, str]) -> None:
         """Delete the entities that were sent with all of these properties."""
         with self._lock:
             current = self._current_updates(kind, "")
             matching = [update.identity for update in current if properties.items() <= update.properties.items()]
-            self._delete(kind, matching, max_sequence)
+            self._delete(kind, matching)
 
     # Credentials and tokens
 
@@ -274,15 +274,13 @@ class Store:
             parameters = {"kind": kind, "now": self.clock()} | values
             return [update_from_row(row) for row in self._connection.execute(_CURRENT_UPDATES + more, parameters)]
 
-    def _delete(self, kind: Kind, identities: list[str], max_sequence: int | None) -> None:
+    def _delete(self, kind: Kind, identities: list[str]) -> None:
         with self._transaction() as connection:
             for identity in identities:
                 connection.execute(
                     "UPDATE updates SET outcome = 'deleted', reason = 'it was deleted through the API'"
-                    " WHERE kind = :kind AND identity = :identity AND outcome = 'applied'"
-                    " AND (:max_sequence IS NULL OR :max_sequence >= (SELECT max(sequence) FROM updates"
-                    " WHERE kind = :kind AND identity = :identity AND outcome = 'applied'))",
-                    {"kind": kind, "identity": identity, "max_sequence": max_sequence},
+                    " WHERE kind = :kind AND identity = :identity AND outcome = 'applied'",
+                    {"kind": kind, "identity": identity},
                 )
 
     @contextmanager

@@ -143,6 +143,8 @@ class TestTheRequest:
         build = BUILD.model_copy(update={"tests": CountedTests(passed=5, failed=2, skipped=1)})
         counted = {"totalNumber": 8, "numberPassed": 5, "numberFailed": 2, "numberSkipped": 1}
         assert entity_payload(build)["testInfo"] == counted
+        build = BUILD.model_copy(update={"tests": CountedTests(passed=5, failed=2)})
+        assert entity_payload(build)["testInfo"] == {"totalNumber": 7, "numberPassed": 5, "numberFailed": 2}
         assert "testInfo" not in entity_payload(BUILD)
 
     def test_a_build_is_written_as(self):
@@ -455,12 +457,32 @@ class TestAnyOtherStatus:
             ({"Content-Type": "text/html"}, "x", " with an HTML page"),
             ({}, "  <!DOCTYPE html>", " with an HTML page"),
             ({"Retry-After": "30"}, "", " (Retry-After: 30)"),
+            ({"X-RateLimit-Reset": "2026-03-26T16:00Z"}, "", " (X-RateLimit-Reset: 2026-03-26T16:00Z)"),
+            (
+                {"Retry-After": "30", "X-RateLimit-Reset": "2026-03-26T16:00Z", "RateLimit-Reason": "jira-burst-based"},
+                "",
+                " (Retry-After: 30; RateLimit-Reason: jira-burst-based)",
+            ),
         ],
-        ids=range(12),
+        ids=range(14),
     )
     def test_jira_s_message_is_found_in_any_of_its_shapes(self, headers, body, why):
         [outcome] = read_answer([report()], 500, headers, body).outcomes
         assert outcome.problems[0].why == f"acme.atlassian.net answered 500{why}"
+
+    @pytest.mark.parametrize(
+        ("reason", "remedy"),
+        [
+            ("jira-quota-global-based", "all who share its credentials"),
+            ("jira-quota-tenant-based", "all who share its credentials"),
+            ("jira-burst-based", "too many calls in one second"),
+            ("jira-per-issue-on-write", "one issue was updated too often"),
+            ("something new", "report less often if this happens a lot"),
+        ],
+    )
+    def test_a_rate_limit_is_told_by_its_reason(self, reason, remedy):
+        [outcome] = read_answer([report()], 429, {"RateLimit-Reason": reason}, "").outcomes
+        assert remedy in outcome.problems[0].remedy
 
     def test_a_report_too_large_among_others_may_be_sent_again_alone(self):
         receipt = read_answer([report(), report()], 413, JSON, "")

@@ -125,6 +125,13 @@ def test_issue_shows_its_builds_with_test_counts_and_links(browser: Any, oauth: 
     assert time == {"datetime": "2024-05-01T12:30:00Z", "title": "2024-05-01 12:30:00 UTC"}
 
 
+def test_issue_shows_a_build_that_does_not_say_how_many_tests_were_skipped(
+    browser: Any, oauth: Any, build: Any
+) -> None:
+    oauth.bulk("builds", build(testInfo={"totalNumber": 2, "numberPassed": 2, "numberFailed": 0}))
+    assert "2 passed of 2 tests" in browser.get("/browse/DEMO-1").text
+
+
 def test_environments_are_grouped_from_production_to_unmapped(browser: Any, oauth: Any, deployment: Any) -> None:
     changes = [deployment_to(f"Env {name}", name, state="successful") for name in ENVIRONMENT_TYPES]
     report_deployments(oauth, deployment, *changes)

@@ -40,7 +40,7 @@ def entity_payload(entity: Build | Deployment) -> dict[str, Any]:
             "totalNumber": entity.tests.total,
             "numberPassed": entity.tests.passed,
             "numberFailed": entity.tests.failed,
-            "numberSkipped": entity.tests.skipped,
+            **({"numberSkipped": entity.tests.skipped} if entity.tests.skipped is not None else {}),
         }
         return {
             **_key(entity),

@@ -22,6 +22,12 @@ _REMEDIES = {
     413: ("the report is too large", "name fewer issue keys"),
     429: ("Jira's rate limit is used up", "try again later, and report less often if this happens a lot"),
 }
+# By the beginning of RateLimit-Reason. https://developer.atlassian.com/cloud/jira/platform/rate-limiting/
+_REMEDIES_OF_LIMITS = {
+    "jira-quota": "try again in the next hour: the quota of the app is used up, by all who share its credentials",
+    "jira-burst": "try again in a moment: there were too many calls in one second (a queue's QUEUE_RATE limits them)",
+    "jira-per-issue": "try again in a moment: one issue was updated too often; report less often for the same issue",
+}
 _SERVER_ERROR = "Jira has a problem of its own", "try again later; see status.atlassian.com"
 _OTHER_ERROR = "Jira did not take the report", "`jira-ci doctor` checks the settings one by one"
 
@@ -30,8 +36,13 @@ def refused(subject: str, site: str, status: int, headers: Mapping[str, str], bo
     if 300 <= status < 400:
         return moved(site, headers.get("Location", ""))
     title, remedy = _REMEDIES.get(status, _SERVER_ERROR if status >= 500 else _OTHER_ERROR)
-    wait = f" (Retry-After: {headers['Retry-After']})" if "Retry-After" in headers else ""
-    return Problem(f"{title}: {subject}", f"{site} answered {status}{wait}{error_message(headers, body)}", remedy)
+    wait = "Retry-After" if "Retry-After" in headers else "X-RateLimit-Reset"
+    told = "; ".join(f"{name}: {headers[name]}" for name in (wait, "RateLimit-Reason") if name in headers)
+    if status == 429:
+        reason = headers.get("RateLimit-Reason", "")
+        remedy = next((its for name, its in _REMEDIES_OF_LIMITS.items() if reason.startswith(name)), remedy)
+    told = f" ({told})" if told else ""
+    return Problem(f"{title}: {subject}", f"{site} answered {status}{told}{error_message(headers, body)}", remedy)
 
 
 def unusable(site: str, expected: str, why: str) -> Problem:

@@ -107,11 +107,12 @@ class CountedTests(Model):
 
     passed: Number
     failed: Number
-    skipped: Number
+    skipped: Number | None = None
+    """None if it is not known."""
 
     @property
     def total(self) -> int:
-        return self.passed + self.failed + self.skipped
+        return self.passed + self.failed + (self.skipped or 0)
 
 
 class _Entity(Model):

@@ -21,6 +21,7 @@ from requests.utils import select_proxy, should_bypass_proxies
 from urllib3.exceptions import DecodeError, HTTPError, InvalidHeader
 from urllib3.util import Retry
 
+from jira_ci_core.clock import moment_of
 from jira_ci_core.config.settings import NetworkSettings
 from jira_ci_core.errors import DeliveryError
 from jira_ci_core.net.adapter import DeadlineAdapter
@@ -53,7 +54,9 @@ RETRY = Retry(
     backoff_jitter=0.5,
     backoff_max=10,
 )
-SHOWN_HEADERS = frozenset({"atl-traceid", "content-length", "content-type", "date", "retry-after"})
+SHOWN_HEADERS = frozenset(
+    {"atl-traceid", "content-length", "content-type", "date", "ratelimit-reason", "retry-after", "x-ratelimit-reset"}
+)
 # Asked for are no others. https://www.rfc-editor.org/rfc/rfc9110#section-8.4.1
 ENCODINGS = frozenset({"gzip", "x-gzip", "deflate"})
 # Either header is recognised. https://docs.python.org/3/library/zlib.html#zlib.decompress
@@ -310,9 +313,18 @@ class _TooLongError(requests.RequestException):
 
 
 def retry_after(response: requests.Response) -> float:
-    """How many seconds an answer asks to wait before the next try; 0 if it does not."""
+    """How many seconds an answer asks to wait before the next try; 0 if it does not.
+
+    Without a `Retry-After` it is the time until the limit is reset: `2026-03-26T16:00Z`, of the server's clock.
+    https://developer.atlassian.com/cloud/jira/platform/rate-limiting/
+    """
     with contextlib.suppress(KeyError, InvalidHeader, ValueError, OverflowError):
         return RETRY.parse_retry_after(response.headers["Retry-After"])
+    reset = moment_of(response.headers.get("X-RateLimit-Reset", "").strip()) if response.status_code == 429 else None
+    if reset is not None:
+        with contextlib.suppress(ValueError, OverflowError):
+            sent = parsedate_tz(response.headers.get("Date", ""))
+            return max(reset.timestamp() - (mktime_tz(sent) if sent else time.time()), 0.0)
     return 0.0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable
 from typing import Any, TypeAlias
 from urllib.parse import unquote
@@ -125,7 +126,11 @@ class Authentication:
                 return error_response(403, "The app is not installed, or lacks the permission")
             seconds = self.rate_limit.hit(self.settings())
             if seconds:
-                return error_response(429, "Rate limit exceeded", {"retry-after": str(int(seconds) + 1)})
+                wait = int(seconds) + 1
+                # As Jira writes it, without seconds.
+                reset = time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(time.time() + wait))
+                headers = {"retry-after": str(wait), "x-ratelimit-reset": reset, "ratelimit-reason": "jira-burst-based"}
+                return error_response(429, "Rate limit exceeded", headers)
             try:
                 return call(request, kind)
             except ApiError as refusal:

@@ -101,7 +101,7 @@ class EntityEndpoints:
         return JSONResponse(self._find(kind, key).entity)
 
     def _delete(self, request: Request, kind: Kind, key: dict[str, Any]) -> Response:
-        self.store.delete(kind, key, _max_sequence(request))
+        self.store.delete(kind, key)
         return Response(status_code=202)
 
     def _gating_status(self, request: Request, kind: Kind, key: dict[str, Any]) -> Response:
@@ -115,11 +115,11 @@ class EntityEndpoints:
         )
 
     def _delete_by_properties(self, request: Request, kind: Kind) -> Response:
-        max_sequence = _max_sequence(request)
+        # Jira supports `_updateSequenceNumber` no longer: it deletes whatever the number is.
         properties = {name: value for name, value in request.query_params.items() if not name.startswith("_")}
         if not properties:
             return malformed_response(["at least one property is required, as name=value"])
-        self.store.delete_by_properties(kind, properties, max_sequence)
+        self.store.delete_by_properties(kind, properties)
         return Response(status_code=202)
 
     def _find(self, kind: Kind, key: dict[str, Any]) -> Update:
@@ -133,8 +133,3 @@ def _parse_integer(text: str, name: str) -> int:
     if not re.fullmatch("-?[0-9]{1,19}", text) or not contract.MIN_INTEGER <= int(text) <= contract.MAX_INTEGER:
         raise ApiError(malformed_response([f"{name} must be an integer of at most 64 bits"]))
     return int(text)
-
-
-def _max_sequence(request: Request) -> int | None:
-    name = "_updateSequenceNumber"
-    return _parse_integer(request.query_params[name], name) if name in request.query_params else None

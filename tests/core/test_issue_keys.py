@@ -17,15 +17,14 @@ WORD = string.ascii_letters + string.digits
 project_keys = st.from_regex(r"[A-Z][A-Z0-9_]{1,9}", fullmatch=True)
 plain_project_keys = st.from_regex(r"[A-Z][A-Z0-9]{1,9}", fullmatch=True).filter(lambda key: key not in LOOK_ALIKES)
 numbers = st.integers(1, 10**10 - 1).map(str)
-# Any text before or after a key, in which the nearest character is no ASCII letter or digit.
+# Any text before or after a key, in which the nearest character is no ASCII letter or digit; what follows a full stop,
+# and what stands before an underscore, has tests of its own.
 separated = st.one_of(
     st.just(""),
-    st.tuples(st.text(), st.characters(exclude_characters=WORD, codec="utf-8")).map("".join),
+    st.tuples(st.text(), st.characters(exclude_characters=f"{WORD}._", codec="utf-8")).map("".join),
     st.tuples(
         st.text(),
-        st.sampled_from(
-            ["_", "-", ".", "/", "[", "(", ":", ",", '"', "'", "🚀", "👩‍💻", "é", "修", "ё", "ſ", "\u212a"]
-        ),
+        st.sampled_from(["-", "/", "[", "(", ":", ",", '"', "'", "🚀", "👩‍💻", "é", "修", "ё", "ſ", "\u212a"]),
     ).map("".join),
 )
 
@@ -104,14 +103,12 @@ def test_normalising_twice_is_normalising_once(text):
         ("MYT-0", []),
         ("MYT-01", []),
         ("MYT-", []),
-        ("MYT-1.5", ["MYT-1"]),
         ("修复MYT-59问题", ["MYT-59"]),
         ("éMYT-1", ["MYT-1"]),
         ("MYT-1é", ["MYT-1"]),
         ("fix-MYT-11", ["MYT-11"]),
         ("fix_MYT-11", ["MYT-11"]),
         ("MYT-11_login", ["MYT-11"]),
-        ("MYT-61.2-fix", ["MYT-61"]),
         ("feature/myt-42-thing", ["MYT-42"]),
         ("[MYT-1] (MYT-2) 'MYT-3' \"MYT-4\" MYT-5, MYT-6: 🎉MYT-7🎉", [f"MYT-{number}" for number in range(1, 8)]),
         ("MYT-1 MYT-1", ["MYT-1", "MYT-1"]),
@@ -125,6 +122,78 @@ def test_normalising_twice_is_normalising_once(text):
 )
 def test_which_keys_of_a_listed_project_are_found(text, found):
     assert list(find_keys(text, ["MYT"])) == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["MYT-1.5", "MYT-1.2.3", "myt-61.2-fix", "MYT-1.0", "MYT-2.x", "myt-2.X", "MYT-2.x-fix", "MYT-2.x.", "MYT-2.x1"]
+    + ["fix/MYT-4.18.1", "MYT-2.x_y", "修复myt-2.x版本", "MYT-5.2 and MYT-2.x"],
+)
+def test_a_version_is_no_key(text):
+    assert list(find_keys(text, ["MYT"])) == list(find_keys(text, ["*"])) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Fix MYT-1.", [1]),
+        ("MYT-1.\n2. Next", [1]),
+        ("MYT-1. 2 more", [1]),
+        ("MYT-10..MYT-12", [10, 12]),
+        ("MYT-10...MYT-12", [10, 12]),
+        ("MYT-10..12", [10]),
+        ("MYT-8.patch", [8]),
+        ("MYT-8.xml MYT-9.XLSX", [8, 9]),
+        ("MYT-1.MYT-2", [1, 2]),
+        ("MYT-1.٣", [1]),
+        ("MYT-1.x_MYT-2", [2]),
+        ("v1.2.MYT-3", [3]),
+        ("1.2-MYT-3", [3]),
+        ("MYT-1,5 MYT-2:x", [1, 2]),
+        ("MYT-1.*", [1]),
+    ],
+)
+def test_a_full_stop_alone_makes_no_version(text, found):
+    keys = [f"MYT-{number}" for number in found]
+    assert list(find_keys(text, ["MYT"])) == list(find_keys(text, ["*"])) == keys
+
+
+@given(st.from_regex(r"[A-Z][A-Z0-9_]{0,20}_", fullmatch=True), plain_project_keys, numbers, without_key)
+def test_the_end_of_a_longer_constant_is_a_key_only_of_a_listed_project(beginning, project, number, before):
+    text = f"{before.rstrip(WORD + '_')}{beginning}{project}-{number}"
+    assert list(find_keys(text, ["*"])) == []
+    assert f"{project}-{number}" in list(find_keys(text, ["*", project]))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["BIZ_PROJ2-77", "PATH_MAX-1", "#define PATH_MAX-1", "A_B-1 A_OPS-1", "X86_64_ABI-1", "MAX__OPS-7", "C_D_OPS-7"]
+    + ["lower-PATH_MAX-1", "MYT_X_Y-2.", "fixA_OPS-7"],
+)
+def test_with_any_project_the_end_of_a_constant_is_no_key(text):
+    assert list(find_keys(text, ["*"])) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("6.0_HHH-10873", ["HHH-10873"]),
+        ("branch_OPS-7", ["OPS-7"]),
+        ("Branch_OPS-7", ["OPS-7"]),
+        ("_OPS-7", ["OPS-7"]),
+        ("v2_OPS-7", ["OPS-7"]),
+        ("2024_OPS-7", ["OPS-7"]),
+        ("OPS-1_OPS-2_ABC-3", ["OPS-1", "OPS-2", "ABC-3"]),
+        ("PATH_MAX-1_OPS-2", ["OPS-2"]),
+        ("PATH-MAX-1", ["MAX-1"]),
+        ("É_OPS-7", ["OPS-7"]),
+        ("release_1_OPS-7", ["OPS-7"]),
+        ("修复_OPS-7", ["OPS-7"]),
+        ("PATH_ OPS-7", ["OPS-7"]),
+    ],
+)
+def test_with_any_project_a_key_may_follow_a_version_or_a_lower_case_word(text, found):
+    assert list(find_keys(text, ["*"])) == found
 
 
 @pytest.mark.parametrize(
@@ -178,6 +247,9 @@ HOSTILE = {
     "hyphens": "MYT-" * 50_000,
     "underscores": "MY_" * 60_000,
     "almost keys": "MYT-1x" * 40_000,
+    "versions": "MYT-1.2 " * 25_000,
+    "constants": "A_MYT-1" * 28_000,
+    "one constant": "A_" * 100_000 + "MYT-1",
 }
 
 

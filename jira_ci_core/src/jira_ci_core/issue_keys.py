@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
@@ -12,6 +13,9 @@ from functools import lru_cache
 # ten digits. https://confluence.atlassian.com/adminjiraserver0917/changing-the-project-key-format-1431246065.html
 _PROJECT = r"[A-Za-z][A-Za-z0-9_]{1,254}"
 _NUMBER = r"[1-9][0-9]{0,9}+"
+# A number that goes on like this is that of a version: 1.2, 2.x
+_VERSION = r"\.(?:[0-9]|[xX](?![A-Za-z]))"
+_CONSTANT = string.ascii_uppercase + string.digits + "_"
 
 ANY_PROJECT = "*"
 
@@ -47,13 +51,19 @@ def find_keys(text: str, projects: Iterable[str]) -> Iterator[str]:
 
     `projects` are project keys, or `*` for any. Keys of a listed project are found in any case; others, with `*`, only
     in upper case, without an underscore, and without the well-known look-alikes. A key inside a longer ASCII word is
-    none. The time is linear in the length of the text.
+    none, nor is a version (`app-1.2`, `app-2.x`). The time is linear in the length of the text.
     """
     listed = frozenset(project.upper() for project in projects)
+    end = 0
     for match in _pattern(listed).finditer(text):
-        key = match[0].upper()
-        if project_of(key) in listed or project_of(key) not in LOOK_ALIKES:
+        key, before, end = match[0].upper(), text[end : match.start()], match.end()
+        if project_of(key) in listed or not (project_of(key) in LOOK_ALIKES or _ends_in_constant(before)):
             yield key
+
+
+def _ends_in_constant(text: str) -> bool:
+    """Whether a name in capitals goes on after `text`, as in `PATH_MAX-1`; `6.0_HHH-1` and `branch_OPS-7` hold none."""
+    return text[len(text.rstrip(_CONSTANT)) :][:1].isalpha()
 
 
 @lru_cache(maxsize=8)
@@ -68,7 +78,7 @@ def _pattern(listed: frozenset[str]) -> re.Pattern[str]:
         first += "A-Z"
     if not choices:
         return re.compile("(?!)")
-    return re.compile(rf"[{first}](?<![A-Za-z0-9].)(?:{'|'.join(choices)})-{_NUMBER}(?![A-Za-z0-9])")
+    return re.compile(rf"[{first}](?<![A-Za-z0-9].)(?:{'|'.join(choices)})-{_NUMBER}(?![A-Za-z0-9]|{_VERSION})")
 
 
 def _in_any_case(character: str) -> str:

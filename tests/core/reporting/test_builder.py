@@ -146,6 +146,13 @@ class TestADeployment:
         [deployment] = make(FACTS | {"environment": "blue", "environment_type": "production"}, **settings)
         assert deployment.environment.type == type
 
+    @pytest.mark.parametrize(
+        ("name", "type"), [("uat-2", "testing"), ("blue", "unmapped"), ("review/x", "development")]
+    )
+    def test_is_of_the_type_that_its_name_says_where_ci_does_not_know(self, make, name, type):
+        facts = FACTS | {"environment": name, "environment_type": "unmapped"}
+        assert make(facts, environment_name=name)[0].environment.type == type
+
     def test_is_called_by_the_number_that_settings_give_it(self, make):
         assert make(FACTS | {"number": "5034460f-c7c4"}, run_number="57")[0].name == "shop #57"
 

@@ -115,7 +115,8 @@ def make_environments(
         if type is None or settings.environment_id is None:
             mapped = plugins.map_environment(name, settings)
         mapped = mapped or MappedEnvironment(type=EnvironmentType.UNMAPPED)
-        if type is None and environment_id(name) == id_of_ci:
+        # GitLab's tier `other` says only that GitLab does not know better.
+        if type is None and environment_id(name) == id_of_ci and pipeline.environment_type != EnvironmentType.UNMAPPED:
             type = pipeline.environment_type
         id = settings.environment_id or mapped.id or environment_id(name, redact)
         found.setdefault(id, Environment(id=stable_id(id, redact), name=name, type=type or mapped.type))

@@ -23,7 +23,7 @@ BAD = {
     "a credential in the wrong place": (["--client-secret", "x"], 2, "--client-secret", "--help"),
     "a host that does not exist": ({"PLUGIN_INSTANCE": "https://jira.invalid"}, 1, "could not be reached", "INSTANCE"),
     "a port where no server listens": ({"PLUGIN_INSTANCE": "http://127.0.0.1:{port}"}, 1, "not be reached", "INSTANCE"),
-    "a foreign host": ({"PLUGIN_INSTANCE": "https://a:b@jira.example"}, 2, "INSTANCE cannot be", "without a user"),
+    "a foreign host": ({"PLUGIN_INSTANCE": "https://a:b@jira.example"}, 2, "INSTANCE cannot be", "to its own setting"),
     "plain http": ({"PLUGIN_INSTANCE": "http://jira.example.com"}, 2, "INSTANCE cannot be", "https://"),
     "plain http to the api": ({"PLUGIN_API_URL": "http://api.example.com"}, 2, "API_URL cannot be", "https://"),
     "no key": ({"DRONE_COMMIT_MESSAGE": "x", "PLUGIN_ON_NO_ISSUE": "fail"}, 1, "no issue key was found", "[MYT-1234]"),

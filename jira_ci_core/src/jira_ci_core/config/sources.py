@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jira_ci_core.config.environ import PREFIXES, UNRESOLVED, is_set, words
+from jira_ci_core.config.environ import PREFIXES, UNRESOLVED, is_set
 from jira_ci_core.config.settings import split
 from jira_ci_core.config.specs import SettingSpec, file_key, flag
 from jira_ci_core.errors import SettingsError
@@ -101,8 +101,8 @@ class Sources:
                 for place in (self, *sites):
                     for value in place._values(setting):
                         self.secrets.add(str(value))
-                        for part in words(str(value)) if setting.split else ():
-                            self.secrets.add(part.strip("[]{}()'\""))
+                        for part in re.split(r"""[\s,|;=()\[\]{}'"]+""", str(value)) if setting.split else ():
+                            self.secrets.add(part)
 
     @property
     def sites(self) -> tuple[str, ...]:

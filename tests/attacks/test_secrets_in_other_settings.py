@@ -167,6 +167,14 @@ def test_the_command_line_itself(harness):
         gives_nothing_away(done.text)
 
 
+def test_a_line_of_a_backfill(harness):
+    (harness.folder / "lines").write_text(json.dumps({"kind": "build", "issue_keys": SECRET, "state": "odd"}))
+    done = harness.run("backfill", "lines")
+    assert done.code == 1, done.text
+    gives_nothing_away(done.text + (harness.folder / "lines.rejected").read_text())
+    assert "it is not valid, and holds a credential (not shown)" in done.text
+
+
 def test_nothing_of_it_reaches_jira_or_the_outbox(harness, jira):
     for setting in ("environment_name", "properties", "service_ids"):
         done = harness(**{setting: f"{SECRET}=1", "outbox": "kept"})

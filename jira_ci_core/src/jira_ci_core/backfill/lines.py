@@ -92,6 +92,9 @@ class LineParser:
             entity = model.model_validate(fields)
             report = Report(site=self._site, entity=entity, properties=self._settings.properties)
         except ValidationError as error:
+            text = line.text.decode(errors="replace")
+            if self._redact(text) != text:  # A reason may quote a part of it.
+                raise BadLineError("it is not valid, and holds a credential (not shown)") from None
             raise BadLineError("; ".join(map(_reason, error.errors(include_url=False, include_input=False)))) from None
         return report.ready_to_cut(self._redact)
 

@@ -72,11 +72,9 @@ def meaning(escape: bytes) -> bytes:
     if first in b"'\"":
         return first
     if first == b"=":
-        return bytes.fromhex(rest.decode()) if rest.isalnum() else b""
-    if first in b"`^" or escape == b"%%":
-        return rest
+        return bytes.fromhex(rest.decode())  # nothing, for the break of a line
     if first == b"&":
-        return _character_reference(rest.rstrip(b";").decode()) or escape
+        return _character_reference(rest.removesuffix(b";").decode()) or escape
     kind, digits = rest[:1], rest[1:]
     if kind in (b"u", b"U") or digits.startswith(b"{"):
         if first in digits:  # two halves of one character

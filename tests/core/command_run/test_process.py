@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import pty
 import signal
-import subprocess
-import sys
+import termios
 import threading
 
 import pytest
@@ -90,33 +91,32 @@ def test_what_a_terminal_sends_to_both_is_not_sent_again(start, monkeypatch, is_
     assert child.wait()
 
 
-# The session that it leads has this terminal, and a job of its own is in the background there.
-ASKS = """
-import fcntl, os, pty, termios
-from jira_ci_core.command_run.process import _is_in_foreground
-before = _is_in_foreground()
-_, terminal = pty.openpty()
-fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
-answers = [before, _is_in_foreground()]
-free = os.open("/", os.O_RDONLY)
-os.close(free)
-for _ in range(3):
-    _is_in_foreground()
-assert os.open("/", os.O_RDONLY) == free, "it leaves files open"
-if not os.fork():
-    os.setpgid(0, 0)
-    os._exit(_is_in_foreground())
-print(*answers, bool(os.wait()[1]))
-"""
+def ask_on_a_terminal():
+    """Whether a session of its own is in the foreground: without a terminal, with one, and a job in the background."""
+    os.setsid()
+    before = _is_in_foreground()
+    _, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+    files = os.listdir("/dev/fd")
+    leader = _is_in_foreground()
+    assert os.listdir("/dev/fd") == files
+    if not os.fork():
+        os.setpgid(0, 0)
+        os._exit(_is_in_foreground())
+    return before, leader, bool(os.wait()[1])
 
 
-@pytest.mark.skipif(not hasattr(os, "setsid"), reason="needs a terminal")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a terminal")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_who_is_in_the_foreground_of_a_terminal():
     _is_in_foreground()  # here it may be so or not
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-P", "-c", ASKS]
-    done = subprocess.run(command, env=environ, check=True, capture_output=True, text=True, start_new_session=True)
-    assert done.stdout == "False True False\n"
+    process = os.fork()
+    if not process:
+        try:
+            os._exit(0 if ask_on_a_terminal() == (False, True, False) else 1)
+        finally:
+            os._exit(2)
+    assert os.waitpid(process, 0) == (process, 0)
 
 
 @pytest.mark.parametrize("number", FORWARDED_SIGNALS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import NamedTuple
 
 from ..conftest import inherited
@@ -14,6 +15,7 @@ from ..queue_fixtures import make_queue, queue, queue_fork_server, queue_key, se
 __all__ = [
     "clean",
     "failed",
+    "highest_memory",
     "in_process",
     "install",
     "make_queue",
@@ -52,3 +54,13 @@ def measure(step, variables, *arguments):
     environ = {**inherited(), **variables}
     done = subprocess.run(command, env=environ, cwd=step.folder, capture_output=True, check=True, timeout=90)
     return Measured(*json.loads(done.stdout))
+
+
+def highest_memory(pid):
+    """The most memory that a process and its children ever had, in megabytes."""
+    children = (Path(f"/proc/{pid}/task/{pid}/children")).read_text().split()
+    peaks = []
+    for one in (str(pid), *children):
+        [line] = [line for line in Path(f"/proc/{one}/status").read_text().splitlines() if line.startswith("VmHWM")]
+        peaks.append(int(line.split()[1]) / 1024)
+    return max(peaks)

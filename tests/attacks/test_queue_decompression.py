@@ -7,7 +7,6 @@ import gzip
 import lzma
 import time
 import zlib
-from pathlib import Path
 
 import pytest
 from kombu import compression
@@ -15,6 +14,8 @@ from kombu import compression
 from jira_ci_delivery_celery import broker as module
 from jira_ci_delivery_celery.broker import message_body
 from jira_ci_delivery_celery.message import sign
+
+from .conftest import highest_memory
 
 MANY = b"\0" * 2**20
 BOMBS = {
@@ -63,13 +64,3 @@ def test_a_worker_inflates_neither_a_report_nor_a_task_and_goes_on(queue, queue_
     assert all(reason.startswith("oversized") for reason in queue.dead_letters().values())
     assert worker.poll() is None
     assert highest_memory(worker.pid) < 300, "megabytes"
-
-
-def highest_memory(pid):
-    """The most memory that a process and its children ever had, in megabytes."""
-    children = (Path(f"/proc/{pid}/task/{pid}/children")).read_text().split()
-    peaks = []
-    for one in (str(pid), *children):
-        [line] = [line for line in Path(f"/proc/{one}/status").read_text().splitlines() if line.startswith("VmHWM")]
-        peaks.append(int(line.split()[1]) / 1024)
-    return max(peaks)

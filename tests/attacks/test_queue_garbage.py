@@ -19,6 +19,8 @@ from jira_ci_delivery_celery.broker import message_body, message_due, open_broke
 from jira_ci_delivery_celery.message import sign, sign_content
 from jira_ci_delivery_celery.worker import QueueDrain, WorkerContext, requeue_due
 
+from .conftest import highest_memory
+
 DAY = 86400.0
 
 
@@ -217,6 +219,7 @@ def test_a_worker_obeys_no_remote_control_and_survives_garbage_for_celery(queue,
     if "redis" in server.program:
         for garbage in GARBAGE:
             queue.lpush(garbage, "tasks")
+        queue.lpush(json.dumps({**envelope(body_encoding="base64"), "body": "eHh4" * 15_000_000}), "tasks")
         with redis.Redis.from_url(server.url) as client:
             client.hset("unacked", f"{name}-a", "garbage")
             client.hset("unacked", f"{name}-b", dumps([5, 6, 7]))
@@ -229,6 +232,7 @@ def test_a_worker_obeys_no_remote_control_and_survives_garbage_for_celery(queue,
     with queue.broker() as broker:
         wait_until(lambda: broker.count(broker.names.tasks) == 0, "the garbage for Celery removed")
     assert process.poll() is None
+    assert highest_memory(process.pid) < 350, "megabytes"
     log = queue.log
     assert "\x1b" not in log
     assert "\n::" not in log

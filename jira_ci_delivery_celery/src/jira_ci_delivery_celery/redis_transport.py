@@ -64,9 +64,22 @@ class _QoS(redis.QoS):  # type: ignore[misc]
             self._remove_from_indices(tag).execute()
 
 
+class _Client:
+    """A client that drops a message for Celery's own queue which is too long to be one, before kombu parses it."""
+
+    def parse_response(self, connection: Any, command_name: str, **options: Any) -> Any:
+        answer = super().parse_response(connection, command_name, **options)  # type: ignore[misc]
+        if command_name == "BRPOP" and answer and len(answer[1]) > LONGEST:
+            return [answer[0], b"{}"]
+        return answer
+
+
 class _Channel(redis.Channel):  # type: ignore[misc]
     QoS = _QoS
     Message = _Message
+
+    def _get_client(self) -> Any:
+        return type("Client", (_Client, super()._get_client()), {})
 
     def basic_get(self, queue: str, no_ack: Literal[False] = False, **_: Any) -> _Message | None:
         """Take a message and record that it is taken, in one step; kombu would lose it if it was killed in between."""

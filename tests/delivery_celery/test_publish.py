@@ -70,6 +70,12 @@ def test_a_setting_that_is_missing_or_wrong_is_named(harness, settings, what):
         assert what in done.err
 
 
+def test_a_run_that_gets_no_secrets_may_be_warned(harness):
+    done = harness(DELIVERY="celery", BROKER_URL=None, ON_NO_CREDENTIALS="warn")
+    assert done.code == 0, done.text
+    assert "warning: QUEUE_KEY is not set, so nothing was sent" in done.err or "BROKER_URL is not set" in done.err
+
+
 def test_an_unknown_delivery_is_named(harness):
     done = harness(DELIVERY="pigeon")
     assert done.code == 2

@@ -301,3 +301,100 @@ def path_of(step):
 
     sys.path.insert(0, step.environ["PYTHONPATH"])
     return {}
+
+
+NO_KEY = {"DRONE_COMMIT_MESSAGE": "nothing"}
+# What a run for a fork gets: secrets are empty, or not there, and what is no secret may be there.
+MISSING = {
+    "none": {},
+    "empty": {"PLUGIN_CLIENT_ID": "", "PLUGIN_CLIENT_SECRET": "", "PLUGIN_CONNECT_KEY": "null"},
+    "half": {"PLUGIN_CLIENT_ID": "an-id"},
+    "a kind that AUTH names": {"PLUGIN_AUTH": "connect"},
+}
+NEEDS_A_BROKER = """
+from jira_ci_core import NoCredentialsError, Problem, hookimpl
+
+NEEDS_SIGN_IN = False
+
+@hookimpl
+def jira_ci_deliver():
+    raise NoCredentialsError(Problem("BROKER_URL is not set", "reports are handed to it", "set it"))
+"""
+SAYS_WHAT_IT_IS_TOLD = """
+from jira_ci_core import hookimpl
+
+@hookimpl
+def jira_ci_reported(reports, receipt):
+    print(len(reports), receipt.skip_reason)
+"""
+
+
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize("missing", MISSING.values(), ids=MISSING)
+class TestARunWithoutSecrets:
+    """A run for a fork, or of Dependabot."""
+
+    @pytest.mark.parametrize(
+        ("command", "code"), [(["report"], 0), (["gate"], 0), (["run", "--", "sh", "-c", "exit 7"], 7)]
+    )
+    def test_that_has_no_key_needs_none(self, harness, jira, clean, missing, command, code):
+        done = clean(harness.run(*command, environment_name="prod", environ=missing | NO_KEY))
+        assert done.code == code, done.text
+        assert "warning: no issue key was found" in done.err
+        assert jira.requests() == []
+
+    def test_that_state_leaves_out_needs_none(self, harness, jira, missing):
+        done = harness(state="successful", environ=missing | {"DRONE_BUILD_STATUS": "failure"})
+        assert (done.code, jira.requests()) == (0, []), done.text
+
+    @pytest.mark.parametrize("command", [["report"], ["gate"], ["run", "--", "true"]])
+    def test_that_has_a_key_fails(self, harness, jira, failed, missing, command):
+        failed(harness.run(*command, environment_name="prod", environ=missing), 2)
+        assert jira.requests() == []
+
+    @pytest.mark.parametrize(("command", "code"), [(["report"], 0), (["run", "--", "sh", "-c", "exit 7"], 7)])
+    def test_that_has_a_key_may_be_warned(self, harness, jira, clean, missing, command, code):
+        done = clean(harness.run(*command, on_no_credentials="warn", environ=missing))
+        assert done.code == code, done.text
+        [warning] = [line for line in done.err.splitlines() if line.startswith("warning")]
+        assert warning.endswith(", so nothing was sent")
+        assert "  do:  set " in done.err
+        assert jira.requests() == []
+
+    def test_that_only_warns_tells_programs_so(self, harness, missing):
+        done = harness("--format", "json", on_no_credentials="warn", environ=missing)
+        answer = done.json
+        assert (done.code, answer["ending"], answer["exit_code"], answer["request"]) == (0, "skipped", 0, None)
+        assert answer["skipped"]
+        assert [found["key"] for found in answer["keys"]] == ["MYT-1"]
+
+
+@pytest.mark.usefixtures("in_process")
+class TestOnNoCredentials:
+    def test_a_gate_is_never_passed_without_jira(self, harness, failed):
+        failed(harness.run("gate", environment_name="prod", on_no_credentials="warn"), 2)
+
+    def test_what_cannot_be_used_for_another_reason_still_fails(self, harness, oauth, connect, jira, failed):
+        settings = {"on_no_credentials": "warn", "environ": oauth}
+        failed(harness(auth="kerberos", **settings), 2)
+        failed(harness(disable_plugins="oauth", **settings), 2)
+        assert jira.requests() == []
+
+    def test_plugins_are_told(self, harness, install, monkeypatch):
+        install("listener", SAYS_WHAT_IT_IS_TOLD)
+        monkeypatch.syspath_prepend(harness.environ["PYTHONPATH"])
+        done = harness(on_no_credentials="warn")
+        assert done.code == 0, done.text
+        assert "0 no_credentials" in done.text
+
+    def test_a_plugin_that_delivers_may_lack_its_own(self, harness_oauth, install, failed, monkeypatch):
+        install("broker", NEEDS_A_BROKER)
+        monkeypatch.syspath_prepend(harness_oauth.environ["PYTHONPATH"])
+        assert "BROKER_URL" in failed(harness_oauth(delivery="broker"), 2).what
+        done = harness_oauth(delivery="broker", on_no_credentials="warn")
+        assert done.code == 0, done.text
+        assert "warning: BROKER_URL is not set, so nothing was sent" in done.err
+
+    def test_complete_ones_are_used(self, harness_oauth, jira):
+        assert harness_oauth(on_no_credentials="warn").code == 0
+        assert len(jira.builds()) == 1

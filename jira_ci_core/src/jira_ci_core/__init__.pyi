@@ -26,6 +26,7 @@ from jira_ci_core.errors import (
     ExitCode as ExitCode,
     InvalidValueError as InvalidValueError,
     JiraCiError as JiraCiError,
+    NoCredentialsError as NoCredentialsError,
     PluginError as PluginError,
     SettingsError as SettingsError,
     SignInError as SignInError,

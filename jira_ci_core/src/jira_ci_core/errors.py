@@ -46,6 +46,10 @@ class SettingsError(JiraCiError):
     exit_code = ExitCode.SETTINGS
 
 
+class NoCredentialsError(SettingsError):
+    """There are no credentials, or a part of them is missing, as in a run that gets no secrets: ON_NO_CREDENTIALS."""
+
+
 class SignInError(JiraCiError):
     """A credential was refused, or no token was returned: raised from `SignIn.connect`, an `AuthBase` or `renew`."""
 

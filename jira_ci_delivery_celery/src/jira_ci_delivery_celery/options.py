@@ -10,10 +10,10 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from jira_ci_core import (
     InvalidValueError,
     Names,
+    NoCredentialsError,
     PluginSettings,
     Problem,
     Secret,
-    SettingsError,
     check_address,
     setting,
 )
@@ -167,5 +167,5 @@ class Options(PluginSettings):
 
 def _required(name: str, secret: SecretStr | None, why: str, remedy: str) -> str:
     if secret is None:
-        raise SettingsError(Problem(f"{name} is not set", why, remedy))
+        raise NoCredentialsError(Problem(f"{name} is not set", why, remedy))
     return secret.get_secret_value()

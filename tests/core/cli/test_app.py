@@ -270,11 +270,8 @@ class TestReport:
         [
             ({"PLUGIN_STATE": "great"}, 2, "STATE cannot be 'great'"),
             ({}, 2, "there are no credentials"),
-            (
-                {"DRONE_COMMIT_MESSAGE": "x", "PLUGIN_ON_NO_ISSUE": "fail", "PLUGIN_AUTH": ""},
-                2,
-                "there are no credentials",
-            ),
+            ({"DRONE_COMMIT_MESSAGE": "x", "PLUGIN_ON_NO_ISSUE": "fail", "PLUGIN_AUTH": ""}, 1, "no issue key"),
+            ({"PLUGIN_ON_NO_CREDENTIALS": "warn"}, 0, "there are no credentials, so nothing was sent"),
             ({"PLUGIN_CONNECT_KEY": "two words"}, 2, "CONNECT_KEY is not valid"),
         ],
     )

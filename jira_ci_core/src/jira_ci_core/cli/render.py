@@ -12,7 +12,7 @@ from jira_ci_core.jira_api.bulk import bulk_request
 from jira_ci_core.models import Result
 from jira_ci_core.output.console import escape_untrusted
 from jira_ci_core.problem import Problem
-from jira_ci_core.reporting.run import NO_KEY, RunResult, RunStatus
+from jira_ci_core.reporting.run import RunResult, RunStatus
 from jira_ci_core.summary import Summary
 
 if TYPE_CHECKING:
@@ -73,16 +73,19 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def _skipped(result: RunResult) -> list[str]:
-    if result.keys:
+    problems = result.receipt.problems
+    if not problems:
         return [f"skipped: {result.receipt.skipped}"]
-    warning = replace(NO_KEY, what=f"{NO_KEY.what}, so nothing was sent").lines("warning")
-    return [*warning] if result.exit_code is ExitCode.OK else []
+    if result.exit_code is not ExitCode.OK:
+        return []
+    warnings = (replace(problem, what=f"{problem.what}, so nothing was sent") for problem in problems)
+    return [line for warning in warnings for line in warning.lines("warning")]
 
 
 def problems_of(result: RunResult) -> tuple[Problem, ...]:
     """All problems, each once."""
     if result.status is RunStatus.SKIPPED and result.exit_code is not ExitCode.OK:
-        return (NO_KEY,)
+        return result.receipt.problems
     return tuple(dict.fromkeys(problem for outcome in result.receipt.outcomes for problem in outcome.problems))
 
 

@@ -13,7 +13,7 @@ from jira_ci_core.errors import ExitCode, JiraCiError
 from jira_ci_core.models import Receipt, Report, Result, State
 from jira_ci_core.problem import Problem
 from jira_ci_core.reporting.builder import make_reports
-from jira_ci_core.reporting.run import RunFacts, RunResult, RunStatus, finish, no_key, send, status_of
+from jira_ci_core.reporting.run import RunFacts, RunResult, RunStatus, finish, send, status_of
 
 MARGIN = 0.5
 """Margin in seconds by which requests time out before the step does, to leave time for the error."""
@@ -51,7 +51,9 @@ class Reporter:
     plan: DeliveryPlan
     facts: RunFacts
     reports: tuple[Report, ...]
-    """The first report: one for a build, or one for each environment; empty if no issue key was found."""
+    """The first report: one for a build, or one for each environment; empty if nothing is reported."""
+    skipped: Receipt
+    """If so, why nothing is reported: there is no issue key, or there are no credentials."""
     show: Callable[[RunResult], None]
     wake: Callable[[], None]
     """Ends the wait of the main thread: called in other threads when a report, or the command, has ended."""
@@ -86,7 +88,7 @@ class Reporter:
 
         def deliver() -> RunResult:
             if session is None:
-                return finish(runtime, facts, (), no_key())
+                return finish(runtime, facts, (), self.skipped)
             started = self.reports[0].entity.last_updated.isoformat()
             pipeline = facts.pipeline.model_copy(update={"started": started})
             keys, settings = facts.issue_keys, runtime.settings

@@ -29,11 +29,11 @@ from jira_ci_core.command_run.reports import MARGIN, Reporter, ReportThread
 from jira_ci_core.config.environ import HTTP_PROXIES, HTTPS_PROXIES, PREFIXES
 from jira_ci_core.delivery.session import make_site, plan_delivery
 from jira_ci_core.errors import SettingsError
-from jira_ci_core.models import Kind, Report, State
+from jira_ci_core.models import Kind, Receipt, Report, State
 from jira_ci_core.plugins.loader import Runtime
 from jira_ci_core.problem import Problem
 from jira_ci_core.reporting.builder import kind_of, make_reports
-from jira_ci_core.reporting.run import RunFacts, RunResult, find
+from jira_ci_core.reporting.run import RunFacts, RunResult, check_credentials, find, no_key
 from jira_ci_core.reporting.state import wanted_state
 from jira_ci_core.reporting.test_results import require_junitparser
 
@@ -87,9 +87,9 @@ def run_command(
     with plan.within(FIRST_SECONDS - MARGIN).open() as session:
         facts = find(runtime)
         success = _success_state(runtime, facts)
-        plan.check()
         reports: tuple[Report, ...] = ()
-        if facts.keys:
+        skipped = check_credentials(plan) if facts.keys else no_key()
+        if skipped is None:
             state = State.IN_PROGRESS
             reports = make_reports(
                 plugins, facts.pipeline, facts.issue_keys, state, settings, PROCESS_CLOCK, runtime.secrets.redact_stored
@@ -98,7 +98,8 @@ def run_command(
                 require_junitparser()
         plugins.disable_timeout()
         events: Events = queue.SimpleQueue()
-        reporter = Reporter(plan, facts, reports, show_result, wake=functools.partial(events.put, None))
+        wake = functools.partial(events.put, None)
+        reporter = Reporter(plan, facts, reports, skipped or Receipt(), show_result, wake)
         job = Job(command, environ_of_command(runtime, environ), success, reporter, show_problem)
         with handle_signals(events.put):
             return _go_through(FirstReport(job, reporter.start_first(session, FIRST_SECONDS)), events)

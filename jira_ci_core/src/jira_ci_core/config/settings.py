@@ -149,6 +149,11 @@ class Settings(PluginChoice, OutboxSettings):
     on_no_issue: Annotated[Literal["warn", "fail"], Lower] = setting(
         "warn", help="how a step without any issue key ends: warn (exit 0) or fail (exit 1)"
     )
+    on_no_credentials: Annotated[Literal["warn", "fail"], Lower] = setting(
+        "fail",
+        help="how a step ends that has something to report and gets no credentials, as in a run for a fork: "
+        "fail (exit 2) or warn (exit 0)",
+    )
     on_failure: Annotated[Literal["fail", "keep", "ignore"], Lower] = setting(
         "fail",
         help="how a step ends whose report was neither accepted nor refused: fail (exit 1), "

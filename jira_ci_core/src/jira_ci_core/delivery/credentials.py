@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from jira_ci_core.config.settings import Settings
-from jira_ci_core.errors import SettingsError
+from jira_ci_core.errors import NoCredentialsError, SettingsError
 from jira_ci_core.net.connection import SignIn
 from jira_ci_core.plugins.catalog import CREDENTIALS, PREFERRED_KIND, install_command
 from jira_ci_core.plugins.manager import Plugins
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 def choose_sign_in(
     plugins: Plugins, offers: Sequence[SignIn], credentials: frozenset[str], settings: Settings
 ) -> SignIn:
-    """The one sign-in to use. Raises SettingsError if none is complete, or which of several is meant is not known.
+    """The one sign-in to use. Raises NoCredentialsError if none is complete, SettingsError if none can be used.
 
     `credentials` are the names of those given for the kinds that ship, their packages installed or not.
     """
@@ -28,12 +28,12 @@ def choose_sign_in(
     if settings.auth:
         kind = settings.auth.strip().lower()
         if kind not in complete:
-            raise SettingsError(_not_usable(kind, plugins, offers))
+            raise _not_usable(kind, plugins, offers)
         return _only_one(kind, offers)
     if not complete:
         meant = [kind for kind in without_package if credentials.issuperset(CREDENTIALS[kind]) or not offers]
         meant += [offer.kind for offer in offers]
-        raise SettingsError(_not_usable(meant[0], plugins, offers) if meant else _none_given(plugins))
+        raise _not_usable(meant[0], plugins, offers) if meant else NoCredentialsError(_none_given(plugins))
     kind = complete[0] if len(complete) == 1 else _preferred(complete)
     for offer in offers:
         if offer.missing and offer.kind != kind:
@@ -64,20 +64,22 @@ def _preferred(kinds: list[str]) -> str:
     return PREFERRED_KIND
 
 
-def _not_usable(kind: str, plugins: Plugins, offers: Sequence[SignIn]) -> Problem:
+def _not_usable(kind: str, plugins: Plugins, offers: Sequence[SignIn]) -> SettingsError:
     """Why the requested kind of sign-in cannot be used."""
     for offer in offers:
         if offer.kind == kind:
             missing, why = " and ".join(offer.missing), f"{kind} sign-in needs it together with what is set"
-            return Problem(f"{missing} is not set", why, f"set {missing} as well")
+            return NoCredentialsError(Problem(f"{missing} is not set", why, f"set {missing} as well"))
     if kind in CREDENTIALS and not plugins.is_on(kind):
-        return _no_package(kind, plugins)
+        return SettingsError(_no_package(kind, plugins))
     if kind in CREDENTIALS:
         names = _variables(kind)
-        return Problem(f"AUTH is {kind}, but {names} is not set", "that kind needs them", f"set {names}")
+        what = f"AUTH is {kind}, but {names} is not set"
+        return NoCredentialsError(Problem(what, "that kind needs them", f"set {names}"))
     kinds = ", ".join(sorted({*CREDENTIALS, *(offer.kind for offer in offers)}))
     remedy = f"use one of: {kinds}; `jira-ci plugins` shows what is installed"
-    return Problem(f"AUTH cannot be {kind!r}", "no plugin offers that kind, or its settings are not there", remedy)
+    why = "no plugin offers that kind, or its settings are not there"
+    return SettingsError(Problem(f"AUTH cannot be {kind!r}", why, remedy))
 
 
 def _none_given(plugins: Plugins) -> Problem:

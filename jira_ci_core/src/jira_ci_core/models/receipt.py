@@ -26,6 +26,7 @@ class SkipReason(StrEnum):
     """Why a step delivers nothing."""
 
     NO_KEY = "no_key"
+    NO_CREDENTIALS = "no_credentials"
     STATE = "state"
     """STATE names a success, and CI knows of a failure."""
 
@@ -52,7 +53,7 @@ class Receipt(Model):
     skip_reason: SkipReason | None = None
     """The same for programs."""
     problems: tuple[Problem, ...] = ()
-    """Problems of the step as a whole: no key was found."""
+    """Problems of the step as a whole: no key was found, or there are no credentials."""
     retry_after: float | None = None
     """The seconds that Jira asks to wait before the next call, if any."""
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from jira_ci_core.clock import PROCESS_CLOCK, Clock
 from jira_ci_core.config.settings import Settings
-from jira_ci_core.delivery.session import Session, make_site, plan_delivery
-from jira_ci_core.errors import ExitCode, JiraCiError
+from jira_ci_core.delivery.session import DeliveryPlan, Session, make_site, plan_delivery
+from jira_ci_core.errors import ExitCode, JiraCiError, NoCredentialsError
 from jira_ci_core.git.checkout import filled_from_checkout
 from jira_ci_core.git.command import renew_patience
 from jira_ci_core.models import NO_CI, FoundKey, Pipeline, Receipt, Report, Result, SkipReason
@@ -98,12 +98,14 @@ def report(
     with plan_delivery(runtime, make_site(settings), dry_run=dry_run).open(preconnections) as session:
         facts = find(runtime)
         decision = decide_state(plugins, facts.pipeline, kind_of(settings), settings)
-        session.plan.check()
 
+        # A run that has nothing to report may have no credentials either, such as one for a fork.
         if not facts.keys:
             return finish(runtime, facts, (), no_key())
         if decision.skipped:
             return finish(runtime, facts, (), Receipt(skipped=decision.skipped, skip_reason=SkipReason.STATE))
+        if skipped := check_credentials(session.plan):
+            return finish(runtime, facts, (), skipped)
 
         reports = make_reports(
             plugins, facts.pipeline, facts.issue_keys, decision.state, settings, clock, runtime.secrets.redact_stored
@@ -131,8 +133,30 @@ def read_pipeline(plugins: Plugins, environ: Mapping[str, str]) -> Pipeline:
     return filled_from_checkout(pipeline, environ) if plugins.is_on("checkout") else pipeline
 
 
+def check_credentials(plan: DeliveryPlan) -> Receipt | None:
+    """A receipt that says so if credentials are missing and ON_NO_CREDENTIALS is `warn`. Else raises SettingsError."""
+    try:
+        plan.check()
+    except NoCredentialsError as error:
+        return no_credentials(plan.runtime.settings, error)
+    return None
+
+
+def no_credentials(settings: Settings, error: NoCredentialsError) -> Receipt:
+    if settings.on_no_credentials == "fail":
+        raise error
+    return Receipt(skipped=error.problems[0].what, skip_reason=SkipReason.NO_CREDENTIALS, problems=error.problems)
+
+
 def send(runtime: Runtime, session: Session, reports: tuple[Report, ...]) -> Receipt:
     """Deliver reports; if there is an outbox, it holds them meanwhile."""
+    try:
+        return _send(runtime, session, reports)
+    except NoCredentialsError as error:  # those of a broker, which only the plugin that delivers knows
+        return no_credentials(runtime.settings, error)
+
+
+def _send(runtime: Runtime, session: Session, reports: tuple[Report, ...]) -> Receipt:
     if runtime.settings.outbox:
         from jira_ci_core.delivery.outbox import Outbox, deliver_kept
 
@@ -149,6 +173,7 @@ def no_key() -> Receipt:
 
 def finish(runtime: Runtime, facts: RunFacts, reports: tuple[Report, ...], receipt: Receipt) -> RunResult:
     """Call `reported` with redacted values, and return the result."""
+    reports = () if receipt.skip_reason else reports
     redact = runtime.secrets.redact_stored
     redacted_reports = tuple(report.redacted(redact) for report in reports)
     pipeline = facts.pipeline.redacted(redact)

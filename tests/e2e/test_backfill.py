@@ -170,6 +170,14 @@ def test_each_bad_line_is_shown_with_its_reason_and_does_not_affect_others(lines
     assert files(step) == ["lines.jsonl", "lines.jsonl.rejected"]
 
 
+def test_a_line_of_a_run_that_was_skipped_is_left_out_and_counted(lines, fill):
+    lines({**BUILD, "state": "skipped"}, BUILD, {**DEPLOYMENT, "state": "NOT_RUN"})
+    done, builds, deployments = fill()
+    assert done.code == 0, done.text
+    assert "1 delivered, 0 rejected, 2 left out, as they say that nothing happened" in done.err
+    assert (len(builds), len(deployments)) == (1, 0)
+
+
 def test_of_very_many_rejected_lines_the_first_are_shown_and_all_are_in_the_file(lines, fill, step):
     lines(*["no"] * 50)
     done, *_ = fill()

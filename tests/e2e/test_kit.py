@@ -12,7 +12,7 @@ import pytest
 
 from jira_ci_auth_connect.plugin import ConnectAuth
 from jira_ci_auth_oauth.plugin import OAuth
-from jira_ci_core import Connection, PluginError, SettingsError, Site, State
+from jira_ci_core import Connection, Pipeline, PluginError, SettingsError, Site, State
 from jira_ci_core.config.settings import NetworkSettings
 from jira_ci_core.delivery import http
 from jira_ci_core.net.auth import BearerAuth
@@ -124,7 +124,9 @@ class TestOnePlugin:
 
         plugins = jira_ci_plugins(states)
         assert [plugin.name for plugin in plugins.installed] == ["under-test"]
-        assert plugins.map_state(status="ok", kind=None, pipeline=None, settings=None) is State.SUCCESSFUL
+        assert (
+            plugins.map_state(status="ok", kind=None, pipeline=Pipeline(ci="none"), settings=None) is State.SUCCESSFUL
+        )
 
     def test_it_gets_its_settings(self, jira_ci_plugins):
         [offer] = jira_ci_plugins(OAuth, client_id="an-id").authenticate(

@@ -23,6 +23,16 @@ class TestState:
         assert "STATE_POLICY=force" in done.err
         assert jira.requests() == []
 
+    @pytest.mark.parametrize(
+        ("state", "status", "said"),
+        [("skipped", "SUCCESS", "STATE says skipped"), (None, "Skipped", "Harness says Skipped")],
+    )
+    def test_a_run_that_was_skipped_is_not_shown(self, harness_oauth, jira, state, status, said):
+        done = harness_oauth(**{"state": state} if state else {}, environ={"DRONE_BUILD_STATUS": status})
+        assert done.code == 0, done.text
+        assert f"skipped: {said}, so nothing happened: the update is left out" in done.err
+        assert jira.requests() == []
+
     def test_unless_that_is_forced(self, harness_oauth, jira):
         done = harness_oauth(state="successful", state_policy="force", environ={"DRONE_BUILD_STATUS": "FAILURE"})
         assert done.code == 0, done.text

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         Receipt,
         Report,
         Site,
+        SkipReason,
         State,
     )
     from jira_ci_core.net.client import Http
@@ -70,13 +71,14 @@ def jira_ci_extract_issue_keys(
 
 
 @hookspec(firstresult=True)
-def jira_ci_map_state(status: str, kind: Kind, pipeline: Pipeline, settings: Settings) -> State | None:
+def jira_ci_map_state(status: str, kind: Kind, pipeline: Pipeline, settings: Settings) -> State | SkipReason | None:
     """Say which of Jira's states a word means.
 
     Called for the word in `STATE` and for the CI's own status (`pipeline.status`). The first answer wins; core's own
-    table is asked last. None means "I do not know that word"; if no plugin knows it, a `STATE` is an error and a
-    CI's status becomes `unknown` with a warning. A hook function may list the words that it knows in an attribute
-    `words`; the error about an unknown `STATE` shows them. Since contract 1.
+    table is asked last. `SkipReason.NOTHING_HAPPENED` means that there is nothing to show, and leaves the update out.
+    None means "I do not know that word"; if no plugin knows it, a `STATE` is an error and a CI's status becomes
+    `unknown` with a warning. A hook function may list the words that it knows in an attribute `words`; the error about
+    an unknown `STATE` shows them. Since contract 1.
     """
 
 

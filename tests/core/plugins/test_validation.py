@@ -146,6 +146,7 @@ class TestAnswers:
             ("extract_issue_keys(pipeline)", "[1 / 0]", "ZeroDivisionError: division by zero"),
             ("extract_issue_keys(pipeline)", "exit(5)", "SystemExit: 5"),
             ("map_state(status)", "'successful'", "answered str, not State"),
+            ("map_state(status)", "__import__('jira_ci_core').SkipReason.NO_KEY", "answered SkipReason, not State"),
             ("map_environment(name)", "'production'", "answered str, not MappedEnvironment"),
             ("read_pipeline(environ)", "{}", "answered dict, not Pipeline"),
             (

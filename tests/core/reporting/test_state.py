@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from jira_ci_core import Kind, Problem, SettingsError, State
+from jira_ci_core import Kind, Problem, SettingsError, SkipReason, State
 from jira_ci_core.builtin.states import WORDS
 from jira_ci_core.reporting.state import decide_state
 
@@ -91,6 +91,43 @@ class TestWithState:
         assert decide(Kind.DEPLOYMENT, state="rolled_back").state is State.ROLLED_BACK
 
 
+class TestNothingHappened:
+    """A run, or a deployment, that did not take place is no update."""
+
+    @pytest.mark.parametrize("status", ["skipped", "SKIPPED", "not_run", "Not Run"])
+    @pytest.mark.parametrize("settings", [{}, {"state": "successful"}, {"state": "ok", "state_policy": "skip"}])
+    def test_where_ci_says_so(self, decide, status, settings):
+        decision = decide(status=status, **settings)
+        assert decision.skipped == f"Drone says {status}, so nothing happened: the update is left out"
+        assert decision.skip_reason is SkipReason.NOTHING_HAPPENED
+
+    @pytest.mark.parametrize("policy", ["skip", "force"])
+    @pytest.mark.parametrize("status", ["success", "failure", None])
+    def test_where_state_says_so(self, decide, policy, status):
+        decision = decide(Kind.DEPLOYMENT, status=status, state="skipped", state_policy=policy)
+        assert decision.skipped == "STATE says skipped, so nothing happened: the update is left out"
+
+    @pytest.mark.parametrize("settings", [{"state": "failed"}, {"state": "ok", "state_policy": "force"}])
+    def test_a_state_that_is_set_is_shown_all_the_same(self, decide, settings):
+        decision = decide(status="skipped", **settings)
+        assert (decision.state, decision.skipped) == (
+            State.FAILED if settings["state"] == "failed" else State.SUCCESSFUL,
+            None,
+        )
+
+    def test_a_plugin_may_say_so_of_its_words(self, install, started, settings_of, pipeline_of):
+        code = """
+        from jira_ci_core import SkipReason, hookimpl
+
+        @hookimpl
+        def jira_ci_map_state(status):
+            return SkipReason.NOTHING_HAPPENED if status == "ausgelassen" else None
+        """
+        install("words", code)
+        run = pipeline_of(status="ausgelassen", publishes_status=True)
+        assert decide_state(started(), run, Kind.BUILD, settings_of()).skip_reason is SkipReason.NOTHING_HAPPENED
+
+
 def test_a_plugins_word_is_asked_before_the_table(started, settings_of, pipeline_of, install, caplog):
     caplog.set_level(logging.DEBUG)
     install(
@@ -144,7 +181,7 @@ class TestTheWordsOfErrors:
 
     def test_of_an_update_that_is_left_out(self, decide):
         decision = decide(status="failure", state="ok")
-        assert decision.state is State.SUCCESSFUL
+        assert (decision.state, decision.skip_reason) == (State.SUCCESSFUL, SkipReason.STATE)
         assert decision.skipped == (
             "STATE says successful and Drone says failure: the update is left out "
             "(STATE_POLICY=force shows it all the same)"

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from pydantic import ValidationError
 
 from jira_ci_core.config.settings import Settings
-from jira_ci_core.models import Build, Deployment, EnvironmentType, Kind, Pipeline, Report, Site, State
+from jira_ci_core.models import Build, Deployment, EnvironmentType, Kind, Pipeline, Report, Site, SkipReason, State
 from jira_ci_core.plugins.manager import Plugins
 from jira_ci_core.reporting.identity import environment_id
 
@@ -72,8 +72,11 @@ class LineParser:
         )
         self._environment = functools.lru_cache(1000)(lambda name: plugins.map_environment(name, settings))
 
-    def parse(self, line: Line) -> Report:
-        """The report in a line; its sequence is 0 if the line has none. Raises BadLineError."""
+    def parse(self, line: Line) -> Report | None:
+        """The report in a line; its sequence is 0 if the line has none. None if its state says that nothing happened.
+
+        Raises BadLineError.
+        """
         if line.is_cut:
             raise BadLineError(f"it is longer than {LONGEST_LINE // 2**20} MiB")
         try:
@@ -87,6 +90,8 @@ class LineParser:
             raise BadLineError("kind: it is neither build nor deployment")
         fields.setdefault("sequence", 0)
         self._complete(fields, Kind(kind))
+        if fields.get("state") is SkipReason.NOTHING_HAPPENED:
+            return None
         model: type[Build | Deployment] = Build if kind == Kind.BUILD else Deployment
         try:
             entity = model.model_validate(fields)

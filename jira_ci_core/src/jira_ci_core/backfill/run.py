@@ -74,6 +74,8 @@ class BackfillResult:
     """How far the file is read."""
     delivered: int = 0
     rejected: int = 0
+    left_out: int = 0
+    """How many lines are of runs that were skipped."""
     is_done: bool = False
     """Whether every line was accepted (by Jira or a queue) or rejected."""
     rejections: list[tuple[int, str]] = field(default_factory=list)
@@ -164,8 +166,11 @@ class _Backfill:
             except BadLineError as error:
                 self._reject(line, str(error))
             else:
-                slot, kind = self.executor.slot_of(report.identity), report.entity.kind
-                self.open.setdefault((slot, kind), Batch(slot, kind, line.before)).add(line, report)
+                if report is None:
+                    self.result.left_out += 1
+                else:
+                    slot, kind = self.executor.slot_of(report.identity), report.entity.kind
+                    self.open.setdefault((slot, kind), Batch(slot, kind, line.before)).add(line, report)
         # Last: an interruption before this must not have the checkpoint pass the line.
         self.result.position = line.after
         for batch in [batch for batch in self.open.values() if batch.is_full]:

@@ -57,7 +57,7 @@ def examine(sources: Sources, plugins: Plugins, console: Console) -> ExitCode:
             lambda it: f"{it.id}, {it.url}",
         )
         step("number", lambda: run_number(pipeline, settings, kind), str)
-        step("state", lambda: decide_state(plugins, pipeline, kind, settings), lambda it: it.state.value)
+        step("state", lambda: decide_state(plugins, pipeline, kind, settings), lambda it: it.skipped or it.state)
         step("issue keys", lambda: find_issue_keys(plugins, pipeline, environ, settings), _listed)
     site = step("site", lambda: make_site(settings), lambda it: it.name)
     if site is not None:

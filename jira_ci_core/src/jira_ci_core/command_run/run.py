@@ -270,4 +270,4 @@ def _success_state(runtime: Runtime, facts: RunFacts) -> State:
         why = "`jira-ci run` takes the state from how its command ends; STATE only replaces successful"
         remedy = "leave STATE out, or set it to rolled_back if the command is a rollback"
         raise SettingsError(Problem(what, why, remedy))
-    return wanted or State.SUCCESSFUL
+    return State.ROLLED_BACK if wanted is State.ROLLED_BACK else State.SUCCESSFUL

@@ -29,6 +29,8 @@ class SkipReason(StrEnum):
     NO_CREDENTIALS = "no_credentials"
     STATE = "state"
     """STATE names a success, and CI knows of a failure."""
+    NOTHING_HAPPENED = "nothing_happened"
+    """CI says that the run, or the deployment, did not take place: `skipped`."""
 
 
 class Outcome(Model):

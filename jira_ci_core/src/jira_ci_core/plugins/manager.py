@@ -43,7 +43,17 @@ from jira_ci_core.watchdog import Watchdog, report_hang
 if TYPE_CHECKING:
     import click
 
-    from jira_ci_core.models import FoundKey, Kind, MappedEnvironment, Pipeline, Receipt, Report, Site, State
+    from jira_ci_core.models import (
+        FoundKey,
+        Kind,
+        MappedEnvironment,
+        Pipeline,
+        Receipt,
+        Report,
+        Site,
+        SkipReason,
+        State,
+    )
     from jira_ci_core.net.client import Http
 
 log = logging.getLogger(__name__)
@@ -152,10 +162,11 @@ class Plugins:
         found = [key for answer in answers for key in answer]
         return [key.model_copy(update={"source": self._secrets.shorten(key.source, LONGEST_SOURCE)}) for key in found]
 
-    def map_state(self, status: str, kind: Kind, pipeline: Pipeline, settings: Settings) -> State | None:
-        """The state that a word means; None where no plugin knows the word."""
+    def map_state(self, status: str, kind: Kind, pipeline: Pipeline, settings: Settings) -> State | SkipReason | None:
+        """What a word means: a state, or that nothing happened; None where no plugin knows the word."""
         hook = self._pluggy.hook.jira_ci_map_state
-        return cast("State | None", hook(status=status, kind=kind, pipeline=pipeline, settings=settings))
+        answer = hook(status=status, kind=kind, pipeline=pipeline, settings=settings)
+        return cast("State | SkipReason | None", answer)
 
     def map_environment(self, name: str, settings: Settings) -> MappedEnvironment | None:
         """Type and id of an environment; None where no plugin knows the name."""

@@ -13,7 +13,7 @@ from jira_ci_core import hookspecs
 from jira_ci_core.config.settings import PluginSettings
 from jira_ci_core.config.specs import SettingSpec, setting_specs
 from jira_ci_core.hookspecs import CONTRACT_VERSION, PROJECT_NAME
-from jira_ci_core.models import FoundKey, MappedEnvironment, Model, Pipeline, Receipt, State
+from jira_ci_core.models import FoundKey, MappedEnvironment, Model, Pipeline, Receipt, SkipReason, State
 from jira_ci_core.net.connection import SignIn
 
 T = TypeVar("T")
@@ -124,6 +124,10 @@ def _sign_in(plugin: str, answer: Any) -> SignIn:
     return replace(sign_in, plugin=plugin)
 
 
+def _meaning(plugin: str, answer: Any) -> State | SkipReason:
+    return answer if answer is SkipReason.NOTHING_HAPPENED else _instance(State, answer)
+
+
 def _instance(expected: type[T], answer: Any) -> T:
     if not isinstance(answer, expected):
         raise InvalidAnswerError(f"answered {type(answer).__name__}, not {expected.__name__}")
@@ -144,7 +148,7 @@ def _model(expected: type[M], answer: Any) -> M:
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "jira_ci_read_pipeline": lambda _, answer: _model(Pipeline, answer),
     "jira_ci_extract_issue_keys": _found_keys,
-    "jira_ci_map_state": lambda _, answer: _instance(State, answer),
+    "jira_ci_map_state": _meaning,
     "jira_ci_map_environment": lambda _, answer: _model(MappedEnvironment, answer),
     "jira_ci_authenticate": _sign_in,
     "jira_ci_deliver": lambda _, answer: _model(Receipt, answer),

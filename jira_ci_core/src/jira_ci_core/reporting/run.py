@@ -103,7 +103,8 @@ def report(
         if not facts.keys:
             return finish(runtime, facts, (), no_key())
         if decision.skipped:
-            return finish(runtime, facts, (), Receipt(skipped=decision.skipped, skip_reason=SkipReason.STATE))
+            receipt = Receipt(skipped=decision.skipped, skip_reason=decision.skip_reason)
+            return finish(runtime, facts, (), receipt)
         if skipped := check_credentials(session.plan):
             return finish(runtime, facts, (), skipped)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from jira_ci_core.config.settings import Settings
 from jira_ci_core.errors import SettingsError
-from jira_ci_core.models import Kind, Pipeline, State
+from jira_ci_core.models import Kind, Pipeline, SkipReason, State
 from jira_ci_core.plugins.manager import Plugins
 from jira_ci_core.problem import Problem
 
@@ -19,6 +19,7 @@ class Decision(NamedTuple):
 
     state: State
     skipped: str | None = None
+    skip_reason: SkipReason | None = None
 
 
 def decide_state(plugins: Plugins, pipeline: Pipeline, kind: Kind, settings: Settings) -> Decision:
@@ -28,19 +29,29 @@ def decide_state(plugins: Plugins, pipeline: Pipeline, kind: Kind, settings: Set
     STATE nor this CI says anything.
     """
     wanted = wanted_state(plugins, pipeline, kind, settings)
+    if isinstance(wanted, SkipReason):
+        return _nothing_happened(f"STATE says {settings.state}")
     if wanted is not None and settings.state_policy == "force":
         return Decision(wanted)
     of_ci = plugins.map_state(pipeline.status, kind, pipeline, settings) if pipeline.status else None
+    if isinstance(of_ci, SkipReason):
+        if wanted in (None, State.SUCCESSFUL):
+            return _nothing_happened(f"{pipeline.ci} says {pipeline.status}")
+        of_ci = None
     if wanted is None:
         return Decision(_state_of_ci(pipeline, kind, of_ci))
     if wanted is State.SUCCESSFUL and of_ci in (State.FAILED, State.CANCELLED):
         why = f"STATE says {wanted} and {pipeline.ci} says {pipeline.status}: the update is left out"
-        return Decision(wanted, f"{why} (STATE_POLICY=force shows it all the same)")
+        return Decision(wanted, f"{why} (STATE_POLICY=force shows it all the same)", SkipReason.STATE)
     return Decision(wanted)
 
 
-def wanted_state(plugins: Plugins, pipeline: Pipeline, kind: Kind, settings: Settings) -> State | None:
-    """The state that STATE names, or None. Raises SettingsError if no table knows it, or builds do not have it."""
+def _nothing_happened(why: str) -> Decision:
+    return Decision(State.UNKNOWN, f"{why}, so nothing happened: the update is left out", SkipReason.NOTHING_HAPPENED)
+
+
+def wanted_state(plugins: Plugins, pipeline: Pipeline, kind: Kind, settings: Settings) -> State | SkipReason | None:
+    """What STATE means, or None. Raises SettingsError if no table knows it, or builds do not have it."""
     if settings.state is None:
         return None
     wanted = plugins.map_state(settings.state, kind, pipeline, settings)

@@ -37,6 +37,7 @@ from jira_ci_core.models import (
     Report,
     Result,
     Site,
+    SkipReason,
     State,
 )
 from jira_ci_core.net.client import Http
@@ -131,12 +132,12 @@ class StateMapContract(PluginContract):
 
     hook = "map_state"
 
-    def state_of(self, plugins: Plugins, word: str, kind: Kind, pipeline: Pipeline) -> State | None:
+    def state_of(self, plugins: Plugins, word: str, kind: Kind, pipeline: Pipeline) -> State | SkipReason | None:
         return plugins.map_state(word, kind, pipeline, SETTINGS)
 
     @_examples
     @given(word=st.text(max_size=30), kind=st.sampled_from(Kind), pipeline=pipelines())
-    def test_a_word_has_one_state_or_none(self, plugins: Plugins, word: str, kind: Kind, pipeline: Pipeline) -> None:
+    def test_a_word_has_one_meaning_or_none(self, plugins: Plugins, word: str, kind: Kind, pipeline: Pipeline) -> None:
         """It never fails, and a word means the same every time."""
         state = self.state_of(plugins, word, kind, pipeline)
         assert self.state_of(plugins, word, kind, pipeline) is state

@@ -107,7 +107,8 @@ class Progress:
 
 
 def _figures(result: BackfillResult) -> str:
-    return f"{result.delivered:,} delivered, {result.rejected:,} rejected"
+    left_out = f", {result.left_out:,} left out, as they say that nothing happened" if result.left_out else ""
+    return f"{result.delivered:,} delivered, {result.rejected:,} rejected{left_out}"
 
 
 def _show(console: Console, result: BackfillResult, checkpoint: Path | None, rejected: Path) -> None:

@@ -80,6 +80,12 @@ class Repository:
         return Git(self.folder, self.environ, 60)
 
 
+@pytest.fixture(autouse=True)
+def _in_no_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The repository in the working directory comes before the workspace."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def new_repository(tmp_path: Path) -> Callable[..., Repository]:
     """Makes an empty repository, or a clone: `new_repository(of=origin, depth=1)`."""

@@ -19,6 +19,13 @@ def pull_request(repository):
     return repository
 
 
+def test_a_commit_that_the_run_is_not_about_is_not_read_and_any_other_is(pull_request, numbers):
+    comment = {"unrelated_commit": pull_request.head}
+    assert numbers(pull_request, comment) == []
+    pull_request.commit("MYT-6")
+    assert numbers(pull_request, comment) == [6]
+
+
 class TestPullRequest:
     RUN = {"pull_request": "7", "target_branch": "main"}
 

@@ -119,7 +119,8 @@ class TestNames:
         repository.commit("MYT-1")
         folder = repository.folder / "bare"
         repository.git("clone", "-q", "--bare", ".", str(folder))
-        assert find(repository, {"workspace": str(folder)}) == {}
+        repository.commit("MYT-2")
+        assert list(find(repository, {"workspace": str(folder)})) == ["MYT-2"]
 
 
 @pytest.mark.parametrize("kind", ["device", "pipe"])
@@ -139,7 +140,7 @@ class TestFailures:
         folder = tmp_path / "plain"
         folder.mkdir()
         assert find(repository, {"workspace": str(folder)}) == {}
-        assert f"there is no git repository in {folder}; run this step in the checkout" in caplog.text
+        assert f"there is no git repository in {tmp_path}; run this step in the checkout" in caplog.text
 
     def test_no_git(self, repository, find, tmp_path, caplog):
         repository.environ["PATH"] = str(tmp_path)

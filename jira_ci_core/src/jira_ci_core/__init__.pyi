@@ -2,6 +2,7 @@
 
 from jira_ci_core.ci.reader import (
     Match as Match,
+    Partial as Partial,
     VariableSource as VariableSource,
     VariableTable as VariableTable,
     branch_name as branch_name,

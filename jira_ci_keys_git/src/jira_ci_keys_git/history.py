@@ -85,6 +85,9 @@ class History:
     def head(self, pipeline: Pipeline) -> str | None:
         """Return the latest commit of the change, or None if neither the checkout nor its remote has it."""
         sha = pipeline.sha or "HEAD"
+        if not pipeline.sha and pipeline.unrelated_commit and commit_id(self._git, sha) == pipeline.unrelated_commit:
+            log.info("the commit that is checked out is not the one that this run is about; its message is not read")
+            return None
         head = commit_id(self._git, sha) or next(iter(self._fetch_first((sha,) if pipeline.sha else ())), None)
         if head is None:
             self._report_problem(

@@ -91,7 +91,7 @@ class GitKeys:
             log.warning("what is deployed now could not be remembered: %s; %s", problem.why, problem.remedy)
 
     def _git(self, pipeline: Pipeline, settings: StepSettings) -> Git:
-        return Git(work_tree(pipeline), self._environ, settings.plugin_timeout * TIMEOUT_SHARE)
+        return Git(work_tree(pipeline, self._environ), self._environ, settings.plugin_timeout * TIMEOUT_SHARE)
 
     def _collect_keys(self, git: Git, history: History, commits: CommitRange, collector: KeyCollector) -> None:
         shallow = history.shallow_commits()

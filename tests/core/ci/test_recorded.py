@@ -24,6 +24,7 @@ def module(reader):
     return import_module(f"jira_ci_core.ci.{reader}")
 
 
+NO_FACTS = {"origins", "partial", "publishes_status"}
 KINDS = {"push", "pull_request", "tag", "deployment", "rerun", "failure"}
 
 
@@ -51,7 +52,7 @@ def test_each_reader_has_recorded_runs_of_every_kind_and_names_their_source():
 
 def test_a_run_has_the_recorded_facts(read, recorded):
     facts = read.model_dump(mode="json", exclude={"origins"}, exclude_none=True)
-    assert facts == {"ci": recorded.ci, **recorded.facts}
+    assert facts == {"ci": recorded.ci, "partial": [], **recorded.facts}
 
 
 def test_a_run_is_recognised_by_its_own_reader_although_all_are_called(read, recorded, plugins):
@@ -60,7 +61,7 @@ def test_a_run_is_recognised_by_its_own_reader_although_all_are_called(read, rec
 
 
 def test_each_fact_names_the_variable_it_came_from(read, recorded):
-    facts = {name for name, value in read if value is not None} - {"origins", "publishes_status"}
+    facts = {name for name, value in read if value is not None} - NO_FACTS
     assert set(read.origins) == facts
     for origin in read.origins.values():
         for variable in origin.split(", "):
@@ -141,11 +142,8 @@ def test_a_ci_that_imitates_another_is_looked_for_first(plugins):
 
 def variables_of(reader):
     """All variables that a reader uses."""
-    function = module(reader).jira_ci_read_pipeline
-    conditions = re.findall(r"\w+", " ".join(function.recognised_by))
-    sources = [source for sources in module(reader).TABLE.values() for source in sources]
-    texts = [part for source in sources for part in ([source] if isinstance(source, str) else source[::2])]
-    return sorted({name for text in [*conditions, *texts] for name in re.findall("[A-Z_]{4,}", text)})
+    text = f"{module(reader).jira_ci_read_pipeline.recognised_by} {list(module(reader).TABLE.values())}"
+    return sorted(set(re.findall(r"\b[A-Z_][A-Z0-9_]{3,}\b", text)))
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
@@ -153,6 +151,7 @@ WORDS = ["", " ", "null", "<+a.<+b>>", "true", "TRUE", "false", "0", "0" * 40, "
 REFS = ["refs/heads/", "refs/tags/", "refs/tags/v1", "refs/pull/1/merge", "pr/", "tag/", "branch/"]
 AWKWARD = st.sampled_from([*WORDS, *REFS, ":", "a:b", "https://", "https://a:b@c/d", "git@x:y"])
 EVENT_NAMES = ["pull_request", "head", "sha", "title", "number", "head_commit", "message", "before", "deployment"]
+EVENT_NAMES += ["issue", "branches", "name", "workflow_run", "head_sha", "pull_requests", "merged", "event"]
 EVENTS = st.recursive(
     st.none() | st.booleans() | st.integers() | TEXT,
     lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(EVENT_NAMES), inner),
@@ -171,7 +170,7 @@ def test_whatever_the_variables_hold_a_reader_returns_facts_with_origins(reader,
     environ = data.draw(st.dictionaries(st.sampled_from(names), AWKWARD | TEXT)) | recognised
     run = module(reader).jira_ci_read_pipeline(environ)
     assert isinstance(run, Pipeline)
-    assert set(run.origins) == {name for name, value in run if value is not None} - {"origins", "publishes_status"}
+    assert set(run.origins) == {name for name, value in run if value is not None} - NO_FACTS
     for origin in run.origins.values():
         assert all(environ[variable].strip() for variable in origin.split(", "))
     assert "" not in {value for _, value in run if isinstance(value, str)}

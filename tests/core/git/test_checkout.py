@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
+import shutil
 
 import pytest
 
 from jira_ci_core.ci.git_checkout import jira_ci_read_pipeline
-from jira_ci_core.git.checkout import filled_from_checkout, read_checkout
+from jira_ci_core.git.checkout import filled_from_checkout, read_checkout, work_tree
 
 MESSAGE = "[MYT-1] Let people pay\n\nIt was time.\n\nRefs: MYT-2"
 
@@ -130,7 +132,7 @@ class TestFilling:
         }
 
     def test_a_run_of_which_all_is_known_does_not_ask(self, tmp_path, pipeline_of):
-        facts = dict.fromkeys(("sha", "message", "branch", "repository", "repository_url"), "x")
+        facts = dict.fromkeys(("sha", "message", "branch", "repository", "repository_url"), "x" * 40)
         run = pipeline_of(**facts)
         assert filled_from_checkout(run, {"PATH": str(tmp_path / "nowhere")}) is run
 
@@ -144,11 +146,102 @@ class TestFilling:
     def test_it_is_read_right_here_where_there_is_no_such_folder(self, repository, environ, pipeline_of, workspace):
         assert filled_from_checkout(pipeline_of(workspace=workspace), environ).message == MESSAGE
 
+    def test_a_fact_that_may_be_partial_is_read_where_the_commit_is(self, repository, environ, pipeline_of, git):
+        cut = {"message": "[MYT-1] Let", "partial": ("message",)}
+        filled = filled_from_checkout(pipeline_of(sha=git("rev-parse", "HEAD"), **cut), environ)
+        assert (filled.message, filled.origins["message"], filled.partial) == (MESSAGE, "checkout", ())
+        elsewhere = filled_from_checkout(pipeline_of(sha="0" * 40, **cut), environ)
+        assert (elsewhere.message, elsewhere.partial) == ("[MYT-1] Let", ("message",))
+
+    def test_a_shortened_commit_is_read_in_full(self, repository, environ, pipeline_of, git):
+        sha = git("rev-parse", "HEAD")
+        facts = dict.fromkeys(("message", "branch", "repository", "repository_url"), "x")
+        assert filled_from_checkout(pipeline_of(sha=sha[:9], **facts), environ).sha == sha
+
+    OF_RUN = {"message": "no", "branch": "main", "tag": "v1", "version": "v1", "commit_before": "0bd1e6b"}
+
+    def test_a_partial_commit_is_that_of_the_run_unless_another_is_checked_out(
+        self, repository, environ, pipeline_of, git
+    ):
+        git("checkout", "-q", "--detach")
+        sha = git("rev-parse", "HEAD")
+        same = filled_from_checkout(pipeline_of(sha=sha, partial=("sha",), branch="main"), environ)
+        assert (same.sha, same.branch, same.message) == (sha, "main", MESSAGE)
+        other = filled_from_checkout(pipeline_of(sha="5" * 40, partial=("sha",), **self.OF_RUN), environ)
+        assert (other.sha, other.message) == (sha, MESSAGE)
+        assert {getattr(other, name) for name in ("branch", "tag", "version", "commit_before")} == {None}
+
+    def test_the_branch_of_another_commit_is_the_one_that_is_checked_out(self, repository, environ, pipeline_of):
+        other = filled_from_checkout(pipeline_of(sha="5" * 40, partial=("sha",), **self.OF_RUN), environ)
+        assert other.branch == "feature/pay"
+
+    def test_a_commit_that_the_run_is_not_about_is_not_read_and_any_other_is(
+        self, repository, environ, pipeline_of, git
+    ):
+        facts = {"pull_request": "7", "pull_request_title": "MYT-4", "unrelated_commit": git("rev-parse", "HEAD")}
+        filled = filled_from_checkout(pipeline_of(**facts), environ)
+        assert (filled.sha, filled.message, filled.branch) == (None, None, None)
+        assert filled.repository == "acme/shop"
+        git("commit", "-q", "--allow-empty", "-m", "[MYT-5] Of the pull request")
+        assert filled_from_checkout(pipeline_of(**facts), environ).message == "[MYT-5] Of the pull request"
+
     @pytest.mark.parametrize("fact", [{"tag": "v1"}, {"pull_request": "7"}])
     def test_on_a_tag_and_a_pull_request_the_branch_is_not_guessed(self, repository, environ, pipeline_of, fact):
         filled = filled_from_checkout(pipeline_of(**fact), environ)
         assert filled.branch is None
         assert filled.message == MESSAGE
+
+
+class TestWhereTheCheckoutIs:
+    def shas(self, *folders):
+        return [read_checkout(folder, {"PATH": os.environ["PATH"]})["sha"] for folder in folders]
+
+    def test_the_repository_in_the_working_directory_comes_before_the_workspace(
+        self, repository, checkout, tmp_path, environ, pipeline_of
+    ):
+        run = pipeline_of(workspace=str(checkout("[MYT-7] Of the workspace", folder=tmp_path / "workspace")))
+        assert filled_from_checkout(run, environ).message == MESSAGE
+        assert work_tree(run, environ) == repository
+
+    def test_one_that_does_not_hold_the_commit_is_passed_over(
+        self, repository, checkout, tmp_path, environ, pipeline_of
+    ):
+        workspace = checkout("[MYT-7] Of the workspace", folder=tmp_path / "workspace")
+        run = pipeline_of(workspace=str(workspace), sha=self.shas(workspace)[0])
+        assert filled_from_checkout(run, environ).message == "[MYT-7] Of the workspace"
+        assert work_tree(run, environ) == workspace
+
+    def test_one_around_it_is_asked_too(self, folder, repository, checkout, environ, pipeline_of):
+        inner = checkout("[MYT-7] A submodule", folder=folder / "module")
+        outer, sub = self.shas(repository, inner)
+        os.chdir(inner)
+        assert work_tree(pipeline_of(sha=outer), environ) == repository
+        assert work_tree(pipeline_of(sha=sub), environ) == work_tree(pipeline_of(), environ) == inner
+
+    def test_it_may_be_in_a_folder_of_a_workspace_that_is_none(self, folder, checkout, environ, pipeline_of):
+        _, tools = (checkout(f"[MYT-7] {name}", folder=folder / name) for name in ("shop", "tools"))
+        run = pipeline_of(workspace=str(folder), sha=self.shas(tools)[0])
+        assert filled_from_checkout(run, environ).message == "[MYT-7] tools"
+        assert work_tree(run, environ) == tools
+        assert filled_from_checkout(pipeline_of(workspace=str(folder)), environ).message is None
+        shutil.rmtree(tools)
+        assert filled_from_checkout(pipeline_of(workspace=str(folder)), environ).message == "[MYT-7] shop"
+
+    def test_where_none_holds_the_commit_the_nearest_is_meant(self, repository, environ, pipeline_of):
+        assert work_tree(pipeline_of(sha="5" * 40, workspace="/"), environ) == repository
+
+
+def test_the_address_is_that_of_the_first_remote_if_none_is_called_origin(checkout, folder, environ, git):
+    checkout("x", folder=folder)
+    for name, url in [
+        ("cache", "/srv/cache"),
+        ("up.stream", "git@git.example:acme/shop.git"),
+        ("z", "https://z.z/a/b"),
+    ]:
+        git("remote", "add", name, url)
+    assert read_checkout(folder, environ)["repository"] == "acme/shop"
+    git("remote", "add", "origin", "https://git.example/acme/mine")
+    assert read_checkout(folder, environ)["repository"] == "acme/mine"
 
 
 def test_where_there_is_no_ci_the_checkout_is_the_run(repository, environ):

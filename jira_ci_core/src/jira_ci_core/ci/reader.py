@@ -24,14 +24,31 @@ class Match(NamedTuple):
     fact: str = "{1}"
 
 
-VariableSource = str | Match
-"""A source of a fact: a variable, a Match, or a text with variables in braces, all of them set (`{SERVER}/{PATH}`)."""
+class Partial(NamedTuple):
+    """A source whose fact CI may cut, or may take from elsewhere than the commit: what the checkout says comes first.
+
+    `Partial("BUILDKITE_MESSAGE")`: a message that was typed, perhaps. A partial `sha` is that of the run and not of the
+    change: if another commit is checked out, that is the change, and what CI says of its own does not count.
+    """
+
+    source: str | Match
+
+
+VariableSource = str | Match | Partial
+"""A source of a fact: a variable, a text with variables in braces, all of them set (`{SERVER}/{PATH}`), or a Match.
+
+`Partial(…)` around it: the checkout knows better.
+"""
 
 VariableTable = Mapping[str, tuple[VariableSource, ...]]
 """The sources of each field of `Pipeline`; the first that gives a fact wins.
 
-There is one more field, `source_branch`: in a pull request its value is the branch, elsewhere it is not used.
+There are two more fields: `source_branch`, which is the branch in a pull request and is not used elsewhere, and
+`title`, the title of a pull request even if its number is unknown.
 """
+
+
+_NAME_IN_BRACES = re.compile(r"{([\w.]+)}")
 
 
 def read_facts(environ: Mapping[str, str], table: VariableTable) -> tuple[dict[str, str], dict[str, str]]:
@@ -39,14 +56,7 @@ def read_facts(environ: Mapping[str, str], table: VariableTable) -> tuple[dict[s
 
     A variable counts as not set if it is empty, `null`, or an expression that Harness left unresolved.
     """
-    facts: dict[str, str] = {}
-    origins: dict[str, str] = {}
-    for field, sources in table.items():
-        for source in sources:
-            fact, variables = _read(environ, source)
-            if fact:
-                facts[field], origins[field] = fact, ", ".join(variables)
-                break
+    facts, origins, _ = _read_table(environ, table)
     return facts, origins
 
 
@@ -55,34 +65,40 @@ def reader(
     table: VariableTable,
     *,
     recognised_by: tuple[str, ...],
-    identity: tuple[VariableSource, ...],
+    identity: tuple[VariableSource | tuple[VariableSource, ...], ...],
     extra_variables: Callable[[Mapping[str, str]], Mapping[str, str]] | None = None,
 ) -> Callable[[Mapping[str, str]], Pipeline | None]:
     """Make a function for the hook `read_pipeline` from a table.
 
     The CI is recognised if any of the conditions in `recognised_by` holds: `ACME_BUILD` (it is set), `ACME=true` (it
     has that value, in any case), `ACME_BUILD and ACME_PROJECT` (both hold). `identity` names the pipeline: its parts
-    that are set, joined by slashes. It must never change, or Jira shows one pipeline as two. `extra_variables` adds
-    variables from elsewhere, such as a file. A CI whose table has no `status` does not publish one.
+    that are set, joined by slashes; of a part that is a tuple, the first that is set. It must never change, or Jira
+    shows one pipeline as two. `extra_variables` adds variables from elsewhere, such as a file. A CI whose table has no
+    `status` does not publish one.
     """
-    identity_table = {str(place): (source,) for place, source in enumerate(identity)}
+    identity_table = {str(place): alternatives(part) for place, part in enumerate(identity)}
 
     def jira_ci_read_pipeline(environ: Mapping[str, str]) -> Pipeline | None:
         recognised = variables_that_hold(environ, recognised_by)
         if not recognised:
             return None
         environ = {**environ, **extra_variables(environ)} if extra_variables else environ
-        facts, origins = read_facts(environ, table)
+        facts, origins, partial = _read_table(environ, table)
         _normalise(facts, origins)
         parts, variables = read_facts(environ, identity_table)
         if parts:
             facts["id"], origins["id"] = "/".join(parts.values()), ", ".join(variables.values())
         of_ci = {"ci": ci, "publishes_status": "status" in table, "origins": {"ci": recognised, **origins}}
-        return Pipeline.model_validate({**facts, **of_ci})
+        return Pipeline.model_validate({**facts, **of_ci, "partial": tuple(name for name in partial if name in facts)})
 
     # `jira-ci explain` shows them, and the tests hold docs/ci.md against them.
     vars(jira_ci_read_pipeline).update(ci=ci, recognised_by=recognised_by, identity=identity)
     return jira_ci_read_pipeline
+
+
+def alternatives(part: VariableSource | tuple[VariableSource, ...]) -> tuple[VariableSource, ...]:
+    """Return the sources of a part of an identity."""
+    return (part,) if isinstance(part, (str, Match, Partial)) else part
 
 
 def commit_before(before: str | None, sha: str | None) -> str | None:
@@ -105,7 +121,7 @@ def _normalise(facts: dict[str, str], origins: dict[str, str]) -> None:
     """Apply the rules that hold for every CI; each was needed for several.
 
     - In a pull request the branch is its source branch, or not known. Elsewhere (no number, or `false`) there is no
-      target branch and no title.
+      target branch and no title, unless the table has a `title`.
     - A tag in place of a branch is a tag.
     - A commit is hexadecimal (`HEAD` is not).
     - The type of an environment needs an environment.
@@ -127,6 +143,9 @@ def _normalise(facts: dict[str, str], origins: dict[str, str]) -> None:
     else:
         replace("target_branch", None)
         replace("pull_request_title", None)
+    title, origin = facts.pop("title", None), origins.pop("title", None)
+    has_title = "pull_request_title" in facts
+    replace("pull_request_title", facts["pull_request_title"] if has_title else title, None if has_title else origin)
     branch = facts.get("branch", "")
     if branch.startswith("refs/tags/") and "tag" not in facts:
         replace("tag", branch.removeprefix("refs/tags/"), origins["branch"])
@@ -144,7 +163,25 @@ def _normalise(facts: dict[str, str], origins: dict[str, str]) -> None:
         replace("repository", facts["repository_url"].split("/", 3)[3], origins["repository_url"])
 
 
-def _read(environ: Mapping[str, str], source: VariableSource) -> tuple[str, tuple[str, ...]]:
+def _read_table(
+    environ: Mapping[str, str], table: VariableTable
+) -> tuple[dict[str, str], dict[str, str], tuple[str, ...]]:
+    """Return facts and origins, and the fields whose source is partial."""
+    facts: dict[str, str] = {}
+    origins: dict[str, str] = {}
+    partial = []
+    for field, sources in table.items():
+        for source in sources:
+            of_ci = source.source if isinstance(source, Partial) else source
+            fact, variables = _read(environ, of_ci)
+            if fact:
+                facts[field], origins[field] = fact, ", ".join(variables)
+                partial += [field] if of_ci is not source else []
+                break
+    return facts, origins, tuple(partial)
+
+
+def _read(environ: Mapping[str, str], source: str | Match) -> tuple[str, tuple[str, ...]]:
     """Return the fact that a source gives, and the variables that it was made from."""
     if isinstance(source, str):
         return _substitute(source, environ, {}) if "{" in source else (value_of(environ, source), (source,))
@@ -158,9 +195,9 @@ def _read(environ: Mapping[str, str], source: VariableSource) -> tuple[str, tupl
 
 def _substitute(template: str, environ: Mapping[str, str], groups: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
     """Return the template with groups and variables in it, and those variables; nothing if one of them is empty."""
-    names = dict.fromkeys(re.findall(r"{(\w+)}", template))
+    names = dict.fromkeys(_NAME_IN_BRACES.findall(template))
     values = {name: groups[name] if name in groups else value_of(environ, name) for name in names}
     if not all(values.values()):
         return "", ()
     variables = tuple(name for name in names if name not in groups)
-    return re.sub(r"{(\w+)}", lambda name: values[name[1]], template), variables
+    return _NAME_IN_BRACES.sub(lambda name: values[name[1]], template), variables

@@ -13,7 +13,7 @@ from jira_ci_core.plugins.manager import Plugins
 from jira_ci_core.reporting.identity import ordered_number
 from jira_ci_core.reporting.run import read_pipeline
 
-FACTS = tuple(name for name in Pipeline.model_fields if name not in ("ci", "publishes_status", "origins"))
+FACTS = tuple(name for name in Pipeline.model_fields if name not in ("ci", "publishes_status", "origins", "partial"))
 # Settings that replace a fact.
 INSTEAD = "pipeline", "run_number", "link", "state", "environment_name"
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from collections.abc import Collection, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import IO
 
@@ -14,7 +16,12 @@ from jira_ci_core.urls import browsable
 
 log = logging.getLogger(__name__)
 
-FACTS = "sha", "message", "branch", "repository", "repository_url"
+OF_REPOSITORY = "repository", "repository_url"
+FACTS = "sha", "message", "branch", *OF_REPOSITORY
+OF_COMMIT = "sha", "message", "branch", "tag", "version", "commit_before", "commit_url"
+LENGTH_OF_SHA = 40
+MOST_FOLDERS = 1000
+MOST_REPOSITORIES = 10
 TIME_LIMIT = 10
 # Such as safe.directory: https://git-scm.com/docs/git-config#Documentation/git-config.txt-GITCONFIGCOUNT
 _KEPT = "GIT_CONFIG"
@@ -22,13 +29,57 @@ _READ_SIZE = 1 << 16
 LOG = "log", "-1", "--encoding=UTF-8", "--decorate=full", "--format=%H%x00%D%x00%B"
 
 
-def work_tree(pipeline: Pipeline) -> Path:
-    """Return the folder of the checkout: the workspace that CI names, or else the working directory."""
-    folder = Path(pipeline.workspace or "")
+def work_tree(pipeline: Pipeline, environ: Mapping[str, str]) -> Path:
+    """Return the folder of the checkout of this change.
+
+    That is the repository around the working directory, or else around the workspace that CI names: the first that
+    holds the commit of the run, if CI names one.
+    """
+    folders, commit = _checkouts(pipeline, environ), _commit_of(pipeline)
+    if commit and len(folders) > 1:
+        for folder in folders:
+            with contextlib.suppress(GitError):
+                Git(folder, environ, TIME_LIMIT).output("cat-file", "-e", f"{commit}^{{commit}}")
+                return folder
+    return folders[0]
+
+
+def _checkouts(pipeline: Pipeline, environ: Mapping[str, str]) -> list[Path]:
+    """The folders to ask git in, best first; the working directory if none seems to be a checkout."""
+    if "GIT_DIR" in environ:
+        return [Path()]
+    here, workspace = _folder(""), _folder(pipeline.workspace)
+    # Around a submodule there is another repository, which may be the one that holds the commit.
+    found = dict.fromkeys(top for folder in (here, workspace) if folder for top in repositories_around(folder, environ))
+    root = workspace or here
+    if root and not any(root.is_relative_to(top) for top in found):
+        # GitHub's `path:`, the `dir` of Jenkins and several repositories at Azure put a checkout into a folder below.
+        below = _repositories_below(root)
+        found |= dict.fromkeys(below if _commit_of(pipeline) or len(found) + len(below) == 1 else [])
+    return list(found) or [Path()]
+
+
+def _folder(path: str | None) -> Path | None:
     try:
-        return folder if folder.is_dir() else Path()
+        folder = None if path is None else Path(path).resolve()
+        return folder if folder and folder.is_dir() else None
+    except (OSError, ValueError):
+        return None
+
+
+def _repositories_below(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            folders = [Path(entry.path) for entry in islice(entries, MOST_FOLDERS) if entry.is_dir()]
     except OSError:
-        return Path()
+        return []
+    return sorted(one for one in folders if os.path.lexists(one / ".git"))[:MOST_REPOSITORIES]
+
+
+def _commit_of(pipeline: Pipeline) -> str | None:
+    """The commit of the run that the checkout of the change must hold."""
+    is_option = (pipeline.sha or "").startswith("-")
+    return None if is_option or "sha" in pipeline.partial else pipeline.sha
 
 
 def repositories_around(folder: Path, environ: Mapping[str, str]) -> dict[Path, dict[str, str]]:
@@ -82,13 +133,31 @@ def _parts(output: IO[bytes]) -> Iterator[bytes]:
 
 
 def filled_from_checkout(pipeline: Pipeline, environ: Mapping[str, str]) -> Pipeline:
-    if all(getattr(pipeline, name) for name in FACTS):
+    """The pipeline with what the checkout says of facts that are missing or partial."""
+    is_short = 0 < len(pipeline.sha or "") < LENGTH_OF_SHA
+    if all(getattr(pipeline, name) for name in FACTS) and not (pipeline.partial or is_short):
         return pipeline
-    facts = read_checkout(work_tree(pipeline), environ, pipeline.sha)
+    commit = _commit_of(pipeline)
+    answers = (read_checkout(folder, environ, commit) for folder in _checkouts(pipeline, environ))
+    facts = next(filter(None, answers), None)
+    if facts is None:
+        return pipeline
+    if commit:
+        pipeline = _without(pipeline, "sha") if is_short else pipeline
+    elif facts["sha"] == pipeline.unrelated_commit:
+        facts = {name: fact for name, fact in facts.items() if name in OF_REPOSITORY}
+    elif "sha" in pipeline.partial and facts["sha"] != pipeline.sha:
+        # The change is what is checked out, so what CI says is about another commit, and perhaps another repository.
+        pipeline = _without(pipeline, *OF_COMMIT, *(name for name in OF_REPOSITORY if name in facts))
     if pipeline.tag or pipeline.pull_request:
         # CI checks these out as a detached commit, or as a branch that only CI knows.
         facts.pop("branch", None)
     return pipeline.filled(facts, "checkout")
+
+
+def _without(pipeline: Pipeline, *names: str) -> Pipeline:
+    origins = {name: origin for name, origin in pipeline.origins.items() if name not in names}
+    return pipeline.model_copy(update={**dict.fromkeys(names), "origins": origins})
 
 
 def read_checkout(folder: Path, environ: Mapping[str, str], sha: str | None = None) -> dict[str, str]:
@@ -107,9 +176,17 @@ def read_checkout(folder: Path, environ: Mapping[str, str], sha: str | None = No
     for ref in refs.split(", "):
         if ref.startswith("HEAD -> refs/heads/"):
             facts["branch"] = ref.removeprefix("HEAD -> refs/heads/")
-    if url := browsable(_output(git, "config", "--get", "remote.origin.url").strip()):
+    if url := _remote_url(git):
         facts |= {"repository_url": url, "repository": url.split("/", 3)[3]}
     return {name: value for name, value in facts.items() if value}
+
+
+def _remote_url(git: Git) -> str | None:
+    """The web address of origin, or else of the first remote that has one."""
+    entries = _output(git, "config", "--null", "--get-regexp", r"^remote\..*\.url$").split("\0")
+    remotes = dict(entry.partition("\n")[::2] for entry in reversed(entries))
+    urls = [remotes.pop("remote.origin.url", ""), *reversed(remotes.values())]
+    return next(filter(None, map(browsable, urls)), None)
 
 
 def _output(git: Git, *arguments: str) -> str:

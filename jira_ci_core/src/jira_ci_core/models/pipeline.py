@@ -70,15 +70,21 @@ class Pipeline(Model):
     """The folder the repository is checked out in."""
     origins: dict[str, str] = Field(default={})
     """Field to where its value came from: a variable's name, or "checkout"."""
+    partial: tuple[str, ...] = ()
+    """The fields of which the checkout knows better: CI cuts them, or they may be of another commit."""
+    unrelated_commit: str | None = None
+    """The commit that CI checks out unless told otherwise, where it is not the one that the run is about."""
 
     @property
     def is_of_ci(self) -> bool:
         return self.ci not in (NO_CI, GIT_CHECKOUT)
 
     def filled(self, facts: dict[str, str], origin: str) -> Self:
-        """The pipeline, with `facts` in the fields that were empty."""
-        fresh = {name: value for name, value in facts.items() if getattr(self, name) is None}
-        return self.model_copy(update={**fresh, "origins": {**self.origins, **dict.fromkeys(fresh, origin)}})
+        """The pipeline, with `facts` in the fields that were empty or partial."""
+        fresh = {name: value for name, value in facts.items() if name in self.partial or getattr(self, name) is None}
+        partial = tuple(name for name in self.partial if name not in fresh)
+        origins = {**self.origins, **dict.fromkeys(fresh, origin)}
+        return self.model_copy(update={**fresh, "origins": origins, "partial": partial})
 
 
 class KeyPlace(IntEnum):

@@ -10,9 +10,16 @@ from hypothesis import example, given, strategies as st
 
 from jira_ci_core import find_keys, is_issue_key, is_project_key
 from jira_ci_core.builtin.keys import jira_ci_extract_issue_keys
-from jira_ci_core.issue_keys import LOOK_ALIKES, project_of
+from jira_ci_core.issue_keys import LOOK_ALIKES, _pattern, project_of
 
 WORD = string.ascii_letters + string.digits
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_remembered():
+    """Mutation testing would not notice a change to what an earlier test has left in the cache."""
+    _pattern.cache_clear()
+
 
 project_keys = st.from_regex(r"[A-Z][A-Z0-9_]{1,9}", fullmatch=True)
 plain_project_keys = st.from_regex(r"[A-Z][A-Z0-9]{1,9}", fullmatch=True).filter(lambda key: key not in LOOK_ALIKES)

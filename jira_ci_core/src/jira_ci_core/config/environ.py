@@ -22,8 +22,11 @@ def is_set(value: object) -> bool:
 
 
 def value_of(environ: Mapping[str, str], variable: str) -> str:
-    """What a variable of a CI holds; an empty text if it is empty, `null` or unresolved, and so counts as not set."""
-    value = environ.get(variable, "").strip()
+    """What a variable of a CI holds; an empty text if it is empty, `null` or unresolved, and so counts as not set.
+
+    Windows knows all names in capitals: https://docs.python.org/3/library/os.html#os.environ
+    """
+    value = (environ.get(variable) or environ.get(variable.upper(), "")).strip()
     return "" if value == "null" or (value[:2] == "<+" and UNRESOLVED.fullmatch(value)) else value
 
 

@@ -178,15 +178,17 @@ class ReaderContract(PluginContract):
     """The variables of a real run on this CI."""
     mistaken_for: ClassVar[Collection[str]] = ()
     """CIs in `RECORDED` that look like this one, and whose readers are called first."""
+    has_number: ClassVar[bool] = True
+    """Whether this CI numbers its runs; if not, a report needs RUN_NUMBER."""
 
     def read(self, plugins: Plugins, environ: Mapping[str, str]) -> Pipeline | None:
         return plugins.read_pipeline(dict(environ))
 
     def test_it_reads_a_run_of_its_own_ci(self, plugins: Plugins) -> None:
-        """The run has a number and an id, and a status only if this CI publishes one."""
+        """The run has a number, if there are any, and an id, and a status only if this CI publishes one."""
         pipeline = self.read(plugins, self.environ)
         assert pipeline is not None
-        assert pipeline.number
+        assert bool(pipeline.number) is self.has_number
         assert pipeline.id
         assert pipeline.publishes_status or pipeline.status is None
         assert not (pipeline.branch or "").startswith("refs/")

@@ -1,4 +1,4 @@
-"""Reads a Screwdriver.cd build.
+"""Reads a Screwdriver build.
 
 https://docs.screwdriver.cd/user-guide/environment-variables
 """
@@ -26,7 +26,7 @@ TABLE: VariableTable = {
 
 jira_ci_read_pipeline = hookimpl(trylast=True)(
     reader(
-        "Screwdriver.cd",
+        "Screwdriver",
         TABLE,
         recognised_by=("SCREWDRIVER=true",),
         # A number, which stays if the repository is renamed; the word keeps it apart from other numbers.

@@ -47,6 +47,8 @@ def test_a_push_becomes_a_build_of_its_pipeline(ci, jira, recorded_push):
 def test_a_rerun_updates_the_same_build_unless_the_ci_counts_it_as_a_new_run(ci, jira, recorded_push):
     rerun = recorded_push.other("rerun")
     assert ci(recorded_push).code == 0
+    if "number" not in rerun.facts:
+        return
     assert ci(rerun).code == 0
     assert len(jira.builds()) == (2 if rerun.new_run else 1)
 
@@ -62,7 +64,7 @@ def test_jobs_of_a_matrix_are_separate_builds_if_pipeline_names_the_job(ci, jira
 def test_a_deployment_is_to_the_environment_that_is_named(ci, jira, recorded_push):
     deployment = recorded_push.other("deployment")
     settings = {"environment_name": "blue", "issuekeys": "MYT-1"}
-    orderless = recorded_push.reader in ("circleci", "cloudbuild")
+    orderless = "number" not in recorded_push.facts
     if orderless:
         assert "RUN_NUMBER is not set" in ci(deployment, **settings).err
         settings["run_number"] = 57

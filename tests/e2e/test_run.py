@@ -210,12 +210,19 @@ class TestBeforeTheCommand:
         assert failure.what == "SITES names 2 sites, and this takes one"
         assert not (harness_oauth.folder / "ran").exists()
 
-    def test_a_run_without_a_number(self, harness_oauth, failed):
-        environ = {"DRONE_BUILD_NUMBER": None, "HARNESS_BUILD_ID": None}
-        assert (
-            failed(harness_oauth.run("run", "--", "touch", "ran", environ=environ), 2).what == "RUN_NUMBER is not set"
-        )
+    @pytest.mark.parametrize(("number", "settings"), [("1.4.42", {}), (None, {"environment_name": "prod"})])
+    def test_a_run_without_a_number(self, harness_oauth, failed, number, settings):
+        environ = {"DRONE_BUILD_NUMBER": None, "HARNESS_BUILD_ID": number}
+        done = harness_oauth.run("run", "--", "touch", "ran", environ=environ, **settings)
+        assert failed(done, 2).what == "RUN_NUMBER is not set"
         assert not (harness_oauth.folder / "ran").exists()
+
+    def test_both_reports_of_a_ci_without_numbers_have_the_same(self, harness_oauth, jira):
+        done = harness_oauth.run("run", "--", "true", environ={"DRONE_BUILD_NUMBER": None, "HARNESS_BUILD_ID": None})
+        assert done.code == 0, done.text
+        sent = [request["body"]["builds"][0] for request in jira.requests("bulk")]
+        assert [build["state"] for build in sent] == ["in_progress", "successful"]
+        assert len({build["buildNumber"] for build in sent}) == 1
 
     @pytest.mark.parametrize("arguments", [[], ["--"], ["touch", "ran"], ["--nonsense", "--", "touch", "ran"]])
     def test_usage(self, harness_oauth, jira, failed, arguments):

@@ -21,14 +21,14 @@ def names(sources):
 
 
 def test_its_table_has_the_readers_in_their_order():
-    rows = re.findall(r"^\| ([^|]+) \| `(\w+)` \| (.+?) \| (.+?) \| (none|`\w+`) \| (.+?) \|$", PAGE, re.MULTILINE)
+    rows = re.findall(r"^\| ([^|]+) \| `(\w+)` \| (.+?) \| (.+?) \| (none|`[\w.]+`) \| (.+?) \|$", PAGE, re.MULTILINE)
     assert [plugin for _, plugin, *_ in rows] == list(READERS)
     for ci, plugin, recognised_by, identity, number, status in rows:
         table, reader = READERS[plugin].TABLE, READERS[plugin].jira_ci_read_pipeline
         assert ci == reader.ci
         assert recognised_by.replace("`", "") == " or ".join(reader.recognised_by)
         # What is made of several variables, such as Semaphore's, is described by the one that decides.
-        assert re.findall(r"`(\w+)`", identity) == list(dict.fromkeys(names(reader.identity)))
+        assert re.findall(r"`([\w.]+)`", identity) == list(dict.fromkeys(names(reader.identity)))
         assert number.strip("`") == names(table.get("number", ("none",)))[0]
         assert (status == "none") == ("status" not in table)
 

@@ -56,9 +56,9 @@ def test_what_settings_say_instead_is_shown_and_no_longer_asked_for(jira_ci):
     assert "hint:" not in done.err
 
 
-def test_a_number_without_an_order_is_told_of(jira_ci):
-    environ = {"CIRCLECI": "true", "CIRCLE_PIPELINE_ID": "5034460f-c7c4-4c43-9457-de07e2029e7b"}
-    assert "set RUN_NUMBER for deployments, which need an order" in jira_ci("explain", environ=environ).err
+def test_a_number_that_is_no_integer_is_told_of(jira_ci):
+    environ = {"TEAMCITY_VERSION": "2025.07", "BUILD_NUMBER": "1.4.42"}
+    assert "1.4.42 is no integer" in jira_ci("explain", environ=environ).err
     assert "set RUN_NUMBER" not in jira_ci("explain", "--run-number=7", environ=environ).err
 
 

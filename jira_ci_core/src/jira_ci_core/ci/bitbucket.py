@@ -32,6 +32,7 @@ jira_ci_read_pipeline = hookimpl(trylast=True)(
         "Bitbucket Pipelines",
         TABLE,
         recognised_by=("BITBUCKET_BUILD_NUMBER",),
-        identity=("BITBUCKET_REPO_FULL_NAME",),
+        # A repository's name may change.
+        identity=(("BITBUCKET_REPO_UUID", "BITBUCKET_REPO_FULL_NAME"),),
     )
 )

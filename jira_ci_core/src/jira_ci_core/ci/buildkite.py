@@ -5,7 +5,7 @@ https://buildkite.com/docs/pipelines/configure/environment-variables
 
 from __future__ import annotations
 
-from jira_ci_core import Match, VariableTable, hookimpl, reader
+from jira_ci_core import Match, Partial, VariableTable, hookimpl, reader
 
 TABLE: VariableTable = {
     "number": ("BUILDKITE_BUILD_NUMBER",),
@@ -26,7 +26,8 @@ TABLE: VariableTable = {
     "pull_request": ("BUILDKITE_PULL_REQUEST",),
     # May be the word HEAD.
     "sha": ("BUILDKITE_COMMIT",),
-    "message": ("BUILDKITE_MESSAGE",),
+    # Of a build that was started by hand or by a schedule, what was typed; and perhaps a pull request's title.
+    "message": (Partial("BUILDKITE_MESSAGE"),),
     "repository_url": ("BUILDKITE_REPO",),
     "environment": ("BUILDKITE_GITHUB_DEPLOYMENT_ENVIRONMENT",),
     "version": ("BUILDKITE_TAG",),
@@ -38,6 +39,7 @@ jira_ci_read_pipeline = hookimpl(trylast=True)(
         "Buildkite",
         TABLE,
         recognised_by=("BUILDKITE=true",),
-        identity=("BUILDKITE_ORGANIZATION_SLUG", "BUILDKITE_PIPELINE_SLUG"),
+        # The slug may change with the name of the pipeline.
+        identity=(("BUILDKITE_PIPELINE_ID", "{BUILDKITE_ORGANIZATION_SLUG}/{BUILDKITE_PIPELINE_SLUG}"),),
     )
 )

@@ -9,9 +9,9 @@ from __future__ import annotations
 from jira_ci_core import Match, VariableTable, hookimpl, reader
 
 TABLE: VariableTable = {
-    # CIRCLE_BUILD_NUM numbers jobs, and differs in each rerun. The number of the run, pipeline.number, exists only in
-    # the configuration and has to be passed as RUN_NUMBER; the environment has no more than the UUID of the run.
-    "number": ("CIRCLE_PIPELINE_ID",),
+    # The number of the job, which grows within a project, reruns included. The number of the run, pipeline.number,
+    # exists only in the configuration; the environment has no more than its UUID, which orders nothing.
+    "number": ("CIRCLE_BUILD_NUM",),
     "url": ("CIRCLE_BUILD_URL",),
     "name": ("CIRCLE_JOB",),
     "branch": ("CIRCLE_BRANCH",),
@@ -32,6 +32,7 @@ jira_ci_read_pipeline = hookimpl(trylast=True)(
         "CircleCI",
         TABLE,
         recognised_by=("CIRCLECI=true",),
-        identity=("CIRCLE_PROJECT_USERNAME", "CIRCLE_PROJECT_REPONAME", "CIRCLE_JOB"),
+        # A project from GitLab or of the GitHub App has no name in the variables, and a name may change.
+        identity=(("CIRCLE_PROJECT_ID", "{CIRCLE_PROJECT_USERNAME}/{CIRCLE_PROJECT_REPONAME}"), "CIRCLE_JOB"),
     )
 )

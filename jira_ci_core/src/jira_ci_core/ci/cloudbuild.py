@@ -8,8 +8,7 @@ from __future__ import annotations
 from jira_ci_core import VariableTable, hookimpl, reader
 
 TABLE: VariableTable = {
-    # A UUID; Cloud Build does not number its builds.
-    "number": ("BUILD_ID",),
+    # Cloud Build does not number its builds: BUILD_ID is a UUID.
     "url": (
         "https://console.cloud.google.com/cloud-build/builds;region={LOCATION}/{BUILD_ID}?project={PROJECT_ID}",
         "https://console.cloud.google.com/cloud-build/builds/{BUILD_ID}?project={PROJECT_ID}",
@@ -32,6 +31,7 @@ jira_ci_read_pipeline = hookimpl(trylast=True)(
         "Google Cloud Build",
         TABLE,
         recognised_by=("BUILD_ID and PROJECT_ID",),
-        identity=("PROJECT_ID", "TRIGGER_NAME"),
+        # Without its trigger, no build would differ from another of the project.
+        identity=(("{PROJECT_ID}/{LOCATION}/{TRIGGER_NAME}", "{PROJECT_ID}/{TRIGGER_NAME}"),),
     )
 )

@@ -11,6 +11,11 @@ CONSOLE = (
     "https://{AWS_REGION}.console.aws.amazon.com/codesuite/codebuild/projects/{1}/build/{1}:{2}/?region={AWS_REGION}"
 )
 
+PROJECT = (
+    Match("CODEBUILD_BUILD_ARN", "(arn:.+):build/(.+):.+", "{1}:project/{2}"),
+    Match("CODEBUILD_BUILD_ID", "(.+):.+"),
+)
+
 # CODEBUILD_BUILD_ID is `project:uuid`.
 TABLE: VariableTable = {
     "number": ("CODEBUILD_BUILD_NUMBER",),
@@ -41,6 +46,7 @@ jira_ci_read_pipeline = hookimpl(trylast=True)(
         "AWS CodeBuild",
         TABLE,
         recognised_by=("CODEBUILD_BUILD_ID",),
-        identity=(Match("CODEBUILD_BUILD_ID", "(.+):.+"),),
+        # A project's name is its own in one region of one account only.
+        identity=(PROJECT,),
     )
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from jira_ci_core.config.sources import Sources
@@ -56,7 +57,7 @@ def examine(sources: Sources, plugins: Plugins, console: Console) -> ExitCode:
             lambda: pipeline_identity(pipeline, settings, runtime.secrets.redact_stored),
             lambda it: f"{it.id}, {it.url}",
         )
-        step("number", lambda: run_number(pipeline, settings, kind), str)
+        step("number", lambda: run_number(pipeline, settings, kind, datetime.now(UTC)), str)
         step("state", lambda: decide_state(plugins, pipeline, kind, settings), lambda it: it.skipped or it.state)
         step("issue keys", lambda: find_issue_keys(plugins, pipeline, environ, settings), _listed)
     site = step("site", lambda: make_site(settings), lambda it: it.name)

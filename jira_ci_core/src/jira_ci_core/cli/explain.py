@@ -40,8 +40,8 @@ class Explanation:
         it = self.pipeline
         orderless = it.number and ordered_number(it.number) is None
         hints = (
-            (not it.number, "RUN_NUMBER", "to a number that grows from run to run"),
-            (orderless, "RUN_NUMBER", f"for deployments, which need an order: {it.number} has none"),
+            (not it.number, "RUN_NUMBER", "to a number that grows from run to run; none is told"),
+            (orderless, "RUN_NUMBER", f"to a number that grows from run to run: {it.number} is no integer"),
             (not (it.url or it.repository_url), "LINK", "to the address that people should get to from Jira"),
             (not (it.id or it.repository), "PIPELINE", "to a name that stays the same from run to run: acme/shop"),
             (not it.publishes_status, "STATE", "to the state of this run: no variable has it"),

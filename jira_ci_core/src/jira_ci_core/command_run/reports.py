@@ -89,8 +89,10 @@ class Reporter:
         def deliver() -> RunResult:
             if session is None:
                 return finish(runtime, facts, (), self.skipped)
-            started = self.reports[0].entity.last_updated.isoformat()
-            pipeline = facts.pipeline.model_copy(update={"started": started})
+            first = self.reports[0].entity
+            # A CI that has no number may not tell another one than before.
+            known = {"started": first.last_updated.isoformat(), "number": facts.pipeline.number or str(first.number)}
+            pipeline = facts.pipeline.model_copy(update=known)
             keys, settings = facts.issue_keys, runtime.settings
             with session:
                 reports = make_reports(

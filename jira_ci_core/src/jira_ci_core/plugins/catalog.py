@@ -13,7 +13,7 @@ CIS = {
     "drone": ("DRONE=true", "DRONE_BUILD_NUMBER"),
     "github": ("GITHUB_ACTIONS=true",),
     "gitlab": ("GITLAB_CI=true",),
-    "azure": ("TF_BUILD=true",),
+    "azure": ("TF_BUILD=true", "RELEASE_RELEASEID and SYSTEM_TEAMPROJECT"),
     "bitbucket": ("BITBUCKET_BUILD_NUMBER",),
     "buildkite": ("BUILDKITE=true",),
     "circleci": ("CIRCLECI=true",),

@@ -68,7 +68,7 @@ def make_reports(
     sequence = clock.next_sequence()
     now = clock.moment(sequence)
     identity = pipeline_identity(pipeline, settings, redact)
-    number = run_number(pipeline, settings, kind)
+    number = run_number(pipeline, settings, kind, now)
     title = pipeline.pull_request_title or pipeline.message or ""
     label = make_label(pipeline, settings.label)
     if label is None and settings.label:

@@ -6,21 +6,23 @@ These rules are fixed from the first release: a change in any of them would spli
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from collections.abc import Callable
+from datetime import datetime
 
+from jira_ci_core.clock import moment_of
 from jira_ci_core.config.settings import Settings
 from jira_ci_core.errors import SettingsError
 from jira_ci_core.models import Kind, Pipeline, PipelineIdentity
 from jira_ci_core.problem import Problem
 from jira_ci_core.urls import web_url_or_none
 
+log = logging.getLogger(__name__)
+
 LONGEST_ID = 255
 _LARGEST = 2**63 - 1
 _MOST_DIGITS = len(str(_LARGEST))
-# Digits that are not directly followed by a letter: `build-42`, `v1.2.17`, `20240115.3`. The digits of a hash or a UUID
-# have no order.
-_ORDERED = re.compile(r"(?:[^0-9]*+[0-9]++(?![A-Za-z]))++[^0-9]*+")
 
 
 def pipeline_identity(pipeline: Pipeline, settings: Settings, redact: Callable[[str], str] = str) -> PipelineIdentity:
@@ -40,34 +42,36 @@ def pipeline_id(pipeline: Pipeline, settings: Settings, redact: Callable[[str], 
     return stable_id(id, redact)
 
 
-def run_number(pipeline: Pipeline, settings: Settings, kind: Kind) -> int:
-    """Return the number of this run, which is the same in every step and every rerun of it.
+def run_number(pipeline: Pipeline, settings: Settings, kind: Kind, now: datetime | None = None) -> int:
+    """Return the number of this run, which orders its builds or deployments in Jira.
 
-    Raises SettingsError if there is none, or, for a deployment, none that has an order.
+    It is RUN_NUMBER or the CI's own. A build of a CI that has none gets the start of the run in seconds, or else `now`.
+    Raises SettingsError if there is none of these, or the CI's is no integer.
     """
     if settings.run_number is not None:
         return settings.run_number
-    remedy = "set RUN_NUMBER to a number that grows from run to run"
-    if not pipeline.number:
-        why = f"{_source(pipeline)} does not say the number of this run"
-        raise SettingsError(Problem("RUN_NUMBER is not set", why, remedy))
-    number = ordered_number(pipeline.number)
-    if number is not None:
+    if pipeline.number and (number := ordered_number(pipeline.number)) is not None:
         return number
-    if kind is Kind.DEPLOYMENT:
-        why = f"the number that {_source(pipeline)} gives this run ({pipeline.number}) has no order, "
-        why += "and Jira shows the deployment with the highest number as the latest"
-        raise SettingsError(Problem("RUN_NUMBER is not set", why, remedy))
-    # 52 bits: every JSON parser keeps an integer of that size exact.
-    return int.from_bytes(hashlib.sha256(pipeline.number.encode()).digest()[:8]) >> 12
+    why = f"{_source(pipeline)} does not say the number of this run"
+    if pipeline.number:
+        why = f"{_source(pipeline)} calls this run {pipeline.number}, which is no integer"
+    began = moment_of(pipeline.started or "") or now
+    if pipeline.number or began is None or kind is Kind.DEPLOYMENT or not pipeline.is_of_ci:
+        why += f", and Jira shows the {kind} with the highest number as the latest"
+        raise SettingsError(
+            Problem("RUN_NUMBER is not set", why, "set RUN_NUMBER to a number that grows from run to run")
+        )
+    number = int(began.timestamp())
+    remedy = "another step of this run shows as another build, unless RUN_NUMBER is set"
+    log.warning("%s, so its time is taken (%d); %s", why, number, remedy)
+    return number
 
 
 def ordered_number(number: str) -> int | None:
-    """Return the digits of a run's number as an integer; None if they have no order, or are too many for Jira."""
-    digits = re.sub(r"[^0-9]", "", number).lstrip("0") or "0"
-    if _ORDERED.fullmatch(number) and len(digits) <= _MOST_DIGITS and int(digits) <= _LARGEST:
-        return int(digits)
-    return None
+    """Return a run's number; None if it is no integer, whose digits need not grow, or too large for Jira."""
+    digits = number.lstrip("0") or "0"
+    fits = re.fullmatch("[0-9]+", number) and len(digits) <= _MOST_DIGITS and int(digits) <= _LARGEST
+    return int(digits) if fits else None
 
 
 def link(pipeline: Pipeline, settings: Settings) -> str:

@@ -36,18 +36,20 @@ class RecordedRun:
     facts: Mapping[str, Any]
     event: Mapping[str, Any] = field(default_factory=dict)
     """The content of the event file, if this CI has one."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Variable to the content of the file that it names; in it, `{folder}` is where such files are."""
     shown_as: str | None = None
     """The state that its status maps to; None if this CI publishes no status."""
     new_run: bool = False
     """Whether this CI counts a rerun as a new run."""
 
     def variables(self, folder: Path) -> dict[str, str]:
-        """Return the environment, and write the event file, if there is one, into `folder`."""
-        if not self.event:
-            return dict(self.environ)
-        file = folder / "event.json"
-        file.write_text(json.dumps(self.event))
-        return {**self.environ, "GITHUB_EVENT_PATH": str(file)}
+        """Return the environment, and write the files that it names into `folder`."""
+        event = {"GITHUB_EVENT_PATH": json.dumps(self.event)} if self.event else {}
+        contents = {**event, **self.files}
+        for variable, content in contents.items():
+            (folder / variable).write_text(content.replace("{folder}", str(folder)), encoding="utf-8")
+        return {**self.environ, **{variable: str(folder / variable) for variable in contents}}
 
     def other(self, run: str) -> RecordedRun:
         """Return another run of the same CI."""

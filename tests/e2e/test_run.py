@@ -15,6 +15,7 @@ import time
 import pytest
 
 from jira_ci_core.command_run import run as command_run
+from jira_ci_core.testing import RECORDED
 from jira_ci_core.testing.step import INHERITED
 
 PYTHON = sys.executable, "-I", "-S"
@@ -115,6 +116,21 @@ class TestOutcome:
             assert changed <= {"state", "updateSequenceNumber", "lastUpdated"}
             assert last["entity"].keys() - first["entity"].keys() <= {"duration"}
             assert (first["outcome"], last["outcome"]) == ("applied", "applied")
+
+    @pytest.mark.parametrize(("environment", "state"), [(None, "failed"), ("prod", "successful")])
+    def test_a_build_whose_stage_failed_before_has_failed_and_a_deployment_has_not(
+        self, harness_oauth, jira, environment, state
+    ):
+        harness_oauth.run("run", "--", "true", environment_name=environment, environ={"DRONE_FAILED_STAGES": "build"})
+        assert states(jira) == ["in_progress", state]
+
+    def test_the_command_of_a_job_that_deploys_nothing_is_run_and_jira_not_told(self, harness_oauth, jira):
+        stops = {"CI_ENVIRONMENT_NAME": "prod", "CI_ENVIRONMENT_ACTION": "stop", "HARNESS_PIPELINE_ID": None}
+        environ = {**RECORDED["GitLab"], **stops, "DRONE": None, "DRONE_BUILD_NUMBER": None}
+        done = harness_oauth.run("run", "--", "touch", "ran", environment_name="prod", environ=environ)
+        assert (done.code, (harness_oauth.folder / "ran").exists()) == (0, True)
+        assert "GitLab says that this job does not deploy to prod" in done.err
+        assert jira.requests() == []
 
     def test_tests_that_the_command_runs_are_counted(self, harness_oauth, jira):
         (harness_oauth.folder / "old.xml").write_text('<testsuite><testcase name="a"><failure/></testcase></testsuite>')

@@ -15,6 +15,7 @@ from jira_ci_core.config.sources import Sources
 from jira_ci_core.plugins.catalog import CIS as READERS
 from jira_ci_core.plugins.manager import Plugins
 from jira_ci_core.reporting.identity import link, pipeline_identity, run_number
+from jira_ci_core.reporting.state import decide_state
 from jira_ci_core.testing.recorded import ENVIRONMENTS
 
 
@@ -83,9 +84,7 @@ def test_a_status_maps_to_the_recorded_state(read, recorded, plugins, settings_o
         assert (read.status, read.publishes_status) == (None, False)
         return
     assert read.publishes_status
-    state = read.status and plugins.map_state(status=read.status, kind=Kind.BUILD, pipeline=read, settings=settings)
-    # An empty status: the run has just begun.
-    assert (state or "in_progress") == recorded.shown_as
+    assert decide_state(plugins, read, Kind.BUILD, settings).state == recorded.shown_as
 
 
 def test_a_run_has_an_identity_for_jira(read, recorded, settings_of):

@@ -11,6 +11,7 @@ from jira_ci_core.cli.render import as_json, lines_of, problems_of
 from jira_ci_core.clock import Clock
 from jira_ci_core.jira_api.bulk import bulk_request
 from jira_ci_core.reporting.run import RunStatus
+from jira_ci_core.testing import RECORDED
 from jira_ci_sandbox import contract
 
 DELIVERS = """
@@ -31,6 +32,15 @@ from jira_ci_core import hookimpl
 def jira_ci_reported(pipeline, reports, receipt):
     logging.getLogger("hook").info("told of %s: %d, %s", pipeline.ci, len(reports), receipt.skipped)
 """
+
+
+@pytest.fixture
+def gitlab(least):
+    """A job of GitLab whose commit names MYT-1."""
+    own = {"PLUGIN_PROJECT", "PLUGIN_INSTANCE"}
+    return {name: value for name, value in least.items() if not name.startswith("PLUGIN_") or name in own} | RECORDED[
+        "GitLab"
+    ]
 
 
 @pytest.fixture
@@ -135,6 +145,33 @@ class TestSkipping:
         assert (ending.status, ending.exit_code) == (RunStatus.SKIPPED, 0)
         [line] = lines_of(ending)
         assert line.startswith("skipped: STATE says successful and Drone says failure")
+
+    @pytest.mark.parametrize("action", ["stop", "prepare", "verify", "access", "STOP", "restart"])
+    @pytest.mark.parametrize("settings", [{}, {"PLUGIN_STATE": "ok", "PLUGIN_STATE_POLICY": "force"}])
+    def test_of_a_job_that_deploys_nothing_is_said_in_words(self, gitlab, action, settings):
+        deploys = {"CI_ENVIRONMENT_NAME": "Prod", "CI_ENVIRONMENT_ACTION": action}
+        for names in ("Prod", "prod", "Prod,qa"):
+            ending = run(gitlab | settings | deploys | {"PLUGIN_ENVIRONMENT_NAME": names}, dry_run=True)
+            assert (ending.status, ending.exit_code, ending.reports) == (RunStatus.SKIPPED, 0, ())
+            assert lines_of(ending) == [
+                "skipped: GitLab says that this job does not deploy to Prod "
+                "(CI_ENVIRONMENT_ACTION, CI_ENVIRONMENT_NAME): the update is left out"
+            ]
+
+    @pytest.mark.parametrize(
+        ("action", "name", "kind"),
+        [
+            ("start", "Prod", "deployment"),
+            ("Start", "Prod", "deployment"),
+            ("", "Prod", "deployment"),
+            ("stop", "blue", "deployment"),
+            ("stop", "", "build"),
+        ],
+    )
+    def test_is_for_nothing_else(self, gitlab, action, name, kind):
+        deploys = {"CI_ENVIRONMENT_NAME": "Prod", "CI_ENVIRONMENT_ACTION": action, "PLUGIN_ENVIRONMENT_NAME": name}
+        [report] = run(gitlab | deploys, dry_run=True).reports
+        assert report.entity.kind == kind
 
     def test_is_told_to_plugins(self, drone, install, caplog, deliver_with):
         caplog.set_level(logging.INFO)

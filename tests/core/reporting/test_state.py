@@ -128,6 +128,41 @@ class TestNothingHappened:
         assert decide_state(started(), run, Kind.BUILD, settings_of()).skip_reason is SkipReason.NOTHING_HAPPENED
 
 
+class TestStagesThatFailedBefore:
+    """They mean that a build has failed, whatever its own stage says; a deployment is its own stage's."""
+
+    @pytest.fixture
+    def after(self, started, settings_of, pipeline_of):
+        plugins = started()
+
+        def make(kind, status="success", **settings):
+            run = pipeline_of(ci="Harness", status=status, publishes_status=True, failed_stages="build,test")
+            return decide_state(plugins, run, kind, settings_of(**settings))
+
+        return make
+
+    @pytest.mark.parametrize("status", ["success", "FAILURE", None, "running", "skipped", "great"])
+    def test_a_build_has_failed(self, after, status, caplog):
+        caplog.set_level(logging.INFO)
+        assert after(Kind.BUILD, status) == (State.FAILED, None, None)
+        assert caplog.messages == ["Harness says that build,test failed, so this build has"]
+
+    def test_a_build_is_not_shown_as_successful_unless_that_is_forced(self, after):
+        assert after(Kind.BUILD, state="ok").skipped == (
+            "STATE says successful and Harness says that build,test failed: the update is left out "
+            "(STATE_POLICY=force shows it all the same)"
+        )
+        assert after(Kind.BUILD, state="ok", state_policy="force") == (State.SUCCESSFUL, None, None)
+        assert after(Kind.BUILD, state="in_progress") == (State.IN_PROGRESS, None, None)
+
+    @pytest.mark.parametrize(
+        ("status", "state"), [("success", "successful"), ("failure", "failed"), (None, "in_progress")]
+    )
+    def test_a_deployment_is_what_its_own_stage_says(self, after, status, state):
+        assert after(Kind.DEPLOYMENT, status) == (state, None, None)
+        assert after(Kind.DEPLOYMENT, state="ok") == (State.SUCCESSFUL, None, None)
+
+
 def test_a_plugins_word_is_asked_before_the_table(started, settings_of, pipeline_of, install, caplog):
     caplog.set_level(logging.DEBUG)
     install(

@@ -32,8 +32,10 @@ TABLE: VariableTable = {
     ),
     "repository": ("CI_PROJECT_PATH",),
     "repository_url": ("CI_PROJECT_URL",),
-    # Jobs that stop, verify or prepare an environment do not deploy to it.
+    # Only `start` deploys; the others are stop, prepare, verify and access:
+    # https://docs.gitlab.com/ci/yaml/#environmentaction
     "environment": (Match("CI_ENVIRONMENT_ACTION", "(?:start)?", "{CI_ENVIRONMENT_NAME}"),),
+    "not_deployed_to": (Match("CI_ENVIRONMENT_ACTION", "(?!start$)(.+)", "{CI_ENVIRONMENT_NAME}"),),
     "environment_type": (
         Match("CI_ENVIRONMENT_TIER", "production", "production"),
         Match("CI_ENVIRONMENT_TIER", "staging", "staging"),

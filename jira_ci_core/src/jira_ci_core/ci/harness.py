@@ -10,8 +10,9 @@ from jira_ci_core import VariableTable, hookimpl, reader
 TABLE: VariableTable = {
     "number": ("HARNESS_BUILD_ID", "CI_BUILD_NUMBER", "DRONE_BUILD_NUMBER"),
     "url": ("CI_BUILD_LINK", "DRONE_BUILD_LINK"),
-    # The status of this stage so far.
+    # The status of this stage so far; stages before it may have failed.
     "status": ("DRONE_BUILD_STATUS", "CI_BUILD_STATUS"),
+    "failed_stages": ("DRONE_FAILED_STAGES",),
     "name": ("HARNESS_PIPELINE_ID",),
     # In a pull request, the target branch; for a tag, refs/tags/x.
     "branch": ("DRONE_COMMIT_BRANCH", "DRONE_BRANCH", "CI_COMMIT_BRANCH"),
@@ -27,6 +28,8 @@ TABLE: VariableTable = {
     "repository": ("DRONE_REPO",),
     "repository_url": ("DRONE_REPO_LINK",),
     "version": ("DRONE_SEMVER",),
+    # The start of this stage.
+    "started": ("DRONE_STAGE_STARTED",),
     "workspace": ("DRONE_WORKSPACE", "HARNESS_WORKSPACE"),
 }
 

@@ -67,6 +67,7 @@ def reader(
     recognised_by: tuple[str, ...],
     identity: tuple[VariableSource | tuple[VariableSource, ...], ...],
     extra_variables: Callable[[Mapping[str, str]], Mapping[str, str]] | None = None,
+    status_may_be_missing: bool = False,
 ) -> Callable[[Mapping[str, str]], Pipeline | None]:
     """Make a function for the hook `read_pipeline` from a table.
 
@@ -74,7 +75,8 @@ def reader(
     has that value, in any case), `ACME_BUILD and ACME_PROJECT` (both hold). `identity` names the pipeline: its parts
     that are set, joined by slashes; of a part that is a tuple, the first that is set. It must never change, or Jira
     shows one pipeline as two. `extra_variables` adds variables from elsewhere, such as a file. A CI whose table has no
-    `status` does not publish one.
+    `status` does not publish one; with `status_may_be_missing`, a run without one does not either, and has not just
+    begun.
     """
     identity_table = {str(place): alternatives(part) for place, part in enumerate(identity)}
 
@@ -88,7 +90,8 @@ def reader(
         parts, variables = read_facts(environ, identity_table)
         if parts:
             facts["id"], origins["id"] = "/".join(parts.values()), ", ".join(variables.values())
-        of_ci = {"ci": ci, "publishes_status": "status" in table, "origins": {"ci": recognised, **origins}}
+        publishes_status = "status" in (facts if status_may_be_missing else table)
+        of_ci = {"ci": ci, "publishes_status": publishes_status, "origins": {"ci": recognised, **origins}}
         return Pipeline.model_validate({**facts, **of_ci, "partial": tuple(name for name in partial if name in facts)})
 
     # `jira-ci explain` shows them, and the tests hold docs/ci.md against them.

@@ -5,13 +5,16 @@ https://woodpecker-ci.org/docs/usage/environment
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from jira_ci_core import Match, VariableTable, hookimpl, reader
 
-# CI_BUILD_… are the names before version 2.0. CI_PIPELINE_STATUS is not used: it was always `success`, and is gone.
+# CI_BUILD_… are the names before version 2.0.
 TABLE: VariableTable = {
     "number": ("CI_PIPELINE_NUMBER", "CI_BUILD_NUMBER"),
+    # The status of the workflow right before this step.
+    "status": ("CI_PIPELINE_STATUS",),
     "url": ("CI_PIPELINE_URL", "CI_PIPELINE_LINK", "CI_BUILD_LINK"),
     "name": ("CI_REPO",),
     # In a pull request, the target branch; for a tag, refs/tags/x with some forges.
@@ -34,13 +37,24 @@ TABLE: VariableTable = {
 }
 
 
-def without_unrelated_commit(environ: Mapping[str, str]) -> dict[str, str]:
-    """Unset the previous commit if it belongs to another branch or pull request."""
+def corrected(environ: Mapping[str, str]) -> dict[str, str]:
+    """Unset the previous commit if it belongs to another branch or pull request, and a status that says nothing.
+
+    Before 3.0 the status of the pipeline was always `success`, and so was that of the step, which is gone since:
+    https://woodpecker-ci.org/migrations#environment-variables. From 3.15 on the former is set again, and right:
+    https://github.com/woodpecker-ci/woodpecker/pull/6516. A version may be no number, such as `next-dd644da3`.
+    """
     current, previous = (
         [environ.get(f"{prefix}_{name}") or "" for name in ("BRANCH", "SOURCE_BRANCH")]
         for prefix in ("CI_COMMIT", "CI_PREV_COMMIT")
     )
-    return {} if current == previous else {"CI_PREV_COMMIT_SHA": ""}
+    version = environ.get("CI_SYSTEM_VERSION", "").strip()
+    major = re.match("v?([0-9]+)", version)
+    is_old = int(major[1]) < 3 if major else not version or bool(environ.get("CI_STEP_STATUS"))
+    return {
+        **({} if current == previous else {"CI_PREV_COMMIT_SHA": ""}),
+        **({"CI_PIPELINE_STATUS": ""} if is_old else {}),
+    }
 
 
 jira_ci_read_pipeline = hookimpl(trylast=True)(
@@ -49,6 +63,7 @@ jira_ci_read_pipeline = hookimpl(trylast=True)(
         TABLE,
         recognised_by=("CI=woodpecker", "CI_SYSTEM_NAME=woodpecker"),
         identity=("CI_REPO", "CI_WORKFLOW_NAME"),
-        extra_variables=without_unrelated_commit,
+        extra_variables=corrected,
+        status_may_be_missing=True,
     )
 )

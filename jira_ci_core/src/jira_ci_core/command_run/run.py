@@ -33,8 +33,8 @@ from jira_ci_core.models import Kind, Receipt, Report, State
 from jira_ci_core.plugins.loader import Runtime
 from jira_ci_core.problem import Problem
 from jira_ci_core.reporting.builder import kind_of, make_reports
-from jira_ci_core.reporting.run import RunFacts, RunResult, check_credentials, find, no_key
-from jira_ci_core.reporting.state import wanted_state
+from jira_ci_core.reporting.run import RunFacts, RunResult, check_credentials, find, nothing_to_report
+from jira_ci_core.reporting.state import build_has_failed, wanted_state
 from jira_ci_core.reporting.test_results import require_junitparser
 
 FIRST_SECONDS = 10.0
@@ -88,7 +88,7 @@ def run_command(
         facts = find(runtime)
         success = _success_state(runtime, facts)
         reports: tuple[Report, ...] = ()
-        skipped = check_credentials(plan) if facts.keys else no_key()
+        skipped = nothing_to_report(facts, settings) or check_credentials(plan)
         if skipped is None:
             state = State.IN_PROGRESS
             reports = make_reports(
@@ -264,10 +264,13 @@ def environ_of_command(runtime: Runtime, environ: Mapping[str, str]) -> dict[str
 
 def _success_state(runtime: Runtime, facts: RunFacts) -> State:
     """The state to report for a command that succeeds. Raises SettingsError if STATE is not for a success."""
-    wanted = wanted_state(runtime.plugins, facts.pipeline, kind_of(runtime.settings), runtime.settings)
+    kind = kind_of(runtime.settings)
+    wanted = wanted_state(runtime.plugins, facts.pipeline, kind, runtime.settings)
     if wanted not in (None, State.SUCCESSFUL, State.ROLLED_BACK):
         what = f"STATE cannot be {runtime.settings.state!r} here"
         why = "`jira-ci run` takes the state from how its command ends; STATE only replaces successful"
         remedy = "leave STATE out, or set it to rolled_back if the command is a rollback"
         raise SettingsError(Problem(what, why, remedy))
+    if build_has_failed(facts.pipeline, kind) and (wanted is None or runtime.settings.state_policy != "force"):
+        return State.FAILED
     return State.ROLLED_BACK if wanted is State.ROLLED_BACK else State.SUCCESSFUL

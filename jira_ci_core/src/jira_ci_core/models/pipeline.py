@@ -68,6 +68,10 @@ class Pipeline(Model):
     """When the job began: seconds or milliseconds since the epoch, or ISO 8601 with an offset."""
     workspace: str | None = None
     """The folder the repository is checked out in."""
+    failed_stages: str | None = None
+    """The stages before this one that failed: the build as a whole has failed, whatever `status` says of this stage."""
+    not_deployed_to: str | None = None
+    """The environment of a job that does not deploy to it, but stops or checks it."""
     origins: dict[str, str] = Field(default={})
     """Field to where its value came from: a variable's name, or "checkout"."""
     partial: tuple[str, ...] = ()

@@ -21,6 +21,7 @@ from jira_ci_core.plugins.loader import Runtime, load, open_sources
 from jira_ci_core.plugins.manager import Plugins
 from jira_ci_core.problem import Problem
 from jira_ci_core.reporting.builder import hint_at_deployment, kind_of, make_reports
+from jira_ci_core.reporting.identity import environment_id
 from jira_ci_core.reporting.ranking import find_issue_keys
 from jira_ci_core.reporting.state import decide_state
 
@@ -100,8 +101,8 @@ def report(
         decision = decide_state(plugins, facts.pipeline, kind_of(settings), settings)
 
         # A run that has nothing to report may have no credentials either, such as one for a fork.
-        if not facts.keys:
-            return finish(runtime, facts, (), no_key())
+        if nothing := nothing_to_report(facts, settings):
+            return finish(runtime, facts, (), nothing)
         if decision.skipped:
             receipt = Receipt(skipped=decision.skipped, skip_reason=decision.skip_reason)
             return finish(runtime, facts, (), receipt)
@@ -166,6 +167,19 @@ def _send(runtime: Runtime, session: Session, reports: tuple[Report, ...]) -> Re
     else:
         receipt = session.deliver(reports)
     return session.verify(reports, receipt) if runtime.settings.verify else receipt
+
+
+def nothing_to_report(facts: RunFacts, settings: Settings) -> Receipt | None:
+    """Why there is nothing to report, whatever the state is: no key was found, or the job deploys nothing."""
+    if not facts.keys:
+        return no_key()
+    pipeline = facts.pipeline
+    idle = pipeline.not_deployed_to
+    if idle is None or environment_id(idle) not in map(environment_id, settings.environment_name):
+        return None
+    said_by = pipeline.origins.get("not_deployed_to", pipeline.ci)
+    why = f"{pipeline.ci} says that this job does not deploy to {idle} ({said_by})"
+    return Receipt(skipped=f"{why}: the update is left out", skip_reason=SkipReason.NOTHING_HAPPENED)
 
 
 def no_key() -> Receipt:

@@ -33,17 +33,27 @@ def decide_state(plugins: Plugins, pipeline: Pipeline, kind: Kind, settings: Set
         return _nothing_happened(f"STATE says {settings.state}")
     if wanted is not None and settings.state_policy == "force":
         return Decision(wanted)
-    of_ci = plugins.map_state(pipeline.status, kind, pipeline, settings) if pipeline.status else None
+    if build_has_failed(pipeline, kind):
+        of_ci: State | SkipReason | None = State.FAILED
+        told = f"that {pipeline.failed_stages} failed"
+    else:
+        told = pipeline.status or ""
+        of_ci = plugins.map_state(told, kind, pipeline, settings) if told else None
     if isinstance(of_ci, SkipReason):
         if wanted in (None, State.SUCCESSFUL):
-            return _nothing_happened(f"{pipeline.ci} says {pipeline.status}")
+            return _nothing_happened(f"{pipeline.ci} says {told}")
         of_ci = None
     if wanted is None:
         return Decision(_state_of_ci(pipeline, kind, of_ci))
     if wanted is State.SUCCESSFUL and of_ci in (State.FAILED, State.CANCELLED):
-        why = f"STATE says {wanted} and {pipeline.ci} says {pipeline.status}: the update is left out"
+        why = f"STATE says {wanted} and {pipeline.ci} says {told}: the update is left out"
         return Decision(wanted, f"{why} (STATE_POLICY=force shows it all the same)", SkipReason.STATE)
     return Decision(wanted)
+
+
+def build_has_failed(pipeline: Pipeline, kind: Kind) -> bool:
+    """Whether a stage before this one failed: no later stage mends the build, though it may deploy."""
+    return kind is Kind.BUILD and pipeline.failed_stages is not None
 
 
 def _nothing_happened(why: str) -> Decision:
@@ -66,6 +76,9 @@ def wanted_state(plugins: Plugins, pipeline: Pipeline, kind: Kind, settings: Set
 
 
 def _state_of_ci(pipeline: Pipeline, kind: Kind, state: State | None) -> State:
+    if build_has_failed(pipeline, kind):
+        log.info("%s says that %s failed, so this build has", pipeline.ci, pipeline.failed_stages)
+        return State.FAILED
     if not pipeline.publishes_status:
         why = f"{pipeline.ci} does not say" if pipeline.is_of_ci else "no CI was recognised"
         why += ", so it is unknown whether this run succeeded, and success is never assumed"

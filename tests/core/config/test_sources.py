@@ -336,6 +336,36 @@ class TestTheFileOfTheProject:
         assert value_of("environment_name") is None
 
 
+class TestWhatHarnessSetsForItsOwnUse:
+    """https://github.com/harness/lite-engine/blob/main/pipeline/runtime/run.go"""
+
+    FILES = "ARTIFACT_FILE", "METADATA_FILE", "BUILD_TOOL_FILE", "CACHE_METRICS_FILE", "CACHE_INTEL_METRICS_FILE"
+    DATA = '{"identifier": "shop"}', "Pipeline{identifier=shop}", "pipeline:\n  name: shop", "a\r\nb", "[{}]", "acme/{"
+
+    def test_is_no_unknown_setting(self, caplog, load_runtime, least):
+        load_runtime(least | {f"PLUGIN_{name}": "/harness/x" for name in (*self.FILES, "BUILDER_DRIVER_OPTS")})
+        assert "PLUGIN_" not in caplog.text
+        load_runtime(least | {"JIRA_CI_ARTIFACT_FILE": "x"})
+        assert "JIRA_CI_ARTIFACT_FILE is not known" in caplog.text
+
+    @pytest.mark.parametrize("data", DATA)
+    def test_is_no_name_of_a_pipeline(self, caplog, load_runtime, least, data):
+        harness = least | {"HARNESS_PIPELINE_ID": "checkout", "PLUGIN_PIPELINE": data}
+        assert load_runtime(harness).settings.pipeline is None
+        warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+        assert warnings == ["PLUGIN_PIPELINE holds data of Harness and no name, so it counts as not set"]
+        assert load_runtime(harness | {"JIRA_CI_PIPELINE": "acme/shop"}).settings.pipeline == "acme/shop"
+        assert load_runtime(harness, pipeline="a flag").settings.pipeline == "a flag"
+
+    @pytest.mark.parametrize("name", ["checkout", "acme/shop (nightly)", " a b \n", "acme/${PYTHON}", "acme/{{ a }}"])
+    def test_leaves_a_name_alone(self, load_runtime, least, name):
+        assert load_runtime(least | {"HARNESS_PIPELINE_ID": "x", "PLUGIN_PIPELINE": name}).settings.pipeline == name
+
+    @pytest.mark.parametrize("data", DATA)
+    def test_leaves_the_settings_of_other_cis_alone(self, load_runtime, least, data):
+        assert load_runtime(least | {"PLUGIN_PIPELINE": data}).settings.pipeline == data
+
+
 class TestNamesThatAreNotDeclared:
     @pytest.mark.parametrize(
         ("variable", "message"),

@@ -12,6 +12,15 @@ HTTPS_PROXIES = "HTTPS_PROXY", "https_proxy", "HARNESS_HTTPS_PROXY"
 HTTP_PROXIES = "http_proxy", "HTTP_PROXY", "HARNESS_HTTP_PROXY"
 CA_BUNDLES = "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"
 
+# Harness sets these for its own use, the first in every step:
+# https://github.com/harness/lite-engine/blob/main/pipeline/runtime/run.go
+OF_HARNESS = frozenset(
+    {
+        *("PLUGIN_ARTIFACT_FILE", "PLUGIN_METADATA_FILE", "PLUGIN_BUILD_TOOL_FILE", "PLUGIN_BUILDER_DRIVER_OPTS"),
+        *("PLUGIN_CACHE_METRICS_FILE", "PLUGIN_CACHE_INTEL_METRICS_FILE"),
+    }
+)
+
 # Harness passes on an expression that it could not resolve: <+pipeline.variables.x>
 UNRESOLVED = re.compile(r"<\+[^<>]*(?:<\+[^<>]*>[^<>]*)*>")
 
@@ -42,6 +51,16 @@ def variables_that_hold(environ: Mapping[str, str], conditions: Iterable[str]) -
         if all(value.lower() == wanted.lower() if wanted else value for value, wanted in values):
             return ", ".join(name for name, _, _ in parts)
     return ""
+
+
+def holds_data_of_harness(environ: Mapping[str, str], variable: str) -> bool:
+    """Whether a variable is a PLUGIN_PIPELINE that Harness has set, and not the step: an object or several lines.
+
+    `${NAME}` and `{{ name }}` are what CI has left of a name.
+    """
+    if variable != "PLUGIN_PIPELINE" or "HARNESS_PIPELINE_ID" not in environ:
+        return False
+    return re.search(r"[\r\n]|(?<![${]){(?!{)", environ.get(variable, "").strip()) is not None
 
 
 def words(text: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
-from jira_ci_core.config.environ import PREFIXES, is_set
+from jira_ci_core.config.environ import OF_HARNESS, PREFIXES, is_set
 from jira_ci_core.config.settings import PluginSettings
 from jira_ci_core.config.sources import HOLDS_CREDENTIAL, LONGEST_SHOWN, Sources
 from jira_ci_core.config.specs import SettingSpec, file_key, flag
@@ -70,6 +70,8 @@ def check_names(settings: Iterable[SettingSpec], sources: Sources) -> list[Probl
     known = {name: setting for setting in settings for name in setting.names}
     known |= {f"{name}_file": setting for name, setting in known.items() if setting.secret}
     for variable, value in sources.environ.items():
+        if variable in OF_HARNESS:
+            continue
         prefix = next((prefix for prefix in PREFIXES if variable.startswith(prefix)), None)
         if prefix and is_set(value) and variable.removeprefix(prefix).lower() not in known:
             name = variable.removeprefix(prefix).lower()

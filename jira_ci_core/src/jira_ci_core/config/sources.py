@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jira_ci_core.config.environ import PREFIXES, UNRESOLVED, is_set
+from jira_ci_core.config.environ import PREFIXES, UNRESOLVED, holds_data_of_harness, is_set
 from jira_ci_core.config.settings import split
 from jira_ci_core.config.specs import SettingSpec, file_key, flag
 from jira_ci_core.errors import SettingsError
@@ -150,7 +150,7 @@ class Sources:
             yield self.flags.get(name), flag(name)
         for prefix in PREFIXES:
             for name in setting.names:
-                yield from _with_file(setting, self.environ, prefix + name.upper(), "_FILE", "")
+                yield from self._in_environ(setting, prefix + name.upper())
         for name in setting.names:
             yield from _with_file(setting, self.config, file_key(name), "-file", f" in {self.config_name}")
         for name in setting.names if setting.project_file else ():
@@ -158,6 +158,13 @@ class Sources:
         for variable in setting.reads:
             yield self.environ.get(variable), variable
         yield self.defaults.get(setting.name), "the command's default"
+
+    def _in_environ(self, setting: SettingSpec, variable: str) -> Iterator[tuple[object, str]]:
+        if not holds_data_of_harness(self.environ, variable):
+            yield from _with_file(setting, self.environ, variable, "_FILE", "")
+        elif variable not in self.unresolved:
+            self.unresolved.add(variable)
+            log.warning("%s holds data of Harness and no name, so it counts as not set", variable)
 
 
 def read_sources(

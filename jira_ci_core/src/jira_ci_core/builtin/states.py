@@ -39,7 +39,8 @@ GITEA: Mapping[Meaning, str] = {
 # What a run, a job or a stage may be said to be. A word of a run that is being cancelled, or is bound to fail, means
 # what it will be; one that leaves the result open (`completed`) is unknown.
 OF_CI: Mapping[str, Mapping[Meaning, str]] = {
-    # https://github.com/harness/harness-core: StatusUtils.java says which are positive and which are broken
+    # https://apidocs.harness.io/tag/Pipeline-Execution-Details (status); StatusUtils.java in
+    # https://github.com/harness/harness-core says which are positive and which are broken
     "Harness": {
         SUCCESSFUL: "success succeeded ignore_failed",
         FAILED: "failure failed error errored expired approval_rejected freeze_failed aborted_by_freeze",

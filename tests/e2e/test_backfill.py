@@ -116,6 +116,7 @@ def test_a_line_may_say_everything_itself(lines, fill):
         "state": "FAILURE",
         "last_updated": 1714000000,
         "issue_keys": "MYT-1, myt-2",
+        "tests": {"passed": 2, "failed": 0},
         "pipeline": {"id": "p", "name": "P", "url": "https://ci.example"},
         "references": [{"commit": "8a7b", "repository_url": "https://git.example/acme/shop"}],
     }
@@ -125,6 +126,24 @@ def test_a_line_may_say_everything_itself(lines, fill):
     build = builds["p", 9]
     assert (build["displayName"], build["label"], build["state"]) == ("Nightly", "v1", "failed")
     assert (build["updateSequenceNumber"], build["issueKeys"]) == (1714000000000, ["MYT-1", "MYT-2"])
+
+
+def test_a_deployment_may_be_of_services_commits_and_issue_ids(lines, fill, jira):
+    jira.configure(projects=["MYT"], services=["b:shop", "b:web"])
+    commit = {"hash": "8a7b", "repository_id": "7"}
+    deployment = {**BUILD, "environment": "prod", "issue_keys": [10001, "MYT-2"], "commits": [commit]}
+    alone = {name: value for name, value in deployment.items() if name not in ("issue_keys", "commits")}
+    lines(deployment | {"repository_ids": "7"}, alone | {"environment": "qa", "service_ids": "b:shop,b:web"})
+    done, _, deployments = fill()
+    assert done.code == 0, done.text
+    assert [one["associations"] for one in deployments] == [
+        [
+            {"associationType": "issueIdOrKeys", "values": ["10001", "MYT-2"]},
+            {"associationType": "commit", "values": [{"commitHash": "8a7b", "repositoryId": "7"}]},
+            {"associationType": "repository", "values": [{"repositoryId": "7"}]},
+        ],
+        [{"associationType": "serviceIdOrKeys", "values": ["b:shop", "b:web"]}],
+    ]
 
 
 def test_the_lines_of_the_docs_are_what_they_say(lines, fill):
@@ -144,6 +163,9 @@ BAD = {
     json.dumps({**BUILD, "state": "rolled_back"}): "a build cannot be rolled_back",
     json.dumps({**BUILD, "issue_keys": ["nonsense"]}): "issue_keys.0: ",
     json.dumps({**BUILD, "issue_keys": []}): "issue_keys: ",
+    json.dumps({**BUILD, "environment": "prod", "issue_keys": []}): "neither an issue key nor a service",
+    json.dumps({**BUILD, "environment": "prod", "commits": ["8a7b"]}): "commits.0: ",
+    json.dumps({**BUILD, "service_ids": ["b:shop"]}): "service_ids: Extra inputs are not permitted",
     json.dumps({**BUILD, "last_updated": "2024-05-01T12:30:00"}): "last_updated: Input should have timezone info",
     json.dumps({name: value for name, value in BUILD.items() if name != "url"}): "url: Field required",
     json.dumps({**BUILD, "environment": 7}): "environment: ",

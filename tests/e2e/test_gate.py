@@ -62,6 +62,16 @@ def test_it_asks_with_a_pending_deployment(request, harness, jira, clean, kind):
     assert len(jira.requests("gating-status")) == 1
 
 
+def test_it_asks_for_a_deployment_of_services_alone(ask, jira, clean):
+    jira.configure(services=["b:shop"])
+    jira.gate("allowed")
+    done = clean(ask(service_ids="b:shop", environ={"DRONE_COMMIT_MESSAGE": "no key"}))
+    assert done.code == 0, done.text
+    [deployment] = jira.deployments()
+    assert deployment["associations"] == [{"associationType": "serviceIdOrKeys", "values": ["b:shop"]}]
+    assert deployment["commands"] == [{"command": "initiate_deployment_gating"}]
+
+
 @pytest.mark.parametrize(
     ("verdict", "code", "words"),
     [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 pytestmark = pytest.mark.usefixtures("in_process")
@@ -90,7 +92,7 @@ class TestDeployments:
         jira.configure(services=["b:shop"])
         done = harness_oauth(environment_name="prod", issuekeys="OTHER-1", service_ids="b:shop")
         assert done.code == 0, done.text
-        assert "for no issue" in done.err
+        assert "for the service b:shop" in done.err
         assert "warning: Jira does not know OTHER-1" in done.err
 
     def test_take_as_long_as_since_the_start_of_the_job(self, step, jira, oauth):
@@ -109,3 +111,134 @@ class TestDeployments:
         assert done.code == 0, done.text
         assert "label" not in jira.deployments()[0]
         assert "LABEL is calver, and this run has none" in done.err
+
+
+SERVICE = {"associationType": "serviceIdOrKeys", "values": ["b:shop"]}
+
+
+class TestServicesAlone:
+    """A deployment of services is a whole one, without any issue key."""
+
+    @pytest.fixture
+    def step(self, harness_oauth, jira):
+        jira.configure(services=["b:shop"])
+        harness_oauth.environ |= {"DRONE_COMMIT_MESSAGE": "no key", "PLUGIN_ENVIRONMENT_NAME": "prod"}
+        harness_oauth.environ["PLUGIN_SERVICE_IDS"] = "b:shop"
+        return harness_oauth
+
+    def test_are_reported(self, step, jira, clean):
+        done = clean(step())
+        assert done.code == 0, done.text
+        assert "accepted deployment 42 of checkout to prod (successful) for the service b:shop" in done.err
+        assert "warning" not in done.err
+        assert [one["associations"] for one in jira.deployments()] == [[SERVICE]]
+
+    def test_are_a_report_for_programs_too(self, step):
+        answer = step("--format", "json").json
+        assert (answer["ending"], answer["accepted"], answer["issue_keys"]) == ("delivered", True, [])
+        assert answer["services"] == ["b:shop"]
+
+    def test_are_shown_before_they_are_sent(self, step, jira):
+        done = step("--dry-run")
+        assert "services: b:shop" in done.err
+        assert jira.requests() == []
+
+    def test_are_verified_shown_and_deleted(self, step, jira):
+        assert step(verify="true").code == 0
+        assert json.loads(step.run("show").out)["associations"] == [SERVICE]
+        assert step.run("delete").code == 0
+        assert jira.deployments() == []
+
+    def test_are_kept_in_the_outbox_and_flushed(self, step, jira, tmp_path):
+        step.environ |= {"PLUGIN_OUTBOX": str(tmp_path / "outbox"), "PLUGIN_DEADLINE": "0.2"}
+        jira.fault("answer", match="bulk", status=503, count=9, headers={"Retry-After": "60"})
+        assert step(on_failure="keep").code == 0
+        jira.clear_faults()
+        assert step.run("outbox", "flush").code == 0
+        assert [one["associations"] for one in jira.deployments()] == [[SERVICE]]
+
+    def test_are_reported_by_run(self, step, jira):
+        assert step.run("run", "--", "sh", "-c", "exit 3").code == 3
+        assert [update["entity"]["state"] for update in jira.updates()] == ["in_progress", "failed"]
+
+    def test_are_left_out_by_state_in_its_own_words(self, step, jira):
+        done = step(state="successful", environ={"DRONE_BUILD_STATUS": "failure"})
+        assert (done.code, jira.requests()) == (0, [])
+        assert "STATE says successful" in done.err
+        assert "no issue key" not in done.err
+
+    def test_that_jira_does_not_know_are_refused_by_it(self, step, failed):
+        failure = failed(step(service_ids="b:old"), 1)
+        assert failure.what == "Jira refused deployment 42 of checkout to prod"
+        assert "unknown" in failure.why
+
+    def test_make_no_build(self, step, jira):
+        done = step(environment_name=None)
+        assert (done.code, jira.requests()) == (0, [])
+        assert "no issue key was found" in done.err
+
+    @pytest.mark.parametrize("command", ["doctor", "explain"])
+    def test_are_told_by(self, step, command):
+        done = step.run(command)
+        assert "services: b:shop" in done.text or "set besides: SERVICE_IDS=b:shop" in done.text
+
+
+class TestCommits:
+    def test_and_their_repository_are_sent_with_a_deployment(self, harness_oauth, jira, clean):
+        hashes = "a" * 40, "b" * 40
+        done = clean(harness_oauth(environment_name="prod", commits=",".join(hashes), repository_id="gh-7"))
+        assert done.code == 0, done.text
+        assert jira.deployments()[0]["associations"][1:] == [
+            {"associationType": "commit", "values": [{"commitHash": hash, "repositoryId": "gh-7"} for hash in hashes]},
+            {"associationType": "repository", "values": [{"repositoryId": "gh-7"}]},
+        ]
+
+    def test_of_a_repository_that_jira_does_not_know_are_told(self, harness_oauth, jira):
+        jira.configure(repositories=["gh-8"])
+        done = harness_oauth(environment_name="prod", commits="abcdef0", repository_id="gh-7")
+        assert done.code == 0, done.text
+        unknown = "commit abcdef0 of repository gh-7, repository gh-7"
+        assert f"warning: Jira does not know these services, commits or repositories: {unknown}" in done.err
+
+    @pytest.mark.parametrize(
+        ("settings", "what"),
+        [
+            ({"commits": "abcdef0"}, "contradict each other"),
+            ({"commits": "HEAD", "repository_id": "7"}, "COMMITS cannot be 'HEAD'"),
+            ({"commits": "abc", "repository_id": "7"}, "COMMITS cannot be 'abc'"),
+            ({"repository_id": "x" * 256}, "REPOSITORY_ID cannot be"),
+        ],
+    )
+    def test_that_name_nothing_are_refused(self, harness_oauth, jira, failed, settings, what):
+        assert what in failed(harness_oauth(environment_name="prod", **settings), 2).what
+        assert jira.requests() == []
+
+    def test_cannot_be_set_by_a_change(self, harness_oauth, failed):
+        (harness_oauth.folder / "jira-ci.toml").write_text('commits = "abcdef0"\nrepository-id = "7"\n')
+        assert "may not be set in" in failed(harness_oauth(), 2).what
+
+    def test_are_no_part_of_a_build(self, harness_oauth, jira):
+        assert harness_oauth(commits="abcdef0", repository_id="7").code == 0
+        assert jira.builds()[0]["issueKeys"] == ["MYT-1"]
+
+
+class TestIssueIds:
+    @pytest.mark.parametrize("environment", [None, "prod"])
+    def test_may_stand_for_keys(self, harness_oauth, jira, clean, environment):
+        jira.configure(projects=["MYT"])
+        done = clean(harness_oauth("--format", "json", issuekeys="MYT-1,10042", environment_name=environment))
+        assert done.code == 0, done.text
+        [stored] = jira.deployments() or jira.builds()
+        assert stored["associations"] == [{"associationType": "issueIdOrKeys", "values": ["MYT-1", "10042"]}]
+        assert stored["issueKeys"] == ["MYT-1", "MYT-42"]
+        assert done.json["issue_keys"] == ["MYT-1", "10042"]
+        assert done.json["urls"] == [f"{jira.url}/browse/MYT-1"]
+
+    def test_that_jira_does_not_know_are_told(self, harness_oauth, failed):
+        failure = failed(harness_oauth(issuekeys="7"), 1)
+        assert "Jira knows none of the issue keys" in failure.what
+
+    @pytest.mark.parametrize("text", ["0", "007", "-5", "1.5", "9" * 20])
+    def test_are_whole_numbers(self, harness_oauth, jira, failed, text):
+        assert "ISSUEKEYS cannot be" in failed(harness_oauth(issuekeys=text), 2).what
+        assert jira.requests() == []

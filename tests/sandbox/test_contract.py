@@ -122,7 +122,18 @@ INVALID: list[tuple[str, str, Any, str]] = [
     ("deployment", "associations", MISSING, "one of the two is required"),
     ("deployment", "associations", [], "at least 1"),
     ("deployment", "associations", "DEMO-1", "must be an array"),
-    ("deployment", "associations.0.associationType", "commit", "one of issueIdOrKeys, issueKeys, serviceIdOrKeys"),
+    (
+        "deployment",
+        "associations.0.associationType",
+        "issues",
+        "one of issueIdOrKeys, issueKeys, serviceIdOrKeys, commit",
+    ),
+    ("deployment", "associations.0.associationType", ["commit"], "one of issueIdOrKeys"),
+    ("deployment", "associations.0.associationType", "commit", "is a string; it must be an object"),
+    ("deployment", "associations", [{"associationType": "commit", "values": [{"commitHash": "a"}]}], "required"),
+    ("deployment", "associations", [{"associationType": "repository", "values": [{}]}], "values[0].repositoryId"),
+    ("deployment", "associations", [{"associationType": "repository", "values": [{"repositoryId": ""}]}], "at least 1"),
+    ("deployment", "associations", [{"associationType": "repository", "values": [{"repositoryId": "7"}] * 501}], "501"),
     ("deployment", "associations.0.values", [], "at least 1"),
     ("deployment", "associations.0.values", [""], "is empty"),
     ("deployment", "associations.0.values", MISSING, "required"),
@@ -213,6 +224,12 @@ VALID: list[tuple[str, str, Any]] = [
     ("build", "references", [{}] * 5),
     ("deployment", "deploymentSequenceNumber", -1),
     ("deployment", "associations", [{"associationType": "serviceIdOrKeys", "values": ["s"] * 250}] * 2),
+    ("deployment", "associations", [{"associationType": "repository", "values": [{"repositoryId": "7"}] * 500}]),
+    (
+        "deployment",
+        "associations",
+        [{"associationType": "commit", "values": [{"commitHash": "a", "repositoryId": "7"}]}],
+    ),
 ]
 
 
@@ -226,6 +243,14 @@ def test_value_at_the_limit_of_a_rule_is_valid(kind: str, path: str, value: Any,
 
 def test_build_may_have_associations_in_place_of_issue_keys(build: Any) -> None:
     assert build_problems(changed(build(associations=ASSOCIATIONS), "issueKeys", MISSING)) == []
+
+
+@pytest.mark.parametrize("type", ["serviceIdOrKeys", "commit", "repository"])
+def test_build_is_of_issues_alone(build: Any, type: str) -> None:
+    associations = [{"associationType": type, "values": ["x"]}]
+    assert "one of issueIdOrKeys, issueKeys" in str(
+        build_problems(changed(build(associations=associations), "issueKeys", MISSING))
+    )
 
 
 def test_deployment_may_have_issue_keys_in_place_of_associations(deployment: Any) -> None:

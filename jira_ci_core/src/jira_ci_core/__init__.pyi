@@ -52,6 +52,7 @@ from jira_ci_core.issue_keys import (
 )
 from jira_ci_core.models import (
     Build as Build,
+    Commit as Commit,
     CountedTests as CountedTests,
     Deployment as Deployment,
     Environment as Environment,

@@ -66,7 +66,7 @@ def wait_for_verdict(runtime: Runtime) -> Verdict:
         if wanted_state(plugins, facts.pipeline, kind_of(settings), settings) not in (None, State.PENDING):
             what, why = f"STATE cannot be {settings.state!r} here", "a deployment that waits at its gate is pending"
             raise SettingsError(Problem(what, why, "leave STATE out of this step"))
-        if not facts.keys:
+        if facts.is_empty:
             return Verdict("skipped", ExitCode.JIRA if settings.on_no_issue == "fail" else ExitCode.OK)
         plan.check()
         keys, redact = facts.issue_keys, runtime.secrets.redact_stored

@@ -65,8 +65,9 @@ def jira_ci_extract_issue_keys(
     Called once, unless `ISSUEKEYS` names them. `environ` is what `read_pipeline` is given. All answers are collected.
     Core puts the keys in upper case, renames projects (`KEY_ALIASES`), drops keys of projects that `PROJECT` does not
     name, removes repeats, ranks them by their `place` (pull request title, message, branch, others by plugin name) and
-    cuts the list at 500. No key, an empty list and None are the same. To find keys in a text as core does, call
-    `jira_ci_core.find_keys(text, settings.projects_to_find)`. Since contract 1.
+    cuts the list at 500. An issue's id has no project, so it counts with `PROJECT=*` only. No key, an empty list and
+    None are the same. To find keys in a text as core does, call `jira_ci_core.find_keys(text,
+    settings.projects_to_find)`. Since contract 1.
     """
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from jira_ci_core.models import Receipt, Report, Result, State
+from jira_ci_core.models import Deployment, Receipt, Report, Result, State
 from jira_ci_core.problem import Problem
 
 
@@ -25,6 +25,8 @@ class Summary:
     """The files in the outbox that hold reports still to be delivered."""
     problems: tuple[Problem, ...]
     """Everything that went wrong, each problem once."""
+    services: tuple[str, ...] = ()
+    """The services that were reported, without those that Jira does not know."""
 
     @classmethod
     def of(cls, reports: Sequence[Report], receipt: Receipt) -> Summary:
@@ -35,6 +37,13 @@ class Summary:
             for report in reports
             for key in report.entity.issue_keys
             if key not in receipt.unknown_issue_keys
+        }
+        services = {
+            id: None
+            for report in reports
+            if isinstance(report.entity, Deployment)
+            for id in report.entity.service_ids
+            if id not in receipt.unknown_associations
         }
         problems = [*receipt.problems, *(problem for outcome in outcomes for problem in outcome.problems)]
         if reports and receipt.unknown_issue_keys and any(outcome.result is Result.ACCEPTED for outcome in outcomes):
@@ -49,4 +58,5 @@ class Summary:
             links={key: url for key, url in urls.items() if url},
             kept=tuple(outcome.kept for outcome in outcomes if outcome.kept),
             problems=tuple(dict.fromkeys(problems)),
+            services=tuple(services),
         )

@@ -24,8 +24,8 @@ MAX_VALUES = 500
 BUILD_STATES = ("pending", "in_progress", "successful", "failed", "cancelled", "unknown")
 DEPLOYMENT_STATES = (*BUILD_STATES, "rolled_back")
 ENVIRONMENT_TYPES = ("unmapped", "development", "testing", "staging", "production")
-ASSOCIATION_TYPES = ("issueIdOrKeys", "issueKeys", "serviceIdOrKeys")
 ISSUE_ASSOCIATION_TYPES = ("issueIdOrKeys", "issueKeys")
+ASSOCIATION_TYPES = (*ISSUE_ASSOCIATION_TYPES, "serviceIdOrKeys", "commit", "repository")
 
 _RFC3339 = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-5][0-9])"
@@ -161,13 +161,25 @@ def properties(path: str, value: Json) -> Iterator[str]:
         yield from text(0)(f"{path}.{_short(name)}", element)
 
 
+# What the values of an association are; of the types that are not here they are keys or ids.
+ENTITIES = {
+    "commit": record({"commitHash": required(text()), "repositoryId": required(text())}),
+    "repository": record({"repositoryId": required(text())}),
+}
+
+
+def association(*types: str) -> Check:
+    """Accept an association of one of these types, with values of that type."""
+
+    def check(path: str, value: Json) -> Iterator[str]:
+        type = _object(value).get("associationType")
+        values = list_of(ENTITIES.get(type, text()) if isinstance(type, str) else text(), 1)
+        yield from record({"associationType": required(one_of(*types)), "values": required(values)})(path, value)
+
+    return check
+
+
 ISSUE_KEYS = list_of(text(), 1, MAX_VALUES)
-ASSOCIATION = record(
-    {
-        "associationType": required(one_of(*ASSOCIATION_TYPES)),
-        "values": required(list_of(text(), 1)),
-    }
-)
 COMMON = {
     "schemaVersion": optional(one_of("1.0")),
     "updateSequenceNumber": required(integer()),
@@ -176,7 +188,6 @@ COMMON = {
     "lastUpdated": required(instant),
     "label": optional(text(0, 255)),
     "issueKeys": optional(ISSUE_KEYS),
-    "associations": optional(list_of(ASSOCIATION, 1)),
 }
 REFERENCE = record(
     {
@@ -200,6 +211,7 @@ BUILD = record(
         "state": required(one_of(*BUILD_STATES)),
         "testInfo": optional(TEST_INFO),
         "references": optional(list_of(REFERENCE, 0, 5)),
+        "associations": optional(list_of(association(*ISSUE_ASSOCIATION_TYPES), 1)),
     }
     | COMMON
 )
@@ -227,6 +239,7 @@ DEPLOYMENT = record(
         "pipeline": required(PIPELINE),
         "environment": required(ENVIRONMENT),
         "commands": optional(list_of(COMMAND)),
+        "associations": optional(list_of(association(*ASSOCIATION_TYPES), 1)),
     }
     | COMMON
 )

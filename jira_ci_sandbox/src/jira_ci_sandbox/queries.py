@@ -13,6 +13,7 @@ from jira_ci_sandbox.records import Update, request_from_row, update_from_row
 from jira_ci_sandbox.store import IS_CURRENT, Store
 
 PAGE_SIZE = 25  # rows
+MAX_SERVICES = 25
 TIMELINE_PAGE_SIZE = 40  # deployments
 MAX_ENVIRONMENTS = 60
 MAX_UPDATES = 50
@@ -62,6 +63,15 @@ class ProjectRow:
     updated_at: float
 
 
+@dataclass(frozen=True)
+class ServiceRow:
+    """A service, with its last deployment."""
+
+    id: str
+    deployments: int
+    latest: Update
+
+
 class Queries:
     """The queries of one store."""
 
@@ -104,6 +114,20 @@ class Queries:
             for row in rows
         ]
         return ListPage(issues, page, total, PAGE_SIZE)
+
+    def services(self) -> list[ServiceRow]:
+        """Return the services that deployments name, the one that was deployed last first."""
+        sql = (
+            "SELECT v.value AS id, count(DISTINCT u.id) AS deployments, max(u.id) AS newest"
+            " FROM updates AS u, json_each(u.entity, '$.associations') AS a, json_each(a.value, '$.values') AS v"
+            f" WHERE {IS_CURRENT} AND u.kind = 'deployments'"
+            " AND json_extract(a.value, '$.associationType') = 'serviceIdOrKeys'"
+            f" GROUP BY v.value ORDER BY newest DESC LIMIT {MAX_SERVICES}"
+        )
+        rows = self._query(sql)
+        by_id = "SELECT * FROM updates AS u WHERE u.id = :id"
+        latest = [update_from_row(self._query(by_id, id=row["newest"])[0]) for row in rows]
+        return [ServiceRow(row["id"], row["deployments"], one) for row, one in zip(rows, latest, strict=True)]
 
     def summary(self, key: str) -> str:
         """Return the summary of an issue: the one entered on its page, else the description of its first report."""

@@ -10,12 +10,16 @@ from typing import Any
 
 _PROJECT_PATTERN = re.compile(r"[A-Z*?][A-Z0-9_*?]*")
 GATE_STATUSES = ("awaiting", "allowed", "prevented", "expired", "invalid")
+FIRST_ID = 10000
+_ISSUE_ID = re.compile(r"[1-9][0-9]{0,18}")
 _ISSUE_KEY = re.compile(r"([A-Z][A-Z0-9_]*)-[1-9][0-9]*")
 
 
 @dataclass(frozen=True)
 class Settings:
     """Settings that can all be changed while the sandbox runs.
+
+    Issues, services and repositories that are not named here are unknown, and what is reported for them is left out.
 
     `rate_limit` calls are allowed in `rate_period` seconds, 0 means no limit. `storage_delay` is the time in seconds
     until an accepted entity can be read. `gate` is the gating status of every deployment that asks for one, and
@@ -24,6 +28,7 @@ class Settings:
 
     projects: tuple[str, ...] = ("DEMO",)
     services: tuple[str, ...] = ()
+    repositories: tuple[str, ...] = ("*",)
     storage_delay: float = 0.0
     max_entities: int = 1000
     max_bytes: int = 4 * 1024 * 1024
@@ -46,6 +51,13 @@ class Settings:
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
 
+    def issue_of(self, key_or_id: str) -> str | None:
+        """Return the key of an issue that exists. Ids begin at 10001, which is the first issue of the first project."""
+        number = int(key_or_id) - FIRST_ID if _ISSUE_ID.fullmatch(key_or_id) else 0
+        project = next((name for name in self.projects if not set("*?") & set(name)), None)
+        key = f"{project}-{number}" if number > 0 and project else key_or_id
+        return key if self.knows_issue(key) else None
+
     def knows_issue(self, key: str) -> bool:
         """Return whether an issue exists. It does when its project does."""
         match = _ISSUE_KEY.fullmatch(key)
@@ -53,6 +65,10 @@ class Settings:
 
     def knows_service(self, service: str) -> bool:
         return service in self.services
+
+    def knows_repository(self, repository: str) -> bool:
+        """Return whether a repository, with each of its commits, exists; by default all do."""
+        return any(fnmatchcase(repository, pattern) for pattern in self.repositories)
 
 
 def is_issue_key(text: str) -> bool:
@@ -87,6 +103,7 @@ def _is_duration(value: object) -> bool:
 _RULES = {
     "projects": (_are_patterns, "a list of project keys or patterns, such as DEMO or MY*"),
     "services": (_are_words, "a list of service ids"),
+    "repositories": (_are_words, "a list of repository ids or patterns; * is any"),
     "storage_delay": (_is_duration, "a number of seconds, 0 or more"),
     "max_entities": (_is_count, "an integer, 0 or more"),
     "max_bytes": (_is_count, "an integer, 0 or more"),

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from jira_ci_core import (
     Build,
+    Commit,
     CountedTests,
     Deployment,
     Environment,
@@ -63,7 +64,7 @@ common = {
     "label": st.none() | texts,
     "url": urls,
     "last_updated": moments,
-    "issue_keys": st.lists(keys, min_size=1, max_size=20).map(tuple),
+    "issue_keys": st.lists(keys | st.integers(1, 2**31).map(str), min_size=1, max_size=20).map(tuple),
     "pipeline": pipelines,
 }
 builds = st.builds(
@@ -79,7 +80,9 @@ deployments = st.builds(
     state=st.sampled_from(State),
     environment=st.builds(Environment, id=ids, name=texts, type=st.sampled_from(EnvironmentType)),
     duration=st.none() | counts,
-    service_ids=st.lists(texts, max_size=480).map(tuple),
+    service_ids=st.lists(texts, max_size=400).map(tuple),
+    commits=st.lists(st.builds(Commit, hash=texts, repository_id=texts), max_size=40).map(tuple),
+    repository_ids=st.lists(texts, max_size=40).map(tuple),
 )
 sites = st.sampled_from([Site(url="https://acme.atlassian.net"), Site(cloud_id="a436116f-02ce-4520-8fbb-7301462a1674")])
 
@@ -146,6 +149,57 @@ class TestTheRequest:
         build = BUILD.model_copy(update={"tests": CountedTests(passed=5, failed=2)})
         assert entity_payload(build)["testInfo"] == {"totalNumber": 7, "numberPassed": 5, "numberFailed": 2}
         assert "testInfo" not in entity_payload(BUILD)
+
+    @pytest.mark.parametrize(
+        ("keys", "written"),
+        [
+            (("MYT-1",), {"issueKeys": ["MYT-1"]}),
+            (("10042",), {"associations": [{"associationType": "issueIdOrKeys", "values": ["10042"]}]}),
+            (("MYT-1", "7"), {"associations": [{"associationType": "issueIdOrKeys", "values": ["MYT-1", "7"]}]}),
+        ],
+    )
+    def test_the_issues_of_a_build_are_written_as(self, keys, written):
+        payload = entity_payload(BUILD.model_copy(update={"issue_keys": keys}))
+        assert {name: payload[name] for name in ("issueKeys", "associations") if name in payload} == written
+        assert contract.build_problems(payload) == []
+
+    def test_what_a_deployment_is_about_is_written_as(self):
+        about = {
+            "issue_keys": (),
+            "service_ids": ("b:shop",),
+            "commits": (Commit(hash="8a7b6c5", repository_id="7"), Commit(hash="1234567", repository_id="8")),
+            "repository_ids": ("7",),
+        }
+        payload = entity_payload(DEPLOYMENT.model_copy(update=about))
+        assert payload["associations"] == [
+            {"associationType": "serviceIdOrKeys", "values": ["b:shop"]},
+            {
+                "associationType": "commit",
+                "values": [
+                    {"commitHash": "8a7b6c5", "repositoryId": "7"},
+                    {"commitHash": "1234567", "repositoryId": "8"},
+                ],
+            },
+            {"associationType": "repository", "values": [{"repositoryId": "7"}]},
+        ]
+        assert "issueKeys" not in payload
+        assert contract.deployment_problems(payload) == []
+
+    @pytest.mark.parametrize(
+        ("about", "why"),
+        [
+            ({"issue_keys": ()}, "neither an issue key nor a service"),
+            ({"issue_keys": (), "repository_ids": ("7",)}, "neither an issue key nor a service"),
+            ({"repository_ids": ("7",) * 499}, "more than 500"),
+            ({"commits": ({"hash": "a", "repository_id": "7"},) * 499}, "more than 500"),
+            ({"issue_keys": ("0",)}, "not an issue key"),
+            ({"issue_keys": ("9" * 20,)}, "not an issue key"),
+            ({"commits": ({"hash": "", "repository_id": "7"},)}, "at least 1"),
+        ],
+    )
+    def test_what_is_about_nothing_or_too_much_cannot_be_made(self, about, why):
+        with pytest.raises(ValidationError, match=why):
+            Deployment.model_validate(DEPLOYMENT.model_dump() | about)
 
     def test_a_build_is_written_as(self):
         reference = Reference(
@@ -354,6 +408,22 @@ class TestA202:
     def test_that_says_both_is_a_rejection(self):
         body = answered([BUILD_KEY], [{"key": BUILD_KEY, "errors": []}])
         assert read_answer([report()], 202, JSON, body).outcomes[0].result is Result.REJECTED
+
+    def test_that_knows_no_issue_of_a_deployment_of_services_tells_jira_s_own_reason(self):
+        entity = DEPLOYMENT.model_copy(update={"issue_keys": (), "service_ids": ("b:old",)})
+        answer = {
+            "acceptedDeployments": [],
+            "rejectedDeployments": [{"key": DEPLOYMENT_KEY, "errors": [{"message": "all are unknown"}]}],
+            "unknownAssociations": [
+                {"associationType": "serviceIdOrKeys", "values": ["b:old"]},
+                {"associationType": "commit", "values": [{"commitHash": "8a7b6c5", "repositoryId": "7"}]},
+                {"associationType": "repository", "values": [{"repositoryId": "7"}]},
+            ],
+        }
+        receipt = read_answer([report(entity)], 202, JSON, json.dumps(answer))
+        [problem] = receipt.outcomes[0].problems
+        assert (problem.what, problem.why) == (f"Jira refused {report(entity).title}", "all are unknown")
+        assert receipt.unknown_associations == ("b:old", "commit 8a7b6c5 of repository 7", "repository 7")
 
     @pytest.mark.parametrize(
         ("body", "why"),

@@ -216,6 +216,50 @@ class TestADeployment:
         [build] = make(keys=keys, service_ids="a,b")
         assert build.issue_keys == keys
 
+    def test_is_of_services_alone(self, make):
+        [deployment] = make(keys=(), environment_name="prod", service_ids="b:one")
+        assert entity_payload(deployment)["associations"] == [
+            {"associationType": "serviceIdOrKeys", "values": ["b:one"]}
+        ]
+
+    def test_brings_its_commits_from_their_repository(self, make):
+        one, two = "8A7B6C5", "1" * 40
+        [deployment] = make(environment_name="prod", repository_id="gh 7", commits=f"{one} {two},{one}")
+        assert entity_payload(deployment)["associations"][1:] == [
+            {
+                "associationType": "commit",
+                "values": [{"commitHash": hash, "repositoryId": "gh 7"} for hash in (one.lower(), two)],
+            },
+            {"associationType": "repository", "values": [{"repositoryId": "gh 7"}]},
+        ]
+        [deployment] = make(environment_name="prod", repository_id=7)
+        assert entity_payload(deployment)["associations"][1:] == [
+            {"associationType": "repository", "values": [{"repositoryId": "7"}]}
+        ]
+
+    @pytest.mark.parametrize(
+        ("keys", "services", "commits", "left", "dropped"),
+        [
+            (490, 8, 20, (490, 8, 1), ["the last 19 commits"]),
+            (500, 8, 20, (491, 8, 0), ["the last 9 issue keys", "the last 20 commits"]),
+            (0, 499, 1, (0, 499, 0), ["the last 1 commits"]),
+            (1, 499, 0, (0, 499, 0), ["the last 1 issue keys"]),
+            (490, 8, 1, (490, 8, 1), []),
+        ],
+    )
+    def test_drops_commits_before_issue_keys(self, make, caplog, keys, services, commits, left, dropped):
+        [deployment] = make(
+            keys=tuple(f"MYT-{number}" for number in range(1, keys + 1)),
+            environment_name="prod",
+            service_ids=",".join(f"s{number}" for number in range(services)),
+            commits=",".join(f"{number:040x}" for number in range(commits)),
+            repository_id="7",
+        )
+        assert (len(deployment.issue_keys), len(deployment.service_ids), len(deployment.commits)) == left
+        assert [
+            f"the last {line.rpartition('the last ')[2].removesuffix(' are dropped')}" for line in caplog.messages
+        ] == dropped
+
     def test_cannot_have_one_id_for_several_environments(self, make):
         with pytest.raises(SettingsError, match="ENVIRONMENT_ID cannot be set here"):
             make(environment_name="a,b", environment_id="e")

@@ -77,6 +77,41 @@ def test_unknown_associations_are_listed_by_type(jira: Any, deployment: Any) -> 
     ]
 
 
+def test_deployment_keeps_the_commits_of_known_repositories(jira: Any, deployment: Any) -> None:
+    jira.sandbox.configure(repositories=["gh-*"], services=["b:shop"])
+    known, unknown = {"repositoryId": "gh-7"}, {"repositoryId": "other"}
+    associations = [
+        {"associationType": "serviceIdOrKeys", "values": ["b:shop"]},
+        {"associationType": "commit", "values": [{"commitHash": "abc", **one} for one in (known, unknown, unknown)]},
+        {"associationType": "repository", "values": [known, unknown]},
+    ]
+    answer = jira.bulk("deployments", deployment(associations=associations)).json()
+    assert len(answer["acceptedDeployments"]) == 1
+    assert answer["unknownAssociations"] == [
+        {"associationType": "commit", "values": [{"commitHash": "abc", **unknown}]},
+        {"associationType": "repository", "values": [unknown]},
+    ]
+    [stored] = jira.sandbox.deployments()
+    assert stored["associations"] == [
+        associations[0],
+        {"associationType": "commit", "values": [{"commitHash": "abc", **known}]},
+        {"associationType": "repository", "values": [known]},
+    ]
+    assert stored["issueKeys"] == []
+
+
+@pytest.mark.parametrize(("id", "key"), [("10001", "DEMO-1"), ("10042", "DEMO-42"), ("10000", None), ("0", None)])
+def test_issue_is_known_by_its_id(jira: Any, build: Any, deployment: Any, id: str, key: str | None) -> None:
+    associations = [{"associationType": "issueIdOrKeys", "values": [id]}]
+    of_issue = build(associations=associations)
+    del of_issue["issueKeys"]
+    for kind, entity in (("builds", of_issue), ("deployments", deployment(associations=associations))):
+        answer = jira.bulk(kind, entity).json()
+        assert answer["unknownAssociations"] == ([] if key else associations)
+    stored = [*jira.sandbox.builds(), *jira.sandbox.deployments()]
+    assert [one["issueKeys"] for one in stored] == ([[key]] * 2 if key else [])
+
+
 def test_deployment_of_unknown_associations_only_is_rejected(oauth: Any, deployment: Any) -> None:
     unknown = [{"associationType": "serviceIdOrKeys", "values": ["b:unknown"]}]
     answer = oauth.bulk("deployments", deployment(associations=unknown)).json()

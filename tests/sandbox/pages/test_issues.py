@@ -132,6 +132,17 @@ def test_issue_shows_a_build_that_does_not_say_how_many_tests_were_skipped(
     assert "2 passed of 2 tests" in browser.get("/browse/DEMO-1").text
 
 
+def test_deployment_of_a_service_alone_is_shown_with_the_services(browser: Any, oauth: Any, deployment: Any) -> None:
+    oauth.sandbox.configure(services=["b:shop"])
+    service = {"associationType": "serviceIdOrKeys", "values": ["b:shop"]}
+    for number in (1, 2):
+        oauth.bulk("deployments", deployment(deploymentSequenceNumber=number, associations=[service]))
+    listed = browser.get()
+    assert "Services b:shop Release to Production pending 2 deployments" in listed.text
+    assert "Nothing here yet" not in listed.text
+    assert "b:shop" not in browser.get("/?search=DEMO").text
+
+
 def test_environments_are_grouped_from_production_to_unmapped(browser: Any, oauth: Any, deployment: Any) -> None:
     changes = [deployment_to(f"Env {name}", name, state="successful") for name in ENVIRONMENT_TYPES]
     report_deployments(oauth, deployment, *changes)
@@ -183,6 +194,18 @@ def open_drawer(browser: Any, name: str) -> Any:
     """The issue with the drawer of its first entity open."""
     [link] = [link for link in browser.get(f"/browse/{name}").links if link and "show=" in link][:1]
     return browser.get(link.partition("#")[0])
+
+
+def test_drawer_shows_what_a_deployment_is_about(browser: Any, oauth: Any, deployment: Any) -> None:
+    oauth.sandbox.configure(services=["b:shop"])
+    associations = [
+        {"associationType": "issueIdOrKeys", "values": ["10001"]},
+        {"associationType": "serviceIdOrKeys", "values": ["b:shop"]},
+        {"associationType": "commit", "values": [{"commitHash": "8a7b6c5", "repositoryId": "gh-7"}]},
+        {"associationType": "repository", "values": [{"repositoryId": "gh-7"}]},
+    ]
+    oauth.bulk("deployments", deployment(associations=associations))
+    assert "Service b:shop Repository gh-7 Commit 8a7b6c5 of repository gh-7" in open_drawer(browser, "DEMO-1").text
 
 
 def test_drawer_shows_what_was_received_when_and_through_which_credential(browser: Any, oauth: Any, build: Any) -> None:

@@ -111,9 +111,12 @@ class LineParser:
             if "url" in fields:
                 pipeline.setdefault("url", fields["url"])
             fields.setdefault("name", f"{pipeline['name']} #{fields.get('number')}")
-        keys = fields.get("issue_keys")
-        if isinstance(keys, str):
-            fields["issue_keys"] = keys.replace(",", " ").split()
+        for field in ("issue_keys", "service_ids", "repository_ids"):
+            values = fields.get(field)
+            if isinstance(values, str):
+                fields[field] = values.replace(",", " ").split()
+            elif isinstance(values, list):  # an id may stand there as a number
+                fields[field] = [str(value) if type(value) is int else value for value in values]
         state = fields.get("state")
         if isinstance(state, str) and state and state not in _STATES:
             fields["state"] = self._state(state, kind) or state

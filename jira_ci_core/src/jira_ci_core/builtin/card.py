@@ -86,6 +86,7 @@ def card_data(reports: Sequence[Report], receipt: Receipt) -> dict[str, Any]:
             for report, outcome in [*zip(reports, receipt.outcomes, strict=False)][:MOST_REPORTS]
         ],
         "issues": escape_untrusted(", ".join(summary.issue_keys), LONGEST_LIST),
+        "services": escape_untrusted(", ".join(summary.services), LONGEST_LIST),
         "skipped": escape_untrusted(receipt.skipped or "", LONGEST_TEXT),
         "problems": [
             {part: escape_untrusted(text, LONGEST_TEXT) for part, text in asdict(problem).items()}

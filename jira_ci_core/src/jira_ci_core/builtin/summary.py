@@ -64,6 +64,10 @@ def markdown(reports: Sequence[Report], receipt: Receipt) -> str:
         issues = [link(code_span(key), summary.links.get(key)) for key in summary.issue_keys[:MOST_ISSUES]]
         more = len(summary.issue_keys) - len(issues)
         lines.append(f"- issues: {', '.join(issues)}{f' and {more} more' if more else ''}")
+    if summary.services:
+        more = len(summary.services) - MOST_ISSUES
+        services = map(code_span, summary.services[:MOST_ISSUES])
+        lines.append(f"- services: {', '.join(services)}{f' and {more} more' if more > 0 else ''}")
     if receipt.skipped and not summary.problems:
         lines.append(f"- nothing was sent: {code_span(receipt.skipped)}")
     for problem in summary.problems[:MOST_PROBLEMS]:

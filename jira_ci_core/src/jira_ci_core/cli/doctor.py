@@ -14,7 +14,7 @@ from jira_ci_core.models import FoundKey, Kind, Pipeline, Site
 from jira_ci_core.output.console import Console, set_level
 from jira_ci_core.plugins.loader import Runtime, load
 from jira_ci_core.plugins.manager import Plugins
-from jira_ci_core.reporting.builder import kind_of
+from jira_ci_core.reporting.builder import kind_of, services_of
 from jira_ci_core.reporting.identity import pipeline_identity, run_number
 from jira_ci_core.reporting.ranking import find_issue_keys
 from jira_ci_core.reporting.run import read_pipeline
@@ -60,6 +60,8 @@ def examine(sources: Sources, plugins: Plugins, console: Console) -> ExitCode:
         step("number", lambda: run_number(pipeline, settings, kind, datetime.now(UTC)), str)
         step("state", lambda: decide_state(plugins, pipeline, kind, settings), lambda it: it.skipped or it.state)
         step("issue keys", lambda: find_issue_keys(plugins, pipeline, environ, settings), _listed)
+        if services := services_of(settings):
+            step("services", lambda: services, ", ".join)
     site = step("site", lambda: make_site(settings), lambda it: it.name)
     if site is not None:
         session = step("credentials", lambda: _credentials(runtime, site), lambda it: it.plan.kind or "none needed")

@@ -16,6 +16,8 @@ from jira_ci_core.reporting.run import read_pipeline
 FACTS = tuple(name for name in Pipeline.model_fields if name not in ("ci", "publishes_status", "origins", "partial"))
 # Settings that replace a fact.
 INSTEAD = "pipeline", "run_number", "link", "state", "environment_name"
+# Settings that a report is of besides.
+BESIDES = "service_ids", "commits", "repository_id"
 
 LONGEST_SHOWN = 200
 
@@ -55,7 +57,7 @@ def explain(sources: Sources, plugins: Plugins) -> Explanation:
     """Ask the readers. Neither PROJECT nor any credential is needed, and no plugin is given a credential."""
     pipeline = read_pipeline(plugins, without_secrets(sources.environ, all_settings(plugins)))
     signs = {plugin: " or ".join(variables) for plugin, variables in plugins.readers().items()}
-    found = {setting.variable: sources.find(setting) for setting in CORE_SETTINGS if setting.name in INSTEAD}
+    found = {setting.variable: sources.find(setting) for setting in CORE_SETTINGS if setting.name in INSTEAD + BESIDES}
     settings = {name: (str(place[0]), place[1]) for name, place in found.items() if place}
     return Explanation(pipeline, plugins.answered.get("read_pipeline"), signs, settings, sources.secrets.shorten)
 
@@ -81,7 +83,9 @@ def lines_of(explanation: Explanation) -> list[str]:
     missing = [name for name in FACTS if name not in facts]
     if facts and missing:
         lines.append(f"not told: {', '.join(missing)}")
-    lines += [f"set instead: {name}={value}  <- {place}" for name, (value, place) in explanation.settings.items()]
+    for name, (value, place) in explanation.settings.items():
+        how = "set besides" if name.lower() in BESIDES else "set instead"
+        lines.append(f"{how}: {name}={value}  <- {place}")
     return lines + [f"hint: {hint}" for hint in explanation.hints]
 
 

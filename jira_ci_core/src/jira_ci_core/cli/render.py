@@ -48,13 +48,17 @@ def _lines(result: RunResult) -> list[str]:
     for found in result.keys:
         finder = f" ({found.plugin})" if found.plugin not in ("", "keys") else ""
         lines.append(f"  {found.key}  {found.source}{finder}")
+    services = Summary.of(result.reports, receipt).services
+    lines += [f"services: {_listed(services)}"] if services and result.status is RunStatus.DRY_RUN else []
     if result.status is RunStatus.DRY_RUN:
         return lines
     for report, outcome in zip(result.reports, receipt.outcomes, strict=True):
         state, site = report.entity.state, report.site.name
         known = [key for key in report.entity.issue_keys if key not in receipt.unknown_issue_keys]
         if outcome.result is Result.ACCEPTED:
-            lines.append(f"{site} accepted {report.title} ({state}) for {_listed(known) or 'no issue'}")
+            subjects = [_listed(known)] if known else []
+            subjects += [f"the service{'s' if len(services) > 1 else ''} {_listed(services)}"] if services else []
+            lines.append(f"{site} accepted {report.title} ({state}) for {' and '.join(subjects) or 'no issue'}")
         elif outcome.result is Result.QUEUED:
             lines.append(f"{report.title} ({state}) is queued for {site}")
         elif outcome.kept:
@@ -63,7 +67,11 @@ def _lines(result: RunResult) -> list[str]:
         keys = _listed(receipt.unknown_issue_keys)
         lines.append(f"warning: Jira does not know {keys}; the other issues are updated")
     if receipt.unknown_associations:
-        lines.append(f"warning: Jira does not know these services: {_listed(receipt.unknown_associations)}")
+        others = any(
+            getattr(one.entity, "commits", ()) or getattr(one.entity, "repository_ids", ()) for one in result.reports
+        )
+        kind = "services, commits or repositories" if others else "services"
+        lines.append(f"warning: Jira does not know these {kind}: {_listed(receipt.unknown_associations)}")
     return lines
 
 
@@ -117,6 +125,7 @@ def _result(result: RunResult) -> dict[str, Any]:
         "ending": result.status.value,
         "exit_code": int(result.exit_code),
         "issue_keys": summary.issue_keys,
+        "services": summary.services,
         "state": summary.state,
         "accepted": summary.accepted,
         "urls": list(summary.links.values()),

@@ -14,6 +14,7 @@ from jira_ci_core.config.environ import CA_BUNDLES, HTTP_PROXIES, HTTPS_PROXIES
 from jira_ci_core.config.values import (
     CloudId,
     CommaList,
+    Commits,
     EnvironmentTypes,
     FilePatterns,
     HttpsUrl as HttpsUrl,
@@ -37,6 +38,8 @@ from jira_ci_core.issue_keys import ANY_PROJECT
 from jira_ci_core.models import EnvironmentType
 from jira_ci_core.urls import site_url
 from jira_ci_core.watchdog import PLUGIN_TIMEOUT
+
+LONGEST_ID = 255
 
 if TYPE_CHECKING:
     from pydantic.config import JsonDict
@@ -125,6 +128,13 @@ class Settings(PluginChoice, OutboxSettings):
         project_file=True,
     )
     service_ids: Services = setting((), help="ids or keys of the services that a deployment is of, several with commas")
+    commits: Commits = setting(
+        (), help="hashes of the commits that a deployment brings, several with commas; they are in REPOSITORY_ID"
+    )
+    repository_id: Annotated[str, Field(max_length=LONGEST_ID)] | None = setting(
+        None,
+        help="the repository that a deployment is made from: the id that the app for your repositories gave it in Jira",
+    )
     state: str | None = setting(None, help="the state to show; CI's own status by default")
     state_policy: Annotated[Literal["skip", "force"], Lower] = setting(
         "skip",
@@ -132,7 +142,7 @@ class Settings(PluginChoice, OutboxSettings):
     )
     log_level: LogLevel = setting("info", help="info, or debug to see what Jira answers (secrets removed)")
     issuekeys: IssueKeys = setting(
-        (), help="issue key(s) to update, instead of searching for them", aliases=("issue_keys",)
+        (), help="key(s) or id(s) of issues to update, instead of searching for them", aliases=("issue_keys",)
     )
     key_aliases: KeyAliases = setting(
         {},
@@ -187,6 +197,15 @@ class Settings(PluginChoice, OutboxSettings):
             raise InvalidValueError(
                 "ON_FAILURE is keep, and OUTBOX, where reports are kept, is not set",
                 "set OUTBOX to a folder that is still there after this step, such as a cache volume",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _name_the_repository(self) -> Self:
+        if self.commits and not self.repository_id:
+            raise InvalidValueError(
+                "COMMITS is set, and REPOSITORY_ID, which says in which repository they are, is not",
+                "set REPOSITORY_ID to the id that the app for your repositories gave it in Jira, or leave COMMITS out",
             )
         return self
 

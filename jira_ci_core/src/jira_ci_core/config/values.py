@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, SecretStr
 from jira_ci_core.config.environ import words
 from jira_ci_core.errors import InvalidValueError
 from jira_ci_core.issue_keys import ANY_PROJECT, is_issue_key, is_project_key
-from jira_ci_core.models import MOST_ASSOCIATIONS, MOST_PROPERTIES, EnvironmentType, is_property
+from jira_ci_core.models import MOST_ASSOCIATIONS, MOST_PROPERTIES, EnvironmentType, is_issue_id, is_property
 from jira_ci_core.urls import check_address, https_url, web_url
 
 
@@ -74,8 +74,9 @@ ProjectKeys = Annotated[Names, AfterValidator(_project_keys)]
 
 def _issue_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
     for key in keys:
-        if not is_issue_key(key):
-            raise InvalidValueError(f"{key!r} is not an issue key", "write keys such as MYT-1234, several with commas")
+        if not (is_issue_key(key) or is_issue_id(key)):
+            remedy = "write keys such as MYT-1234, or the ids of issues, several with commas"
+            raise InvalidValueError(f"{key!r} is not an issue key", remedy)
     return tuple(dict.fromkeys(key.upper() for key in keys))
 
 
@@ -150,6 +151,19 @@ def _services(ids: tuple[str, ...]) -> tuple[str, ...]:
 
 
 Services = Annotated[Names, AfterValidator(_services)]
+
+
+def _commits(hashes: tuple[str, ...]) -> tuple[str, ...]:
+    for text in filter(None, hashes):
+        if not re.fullmatch("[0-9A-Fa-f]{7,64}", text):
+            raise InvalidValueError(
+                f"{text!r} is not the hash of a commit: 7 to 64 hexadecimal digits",
+                "write whole hashes, as `git rev-parse HEAD` prints them, several with commas",
+            )
+    return tuple(dict.fromkeys(text.lower() for text in hashes if text))
+
+
+Commits = Annotated[Names, AfterValidator(_commits)]
 
 
 def _aliases(aliases: dict[str, str]) -> dict[str, str]:

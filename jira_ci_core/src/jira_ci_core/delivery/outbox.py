@@ -23,7 +23,7 @@ from pydantic import ValidationError
 from jira_ci_core.errors import JiraCiError
 from jira_ci_core.git.checkout import part_of_change, repositories_around
 from jira_ci_core.git.command import GitError
-from jira_ci_core.models import Outcome, Receipt, Report, Result
+from jira_ci_core.models import Deployment, Outcome, Receipt, Report, Result
 from jira_ci_core.output.ci_files import open_unlinked, require_folder
 from jira_ci_core.problem import Problem
 
@@ -304,11 +304,19 @@ def _without_secrets(report: Report, redact: Callable[[str], str]) -> Report:
     """The report with all secrets masked. Raises OutboxError if one is in the site, an id or an issue key."""
     with contextlib.suppress(ValidationError):
         masked = Report.model_validate(report.redacted(redact).model_dump())
-        same = masked.identity == report.identity and masked.entity.issue_keys == report.entity.issue_keys
+        same = masked.identity == report.identity and _associations(masked) == _associations(report)
         if same and masked.site == report.site:
             return masked
-    why = "the site, the pipeline, the environment or a key has a credential in its name, and none is ever stored"
+    named = "the site, the pipeline, the environment, a key or a service"
+    why = f"{named} has a credential in its name, and none is ever stored"
     raise _not_kept(report, why, "name it without, or change the credential")
+
+
+def _associations(report: Report) -> tuple[object, ...]:
+    entity = report.entity
+    if not isinstance(entity, Deployment):
+        return entity.issue_keys
+    return entity.issue_keys, entity.service_ids, entity.commits, entity.repository_ids
 
 
 def _of_same_pipeline(one: Report, other: Report) -> bool:

@@ -8,7 +8,18 @@ from typing import Any
 
 from jira_ci_core.jira_api.problems import not_json, refused, unusable
 from jira_ci_core.jira_api.text import cut
-from jira_ci_core.models import MOST_ASSOCIATIONS, Build, Deployment, Kind, Outcome, Receipt, Reference, Report, Result
+from jira_ci_core.models import (
+    MOST_ASSOCIATIONS,
+    Build,
+    Deployment,
+    Kind,
+    Outcome,
+    Receipt,
+    Reference,
+    Report,
+    Result,
+    is_issue_id,
+)
 from jira_ci_core.problem import Problem
 
 _COLLECTION = {Kind.BUILD: "builds", Kind.DEPLOYMENT: "deployments"}
@@ -46,7 +57,7 @@ def entity_payload(entity: Build | Deployment) -> dict[str, Any]:
             **_key(entity),
             **common,
             **({"description": cut(entity.description)} if entity.description else {}),
-            "issueKeys": list(entity.issue_keys),
+            **_issues(entity),
             **({"testInfo": tests} if tests else {}),
             **({"references": [_reference(one) for one in entity.references]} if entity.references else {}),
         }
@@ -56,14 +67,30 @@ def entity_payload(entity: Build | Deployment) -> dict[str, Any]:
         **common,
         "description": cut(entity.description),
         "associations": [
-            {"associationType": name, "values": list(values)}
-            for name, values in (("issueIdOrKeys", entity.issue_keys), ("serviceIdOrKeys", entity.service_ids))
-            if values
+            {"associationType": name, "values": values} for name, values in _associations(entity).items() if values
         ],
         **({"duration": entity.duration} if entity.duration is not None else {}),
         "pipeline": {"id": pipeline.id, "displayName": cut(pipeline.name), "url": pipeline.url},
         "environment": {"id": environment.id, "displayName": cut(environment.name), "type": environment.type.value},
         **({"commands": [{"command": "initiate_deployment_gating"}]} if entity.asks_for_gate else {}),
+    }
+
+
+def _issues(build: Build) -> dict[str, Any]:
+    """The issues of a build; with an id among them they are associations, since `issueKeys` takes keys alone."""
+    values = list(build.issue_keys)
+    if any(map(is_issue_id, values)):
+        return {"associations": [{"associationType": "issueIdOrKeys", "values": values}]}
+    return {"issueKeys": values}
+
+
+def _associations(deployment: Deployment) -> dict[str, list[Any]]:
+    """https://developer.atlassian.com/cloud/jira/software/rest/api-group-deployments/"""
+    return {
+        "issueIdOrKeys": list(deployment.issue_keys),
+        "serviceIdOrKeys": list(deployment.service_ids),
+        "commit": [{"commitHash": one.hash, "repositoryId": one.repository_id} for one in deployment.commits],
+        "repository": [{"repositoryId": id} for id in deployment.repository_ids],
     }
 
 
@@ -109,7 +136,7 @@ def _read_accepted(reports: Sequence[Report], answer: object) -> Receipt:
     for one in _optional_list(answer, "unknownAssociations"):
         # Keys that Jira does not know are listed as associations too if they were sent as such.
         is_of_keys = _field(one, "associationType") in ("issueKeys", "issueIdOrKeys")
-        (unknown if is_of_keys else associations).extend(map(str, _list(one, "values")))
+        (unknown if is_of_keys else associations).extend(map(_in_words, _list(one, "values")))
     # Jira can only say this of what was sent.
     unknown = [key for key in unknown if key in sent]
     outcomes = []
@@ -128,9 +155,17 @@ def _read_accepted(reports: Sequence[Report], answer: object) -> Receipt:
     )
 
 
+def _in_words(value: object) -> str:
+    """An association that Jira does not know: a key or an id, or an object that names a commit or a repository."""
+    if not isinstance(value, dict):
+        return str(value)
+    repository = f"repository {value.get('repositoryId')}"
+    return f"commit {value['commitHash']} of {repository}" if "commitHash" in value else repository
+
+
 def _rejected(report: Report, entry: dict[str, Any], unknown: Sequence[str]) -> Outcome:
     keys = report.entity.issue_keys
-    if set(keys) <= set(unknown):
+    if keys and set(keys) <= set(unknown):
         what = f"Jira knows none of the issue keys of {report.title}"
         why = f"not known at {report.site.name}: {', '.join(keys)}"
         remedy = "check the keys and PROJECT, that INSTANCE is the site the issues are at, and that they still exist"

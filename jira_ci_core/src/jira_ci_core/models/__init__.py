@@ -5,6 +5,7 @@ All of them are immutable. Those that may travel (a `Report`, a `Receipt`) are p
 
 from jira_ci_core.models.base import (
     Model as Model,
+    is_issue_id as is_issue_id,
 )
 from jira_ci_core.models.pipeline import (
     GIT_CHECKOUT as GIT_CHECKOUT,
@@ -25,6 +26,7 @@ from jira_ci_core.models.report import (
     MOST_ASSOCIATIONS as MOST_ASSOCIATIONS,
     MOST_PROPERTIES as MOST_PROPERTIES,
     Build as Build,
+    Commit as Commit,
     CountedTests as CountedTests,
     Deployment as Deployment,
     Environment as Environment,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC
 from typing import Annotated, Any, Self
@@ -34,12 +35,18 @@ def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
     return redact(value) if type(value) is str else value
 
 
+def is_issue_id(text: str) -> bool:
+    """Whether a text is the number by which Jira knows an issue, whatever its key."""
+    return re.fullmatch("[1-9][0-9]{0,18}", text) is not None
+
+
 def _issue_key(text: str) -> str:
-    if not is_issue_key(text):
+    if not (is_issue_key(text) or is_issue_id(text)):
         raise ValueError(f"{text!r} is not an issue key, such as MYT-1234")
     return text.upper()
 
 
+# An issue's id may stand in its place.
 IssueKey = Annotated[str, AfterValidator(_issue_key)]
 Text = Annotated[str, StringConstraints(min_length=1)]
 # Jira's limit; a longer one must not be cut, or two might become one.

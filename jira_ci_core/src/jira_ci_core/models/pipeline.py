@@ -105,7 +105,10 @@ class KeyPlace(IntEnum):
 
 
 class FoundKey(Model):
-    """An issue key and where it was found. Raises ValidationError if `key` is not one; case does not matter."""
+    """An issue key, or an issue's id, and where it was found.
+
+    Raises ValidationError if `key` is neither; case does not matter.
+    """
 
     key: IssueKey
     source: Text

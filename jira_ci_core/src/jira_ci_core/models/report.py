@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from pydantic import Field, StringConstraints, model_validator
 
-from jira_ci_core.models.base import Id, IssueKey, Model, Moment, Number, Text, WebUrl
+from jira_ci_core.models.base import Id, IssueKey, Model, Moment, Number, Text, WebUrl, is_issue_id
 from jira_ci_core.models.pipeline import EnvironmentType
 from jira_ci_core.urls import origin
 
@@ -24,7 +24,10 @@ Properties = Annotated[dict[PropertyName, PropertyValue], Field(max_length=MOST_
 LONGEST_TEXT = 255
 """In characters; Jira takes no longer names, labels and descriptions."""
 MOST_ASSOCIATIONS = 500
-"""Jira takes no more issue keys, services included, in one build or deployment."""
+"""Jira takes no more issue keys, services, commits and repositories together, in one build or deployment.
+
+https://developer.atlassian.com/cloud/jira/software/rest/api-group-deployments/
+"""
 
 
 class Kind(StrEnum):
@@ -59,8 +62,8 @@ class Site(Model):
         return self.url.partition("://")[2] if self.url else f"cloud id {self.cloud_id}"
 
     def issue_url(self, key: str) -> str | None:
-        """Where an issue is shown; None if the site's address is not known."""
-        if self.url is None or origin(self.url) != self.url:
+        """Where an issue is shown; None for an issue's id, and if the site's address is not known."""
+        if self.url is None or origin(self.url) != self.url or is_issue_id(key):
             return None
         return f"{self.url}/browse/{quote(key, safe='')}"
 
@@ -128,7 +131,6 @@ class _Entity(Model):
     """Where the run is shown."""
     state: State
     last_updated: Moment
-    issue_keys: Annotated[tuple[IssueKey, ...], Field(min_length=1, max_length=MOST_ASSOCIATIONS)]
     pipeline: PipelineIdentity
 
 
@@ -136,6 +138,8 @@ class Build(_Entity):
     """One build of one pipeline; identity is (`pipeline.id`, `number`)."""
 
     kind: Literal[Kind.BUILD] = Kind.BUILD
+    issue_keys: Annotated[tuple[IssueKey, ...], Field(min_length=1, max_length=MOST_ASSOCIATIONS)]
+    """The keys, or the ids, of its issues."""
     references: Annotated[tuple[Reference, ...], Field(max_length=5)] = ()
     tests: CountedTests | None = None
 
@@ -146,10 +150,19 @@ class Build(_Entity):
         return self
 
 
+class Commit(Model):
+    """A commit, as the tool that tells Jira of commits names it and its repository."""
+
+    hash: Text
+    repository_id: Text
+
+
 class Deployment(_Entity):
-    """One deployment; identity is (`pipeline.id`, `environment.id`, `number`)."""
+    """One deployment, of issues or services; identity is (`pipeline.id`, `environment.id`, `number`)."""
 
     kind: Literal[Kind.DEPLOYMENT] = Kind.DEPLOYMENT
+    issue_keys: tuple[IssueKey, ...] = ()
+    """The keys, or the ids, of its issues."""
     environment: Environment
     asks_for_gate: bool = False
     """Whether Jira is to decide if it may go on; only a pending one may ask."""
@@ -157,11 +170,18 @@ class Deployment(_Entity):
     """In seconds."""
     service_ids: tuple[Text, ...] = ()
     """Ids or keys of the services that are deployed."""
+    commits: tuple[Commit, ...] = ()
+    """The commits that it brings."""
+    repository_ids: tuple[Text, ...] = ()
+    """The repositories that it is made from, as the tool that tells Jira of commits names them."""
 
     @model_validator(mode="after")
-    def _is_about_no_more_than_jira_takes(self) -> Self:
-        if len(self.issue_keys) + len(self.service_ids) > MOST_ASSOCIATIONS:
-            raise ValueError(f"issue keys and services are more than {MOST_ASSOCIATIONS}")
+    def _is_about_as_much_as_jira_takes(self) -> Self:
+        if not (self.issue_keys or self.service_ids):
+            raise ValueError("it has neither an issue key nor a service")
+        associations = (self.issue_keys, self.service_ids, self.commits, self.repository_ids)
+        if sum(map(len, associations)) > MOST_ASSOCIATIONS:
+            raise ValueError(f"issue keys, services, commits and repositories are more than {MOST_ASSOCIATIONS}")
         return self
 
 

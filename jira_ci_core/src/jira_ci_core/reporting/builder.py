@@ -15,6 +15,7 @@ from jira_ci_core.errors import SettingsError
 from jira_ci_core.models import (
     MOST_ASSOCIATIONS,
     Build,
+    Commit,
     CountedTests,
     Deployment,
     Environment,
@@ -40,6 +41,11 @@ log = logging.getLogger(__name__)
 def kind_of(settings: Settings) -> Kind:
     """A deployment if ENVIRONMENT_NAME is set, else a build."""
     return Kind.DEPLOYMENT if settings.environment_name else Kind.BUILD
+
+
+def services_of(settings: Settings) -> tuple[str, ...]:
+    """The services that this run is about: those of a deployment, which needs no issue key beside them."""
+    return settings.service_ids if kind_of(settings) is Kind.DEPLOYMENT else ()
 
 
 def hint_at_deployment(pipeline: Pipeline, settings: Settings) -> None:
@@ -90,8 +96,7 @@ def make_reports(
         facts |= {"references": _references(pipeline), "tests": _tests(state, settings)}
         entities = [Build.model_validate(facts)]
     else:
-        facts |= {"issue_keys": _beside_services(keys, settings), "service_ids": settings.service_ids}
-        facts |= {"duration": _duration(pipeline, state, settings, now)}
+        facts |= {**_associations(keys, settings), "duration": _duration(pipeline, state, settings, now)}
         environments = make_environments(plugins, pipeline, settings, redact)
         entities = [Deployment.model_validate({**facts, "environment": environment}) for environment in environments]
     reports = (Report(site=site, entity=entity, properties=settings.properties) for entity in entities)
@@ -136,13 +141,23 @@ def _duration(pipeline: Pipeline, state: State, settings: Settings, now: datetim
     return int((now - began).total_seconds()) if began and began <= now else None
 
 
-def _beside_services(keys: tuple[str, ...], settings: Settings) -> tuple[str, ...]:
-    """The keys that Jira takes together with the services."""
-    room = MOST_ASSOCIATIONS - len(settings.service_ids)
-    if len(keys) > room:
-        warning = "Jira takes %d issue keys and services together: the last %d issue keys are dropped"
-        log.warning(warning, MOST_ASSOCIATIONS, len(keys) - room)
-    return keys[:room]
+def _associations(keys: tuple[str, ...], settings: Settings) -> dict[str, object]:
+    """What a deployment is about, as much of it as Jira takes: services first, then issue keys, then commits."""
+    services, repository = settings.service_ids, settings.repository_id
+    repositories = (repository,) if repository else ()
+    room = MOST_ASSOCIATIONS - len(services) - len(repositories)
+    left = room - len(keys[:room])
+    for name, found, most in (("issue keys", keys, room), ("commits", settings.commits, left)):
+        if len(found) > most:
+            warning = "Jira takes %d issue keys, services and commits together: the last %d %s are dropped"
+            log.warning(warning, MOST_ASSOCIATIONS, len(found) - most, name)
+    commits = tuple(Commit(hash=hash, repository_id=repository or "") for hash in settings.commits[:left])
+    return {
+        "issue_keys": keys[:room],
+        "service_ids": services,
+        "commits": commits,
+        "repository_ids": repositories,
+    }
 
 
 def _tests(state: State, settings: Settings) -> CountedTests | None:

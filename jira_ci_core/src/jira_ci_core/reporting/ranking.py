@@ -25,10 +25,10 @@ def find_issue_keys(
         return cut_at_most(named)
     wanted = []
     for found in plugins.extract_issue_keys(pipeline, environ, settings):
-        project, _, number = found.key.rpartition("-")
+        project, hyphen, number = found.key.rpartition("-")  # of an issue's id, the project is not known
         project = settings.key_aliases.get(project, project)
         if ANY_PROJECT in settings.project or project in settings.project:
-            wanted.append(found.model_copy(update={"key": f"{project}-{number}"}))
+            wanted.append(found.model_copy(update={"key": f"{project}{hyphen}{number}"}))
     return cut_at_most(rank(wanted))
 
 

@@ -20,7 +20,7 @@ from jira_ci_core.output.redaction import Secrets
 from jira_ci_core.plugins.loader import Runtime, load, open_sources
 from jira_ci_core.plugins.manager import Plugins
 from jira_ci_core.problem import Problem
-from jira_ci_core.reporting.builder import hint_at_deployment, kind_of, make_reports
+from jira_ci_core.reporting.builder import hint_at_deployment, kind_of, make_reports, services_of
 from jira_ci_core.reporting.identity import environment_id
 from jira_ci_core.reporting.ranking import find_issue_keys
 from jira_ci_core.reporting.state import decide_state
@@ -48,6 +48,13 @@ class RunFacts(NamedTuple):
 
     pipeline: Pipeline
     keys: tuple[FoundKey, ...]
+    services: tuple[str, ...] = ()
+    """The services that a deployment is of."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing that a report could be about."""
+        return not (self.keys or self.services)
 
     @property
     def issue_keys(self) -> tuple[str, ...]:
@@ -126,7 +133,8 @@ def find(runtime: Runtime) -> RunFacts:
 
         warn_of_checkout(Path(runtime.settings.outbox), runtime.environ)
     hint_at_deployment(pipeline, runtime.settings)
-    return RunFacts(pipeline, find_issue_keys(runtime.plugins, pipeline, runtime.environ, runtime.settings))
+    keys = find_issue_keys(runtime.plugins, pipeline, runtime.environ, runtime.settings)
+    return RunFacts(pipeline, keys, services_of(runtime.settings))
 
 
 def read_pipeline(plugins: Plugins, environ: Mapping[str, str]) -> Pipeline:
@@ -171,7 +179,7 @@ def _send(runtime: Runtime, session: Session, reports: tuple[Report, ...]) -> Re
 
 def nothing_to_report(facts: RunFacts, settings: Settings) -> Receipt | None:
     """Why there is nothing to report, whatever the state is: no key was found, or the job deploys nothing."""
-    if not facts.keys:
+    if facts.is_empty:
         return no_key()
     pipeline = facts.pipeline
     idle = pipeline.not_deployed_to

@@ -39,6 +39,7 @@ from jira_ci_core.models import (
     Site,
     SkipReason,
     State,
+    is_issue_id,
 )
 from jira_ci_core.net.client import Http
 from jira_ci_core.net.connection import Connection, SignIn
@@ -108,7 +109,7 @@ class ExtractorContract(PluginContract):
     def test_it_finds_keys_or_nothing_whatever_the_run(self, plugins: Plugins, pipeline: Pipeline) -> None:
         """It never fails, and everything it finds is an issue key with a source in words."""
         for found in self.find(plugins, pipeline):
-            assert is_issue_key(found.key)
+            assert is_issue_key(found.key) or is_issue_id(found.key)
             assert found.source.strip()
             assert "\n" not in found.source
 

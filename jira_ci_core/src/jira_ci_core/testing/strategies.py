@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from jira_ci_core.models import (
     Build,
+    Commit,
     CountedTests,
     Deployment,
     Environment,
@@ -28,6 +29,7 @@ from jira_ci_core.testing.recorded import RECORDED
 _texts = st.text(st.characters(codec="utf-8"), max_size=40)
 _words = _texts.map(str.strip).filter(bool)
 _keys = st.from_regex(r"(MYT|DEMO|OTHER)-[1-9][0-9]{0,4}", fullmatch=True)
+_ids = st.integers(1, 2**31).map(str)
 _hashes = st.from_regex(r"[0-9a-f]{40}", fullmatch=True)
 _urls = st.sampled_from(["https://ci.example/acme/shop/42", "https://git.example/acme/shop"])
 
@@ -74,7 +76,6 @@ def reports(site: Site) -> st.SearchStrategy[Report]:
         "label": st.none() | _words,
         "url": _urls,
         "last_updated": st.just(datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)),
-        "issue_keys": st.lists(_keys, min_size=1, max_size=5, unique=True).map(tuple),
         "pipeline": st.builds(PipelineIdentity, id=_words, name=_words, url=_urls),
     }
     states = st.sampled_from(State)
@@ -82,9 +83,17 @@ def reports(site: Site) -> st.SearchStrategy[Report]:
     counts = st.integers(0, 10**6)
     tests = st.none() | st.builds(CountedTests, passed=counts, failed=counts, skipped=counts)
     build_states = states.filter(lambda state: state is not State.ROLLED_BACK)
-    builds = st.builds(Build, state=build_states, tests=tests, **common)
-    optional = {"duration": st.none() | counts, "service_ids": st.lists(_words, max_size=2, unique=True).map(tuple)}
-    deployments = st.builds(Deployment, state=states, environment=environments, **optional, **common)
+    keys = st.lists(_keys | _ids, min_size=1, max_size=5, unique=True).map(tuple)
+    names = st.lists(_words, min_size=1, max_size=2, unique=True).map(tuple)
+    builds = st.builds(Build, state=build_states, tests=tests, issue_keys=keys, **common)
+    optional = {
+        "duration": st.none() | counts,
+        "commits": st.lists(st.builds(Commit, hash=_hashes, repository_id=_words), max_size=2).map(tuple),
+        "repository_ids": st.just(()) | names,
+    }
+    of_issues = st.builds(Deployment, state=states, environment=environments, issue_keys=keys, **optional, **common)
+    of_services = st.builds(Deployment, state=states, environment=environments, service_ids=names, **optional, **common)
+    deployments = of_issues | of_services
     return st.builds(Report, site=st.just(site), entity=builds | deployments)
 
 

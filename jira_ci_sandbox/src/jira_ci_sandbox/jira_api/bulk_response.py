@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -24,7 +25,7 @@ class BulkResponse:
         self._accepted: list[dict[str, Any]] = []
         self._rejected: list[dict[str, Any]] = []
         self._unknown_keys: dict[str, None] = {}
-        self._unknown_associations: dict[str, dict[str, None]] = {}
+        self._unknown_associations: dict[str, list[Any]] = {}
 
     def add(self, entity: Any, body: Mapping[str, Any]) -> None:
         """Accept an entity of a request for its known keys, or reject it."""
@@ -60,7 +61,7 @@ class BulkResponse:
             f"rejected{noun}": self._rejected,
             "unknownIssueKeys": list(self._unknown_keys),
             "unknownAssociations": [
-                {"associationType": name, "values": list(values)} for name, values in self._unknown_associations.items()
+                {"associationType": name, "values": values} for name, values in self._unknown_associations.items()
             ],
         }
 
@@ -77,7 +78,9 @@ class BulkResponse:
             )
             for one in self._rejected
         ]
-        unknown = [*self._unknown_keys, *(value for values in self._unknown_associations.values() for value in values)]
+        unknown = [*self._unknown_keys]
+        for values in self._unknown_associations.values():
+            unknown += [value if isinstance(value, str) else " of ".join(value.values()) for value in values]
         known = f"an issue exists when its project does: {', '.join(self._settings.projects)}"
         return bulk_verdict(self._kind.removesuffix("s"), len(self._accepted), stale, rejected, unknown, known)
 
@@ -94,17 +97,24 @@ class BulkResponse:
         associations, issue_keys = [], []
         for association in entity["associations"]:
             name, values = association["associationType"], association["values"]
-            is_issue = name in ISSUE_ASSOCIATION_TYPES
-            is_known = self._settings.knows_issue if is_issue else self._settings.knows_service
-            known, unknown = _partition(values, is_known)
+            known, unknown = _partition(values, functools.partial(self._is_known, name))
             if unknown:
-                self._unknown_associations.setdefault(name, {}).update(dict.fromkeys(unknown))
+                listed = self._unknown_associations.setdefault(name, [])
+                for value in unknown:
+                    listed += [value] if value not in listed else []
             if known:
                 associations.append({**association, "values": known})
-            if is_issue:
-                issue_keys += known
+            if name in ISSUE_ASSOCIATION_TYPES:
+                issue_keys += [key for key in map(self._settings.issue_of, known) if key]
         return ({**entity, "associations": associations} if associations else None), issue_keys
 
+    def _is_known(self, name: str, value: Any) -> bool:
+        if name in ISSUE_ASSOCIATION_TYPES:
+            return self._settings.issue_of(value) is not None
+        if name == "serviceIdOrKeys":
+            return self._settings.knows_service(value)
+        return self._settings.knows_repository(value["repositoryId"])
 
-def _partition(values: list[str], is_known: Callable[[str], bool]) -> tuple[list[str], list[str]]:
+
+def _partition(values: list[Any], is_known: Callable[[Any], bool]) -> tuple[list[Any], list[Any]]:
     return [value for value in values if is_known(value)], [value for value in values if not is_known(value)]

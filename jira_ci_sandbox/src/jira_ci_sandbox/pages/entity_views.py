@@ -33,7 +33,16 @@ def entity_view(update: Update) -> dict[str, Any]:
         "time": entity["lastUpdated"],
         "keys": list(update.issue_keys),
         "references": entity.get("references", []),
+        "services": values_of(entity, "serviceIdOrKeys"),
+        "commits": values_of(entity, "commit"),
+        "repositories": [value["repositoryId"] for value in values_of(entity, "repository")],
     }
+
+
+def values_of(entity: dict[str, Any], type: str) -> list[Any]:
+    """Return the values of an entity's associations of this type."""
+    found = [one["values"] for one in entity.get("associations", []) if one["associationType"] == type]
+    return [value for values in found for value in values]
 
 
 def group_by_type(updates: Iterable[Update]) -> list[tuple[str, list[dict[str, Any]]]]:

@@ -42,6 +42,7 @@ class IssuePages:
             "issues.html",
             issues=issues,
             known=self._queries.projects(),
+            services=[(row, entity_view(row.latest)) for row in self._queries.services()],
             search=search,
             project=project,
             is_key=is_issue_key(search),

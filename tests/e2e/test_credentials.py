@@ -306,8 +306,7 @@ def path_of(step):
 NO_KEY = {"DRONE_COMMIT_MESSAGE": "nothing"}
 # What a run for a fork gets: secrets are empty, or not there, and what is no secret may be there.
 MISSING = {
-    "none": {},
-    "empty": {"PLUGIN_CLIENT_ID": "", "PLUGIN_CLIENT_SECRET": "", "PLUGIN_CONNECT_KEY": "null"},
+    "nothing": {"PLUGIN_CLIENT_ID": "", "PLUGIN_CLIENT_SECRET": "", "PLUGIN_CONNECT_KEY": "null"},
     "half": {"PLUGIN_CLIENT_ID": "an-id"},
     "a kind that AUTH names": {"PLUGIN_AUTH": "connect"},
 }

@@ -169,13 +169,14 @@ class TestServicesAlone:
 
     def test_that_jira_does_not_know_are_refused_by_it(self, step, failed):
         failure = failed(step(service_ids="b:old"), 1)
-        assert failure.what == "Jira refused deployment 42 of checkout to prod"
-        assert "unknown" in failure.why
+        assert failure.what == "Jira knows none of the services of deployment 42 of checkout to prod"
+        assert "SERVICE_IDS" in failure.do
 
     def test_make_no_build(self, step, jira):
         done = step(environment_name=None)
         assert (done.code, jira.requests()) == (0, [])
         assert "no issue key was found" in done.err
+        assert "Set ENVIRONMENT_NAME to report a deployment" in done.err
 
     @pytest.mark.parametrize("command", ["doctor", "explain"])
     def test_are_told_by(self, step, command):

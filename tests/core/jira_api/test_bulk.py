@@ -409,11 +409,18 @@ class TestA202:
         body = answered([BUILD_KEY], [{"key": BUILD_KEY, "errors": []}])
         assert read_answer([report()], 202, JSON, body).outcomes[0].result is Result.REJECTED
 
-    def test_that_knows_no_issue_of_a_deployment_of_services_tells_jira_s_own_reason(self):
-        entity = DEPLOYMENT.model_copy(update={"issue_keys": (), "service_ids": ("b:old",)})
+    @pytest.mark.parametrize(
+        ("services", "what", "why"),
+        [
+            (("b:old",), "Jira knows none of the services of", "not known at acme.atlassian.net: b:old"),
+            (("b:old", "b:shop"), "Jira refused", "it is too old"),
+        ],
+    )
+    def test_that_refuses_a_deployment_of_services_alone_is_not_about_keys(self, services, what, why):
+        entity = DEPLOYMENT.model_copy(update={"issue_keys": (), "service_ids": services})
         answer = {
             "acceptedDeployments": [],
-            "rejectedDeployments": [{"key": DEPLOYMENT_KEY, "errors": [{"message": "all are unknown"}]}],
+            "rejectedDeployments": [{"key": DEPLOYMENT_KEY, "errors": [{"message": "it is too old"}]}],
             "unknownAssociations": [
                 {"associationType": "serviceIdOrKeys", "values": ["b:old"]},
                 {"associationType": "commit", "values": [{"commitHash": "8a7b6c5", "repositoryId": "7"}]},
@@ -422,7 +429,7 @@ class TestA202:
         }
         receipt = read_answer([report(entity)], 202, JSON, json.dumps(answer))
         [problem] = receipt.outcomes[0].problems
-        assert (problem.what, problem.why) == (f"Jira refused {report(entity).title}", "all are unknown")
+        assert (problem.what, problem.why) == (f"{what} {report(entity).title}", why)
         assert receipt.unknown_associations == ("b:old", "commit 8a7b6c5 of repository 7", "repository 7")
 
     @pytest.mark.parametrize(

@@ -143,7 +143,7 @@ def _read_accepted(reports: Sequence[Report], answer: object) -> Receipt:
     for report in reports:
         identity = _identity(_key(report.entity))
         if identity in rejected:
-            outcomes.append(_rejected(report, rejected[identity], unknown))
+            outcomes.append(_rejected(report, rejected[identity], unknown, associations))
         elif identity in accepted:
             outcomes.append(Outcome(result=Result.ACCEPTED))
         else:
@@ -163,9 +163,14 @@ def _in_words(value: object) -> str:
     return f"commit {value['commitHash']} of {repository}" if "commitHash" in value else repository
 
 
-def _rejected(report: Report, entry: dict[str, Any], unknown: Sequence[str]) -> Outcome:
+def _rejected(report: Report, entry: dict[str, Any], unknown: Sequence[str], associations: Sequence[str]) -> Outcome:
     keys = report.entity.issue_keys
-    if keys and set(keys) <= set(unknown):
+    services = report.entity.service_ids if isinstance(report.entity, Deployment) else ()
+    if services and not keys and set(services) <= set(associations):
+        what = f"Jira knows none of the services of {report.title}"
+        why = f"not known at {report.site.name}: {', '.join(services)}"
+        remedy = "check SERVICE_IDS, that INSTANCE is the site of these services, and that they still exist"
+    elif keys and set(keys) <= set(unknown):
         what = f"Jira knows none of the issue keys of {report.title}"
         why = f"not known at {report.site.name}: {', '.join(keys)}"
         remedy = "check the keys and PROJECT, that INSTANCE is the site the issues are at, and that they still exist"

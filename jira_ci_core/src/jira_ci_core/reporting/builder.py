@@ -49,8 +49,10 @@ def services_of(settings: Settings) -> tuple[str, ...]:
 
 
 def hint_at_deployment(pipeline: Pipeline, settings: Settings) -> None:
-    """Log how to report a deployment if CI names an environment; that alone never makes a build one."""
+    """Log how to report a deployment if CI names an environment, or services are set; neither makes a build one."""
     name = pipeline.environment
+    if settings.service_ids and not settings.environment_name:
+        log.info("SERVICE_IDS is for deployments; a build is reported. Set ENVIRONMENT_NAME to report a deployment")
     if name and not settings.environment_name:
         remedy = f"Set ENVIRONMENT_NAME={name} to report a deployment"
         log.info("%s says that this run deploys to %s; a build is reported. %s", pipeline.ci, name, remedy)

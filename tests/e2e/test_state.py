@@ -185,7 +185,7 @@ class TestNoKey:
         assert failure.what == "no issue key was found"
         assert jira.requests() == []
 
-    def test_what_is_missing_besides_is_still_an_error(self, harness, jira, failed):
-        failure = failed(harness(environ=self.NONE), 2)
-        assert "no credentials" in failure.what
+    def test_what_is_wrong_besides_is_still_an_error(self, harness_oauth, jira, failed):
+        failure = failed(harness_oauth(environ=self.NONE, state="great"), 2)
+        assert failure.what == "STATE cannot be 'great'"
         assert jira.requests() == []

@@ -23,6 +23,8 @@ FILES = sorted(
 PUBLIC = {
     "jira_ci_core": jira_ci_core.__all__,
     "jira_ci_core.testing": jira_ci_core.testing.__all__,
+    # Forgejo and Gitea imitate it.
+    "jira_ci_core.ci.github": ["IDENTITY", "TABLE", "variables_of_run"],
     # Imported by itself, since it comes before all that could be imported from a wrong place.
     "jira_ci_core.import_path": ["restrict"],
 }

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import time
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
@@ -224,3 +227,21 @@ def test_more_keys_than_jira_takes_are_cut_with_a_warning(harness_oauth, jira):
     assert "warning" in done.err
     assert "3" in next(line for line in done.err.splitlines() if "warning" in line)
     assert jira.builds()[0]["issueKeys"] == [f"MYT-{number}" for number in range(1, 501)]
+
+
+@pytest.mark.usefixtures("in_process")
+def test_rolling_back_as_docs_ci_shows_it_ends_with_the_older_version_as_the_current_one(harness_oauth, jira):
+    page = (Path(__file__).parents[2] / "docs" / "ci.md").read_text(encoding="utf-8")
+    recipe = page.partition("## Rolling back\n")[2].partition("\n## ")[0]
+    start, end, take_back = (shlex.split(line)[2:] for line in re.findall("^jira-ci report.*", recipe, re.MULTILINE))
+    older = {"DRONE_COMMIT_MESSAGE": "MYT-1", "HARNESS_BUILD_ID": "7"}
+    newer = {"DRONE_COMMIT_MESSAGE": "MYT-2", "HARNESS_BUILD_ID": "8"}
+    for number, change in (("1714566600", older), ("1714566700", newer), ("1714566800", older)):
+        for arguments in (start, end):
+            done = harness_oauth(*arguments, environ={**change, "JIRA_CI_RUN_NUMBER": number})
+            assert done.code == 0, done.text
+    arguments = ["1714566700" if argument == "$NEWER" else argument for argument in take_back]
+    assert harness_oauth(*arguments, environ={**older, "JIRA_CI_RUN_NUMBER": "1714566800"}).code == 0
+    by_number = sorted(jira.deployments(), key=lambda one: one["deploymentSequenceNumber"])
+    shown = [(one["associations"][0]["values"], one["state"]) for one in by_number]
+    assert shown == [(["MYT-1"], "successful"), (["MYT-2"], "rolled_back"), (["MYT-1"], "successful")]

@@ -29,8 +29,10 @@ WITH_CODE = "harness", "github", "woodpecker", "bitrise"
 def reader_contract(run):
     """The contract tests of the built-in reader that belongs to a recorded run."""
     plugin = import_module(f"jira_ci_core.ci.{run.reader}")
-    # Harness sets DRONE=true as well, and is asked before Drone.
-    mistaken_for = ("Harness",) if run.ci == "Drone" else ()
+    # These set the variables of the other as well, and are asked before it.
+    mistaken_for = {"Drone": ("Harness",), "Gitea": ("Forgejo",), "GitHub Actions": ("Forgejo", "Gitea")}.get(
+        run.ci, ()
+    )
     own = {"plugin": plugin, "environ": RECORDED[run.ci], "mistaken_for": mistaken_for}
     own["has_number"] = "number" in run.facts
     if run.reader not in WITH_CODE:  # the tables are read by the same code, see test_recorded.py

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from jira_ci_core import Match, branch_name, commit_before, read_facts, reader
+from jira_ci_core import Match, Partial, branch_name, commit_before, read_facts, reader
 
 TABLE = {"number": ("BUILD_ID", "BUILD_NUMBER"), "branch": ("BRANCH",)}
 
@@ -144,3 +144,27 @@ def test_the_identity_consists_of_the_parts_that_are_set():
 def test_a_tag_in_place_of_a_branch_is_a_tag(environ, branch, tag):
     run = ACME({"ACME": "yes", **environ})
     assert (run.branch, run.tag) == (branch, tag)
+
+
+class TestAPartialFact:
+    TABLE = {"message": (Partial("TYPED"), "MESSAGE"), "sha": (Partial(Match("SHA", "[0-9a-f]+", "{SHA}")),)}
+    read = staticmethod(reader("Acme CI", TABLE, recognised_by=("ACME",), identity=(("ID", "{OWNER}/{NAME}"), "JOB")))
+
+    def test_says_so(self):
+        run = self.read({"ACME": "1", "TYPED": "by hand", "SHA": "abcdef0"})
+        assert (run.message, run.origins["message"], run.partial) == ("by hand", "TYPED", ("message", "sha"))
+
+    def test_is_one_only_if_that_source_is_taken_and_the_fact_is_kept(self):
+        assert self.read({"ACME": "1", "MESSAGE": "whole", "SHA": "abc"}).partial == ()
+
+    @pytest.mark.parametrize(
+        ("environ", "id"),
+        [
+            ({"ID": "1", "OWNER": "a", "NAME": "b", "JOB": "c"}, "1/c"),
+            ({"OWNER": "a", "NAME": "b", "JOB": "c"}, "a/b/c"),
+            ({"OWNER": "a", "JOB": "c"}, "c"),
+            ({"ID": "1"}, "1"),
+        ],
+    )
+    def test_of_a_part_of_an_identity_the_first_that_is_set_counts(self, environ, id):
+        assert self.read({"ACME": "1", **environ}).id == id

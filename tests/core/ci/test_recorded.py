@@ -118,12 +118,26 @@ def test_a_ci_that_imitates_another_is_looked_for_first(plugins):
         "CI": "woodpecker",
         "DRONE": "true",
         "JENKINS_URL": "x",
-        "BUILD_ID": "1",
+        "BUILD_ID": "a3c1f2d4-9b6e-4d0a-8f37-1c2b3a4d5e6f",
         "PROJECT_ID": "p",
     }
     for ci in ("HARNESS_PIPELINE_ID", "CI", "DRONE", "JENKINS_URL", "BUILD_ID"):
         assert plugins.read_pipeline(environ=environ).origins["ci"].startswith(ci)
         del environ[ci]
+
+
+@pytest.mark.parametrize(
+    ("environ", "by"),
+    [
+        ({"BUILD_ID": "42", "PROJECT_ID": "shop"}, None),
+        ({"BUILD_ID": "a3c1f2d4-9b6e-4d0a-8f37-1c2b3a4d5e6f"}, None),
+        ({"BUILDER_OUTPUT": "/builder/outputs"}, "BUILDER_OUTPUT"),
+        ({"BUILDER_OUTPUT": "/builder/outputs", "BUILD_ID": "42", "PROJECT_ID": "shop"}, "BUILDER_OUTPUT"),
+    ],
+)
+def test_cloud_build_is_not_seen_in_names_that_others_set(plugins, environ, by):
+    run = plugins.read_pipeline(environ=environ)
+    assert (run and run.origins["ci"]) == by
 
 
 def variables_of(reader):

@@ -46,7 +46,11 @@ jira_ci_read_pipeline = hookimpl(trylast=True)(
     reader(
         "Azure Pipelines",
         TABLE,
-        recognised_by=("TF_BUILD=true", "RELEASE_RELEASEID and SYSTEM_TEAMPROJECT"),
+        recognised_by=(
+            "TF_BUILD=true",
+            "BUILD_BUILDURI and SYSTEM_TEAMPROJECT",
+            "RELEASE_RELEASEID and SYSTEM_TEAMPROJECT",
+        ),
         # Names may change, and pipelines in two folders, or projects of two organisations, may have the same. Build and
         # release pipelines are numbered apart.
         identity=(

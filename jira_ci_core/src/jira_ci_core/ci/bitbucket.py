@@ -9,7 +9,10 @@ from jira_ci_core import Match, VariableTable, hookimpl, reader
 
 TABLE: VariableTable = {
     "number": ("BITBUCKET_BUILD_NUMBER",),
-    "url": ("{BITBUCKET_GIT_HTTP_ORIGIN}/addon/pipelines/home#!/results/{BITBUCKET_BUILD_NUMBER}",),
+    "url": (
+        "{BITBUCKET_GIT_HTTP_ORIGIN}/addon/pipelines/home#!/results/{BITBUCKET_BUILD_NUMBER}",
+        "https://bitbucket.org/{BITBUCKET_REPO_FULL_NAME}/addon/pipelines/home#!/results/{BITBUCKET_BUILD_NUMBER}",
+    ),
     # Set in after-script only.
     "status": (Match("BITBUCKET_EXIT_CODE", "0", "success"), Match("BITBUCKET_EXIT_CODE", ".+", "failed")),
     "name": ("BITBUCKET_REPO_FULL_NAME",),

@@ -45,6 +45,8 @@ def of_pull_request(path: str) -> Match:
 
 HEAD_BRANCH = (
     "GITHUB_HEAD_REF",
+    # Set for two events only; others have a pull request in their payload, too.
+    "github.event.pull_request.head.ref",
     of("workflow_run", "workflow_run.head_branch"),
     of("check_run", "check_run.check_suite.head_branch"),
     of("check_suite", "check_suite.head_branch"),
@@ -70,6 +72,7 @@ TABLE: VariableTable = {
     "source_branch": HEAD_BRANCH,
     "target_branch": (
         "GITHUB_BASE_REF",
+        "github.event.pull_request.base.ref",
         "github.event.merge_group.base_ref",
         of_pull_request("pull_requests.0.base.ref"),
     ),

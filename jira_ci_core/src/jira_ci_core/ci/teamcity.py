@@ -28,7 +28,7 @@ TABLE: VariableTable = {
     "pull_request_title": ("teamcity.pullRequest.title",),
     "sha": ("BUILD_VCS_NUMBER",),
     "repository_url": ("vcsroot.url",),
-    "workspace": ("teamcity.build.checkoutDir",),
+    "workspace": ("teamcity.build.checkoutDir", "teamcity.build.workingDir"),
 }
 # Names repeat in other projects.
 IDENTITY = (("teamcity.buildType.id", "{TEAMCITY_PROJECT_NAME}/{TEAMCITY_BUILDCONF_NAME}", "TEAMCITY_BUILDCONF_NAME"),)
@@ -49,7 +49,7 @@ _ESCAPE = re.compile(r"\\(u[0-9A-Fa-f]{4}|.)", re.DOTALL)
 def properties(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the properties that the table names; the files hold others, which may be secrets."""
     system = read_properties(environ.get(SYSTEM_FILE, ""))
-    found = {**system, **read_properties(system.get(CONFIGURATION_FILE, ""))}
+    found = {**read_properties(system.get(CONFIGURATION_FILE, "")), **system}
     names = re.findall(r"\b(?:teamcity|vcsroot)\.[\w.]+", f"{list(TABLE.values())}{IDENTITY}")
     return {name: found[name] for name in names if name in found}
 

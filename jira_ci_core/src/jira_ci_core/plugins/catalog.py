@@ -6,14 +6,17 @@ it hands to plugins; what the settings mean is the packages' business.
 
 from __future__ import annotations
 
-# Harness and Woodpecker imitate Drone; the last of them are known by variables that other systems set as well.
+# Harness and Woodpecker imitate Drone, Forgejo and Gitea imitate GitHub. The last of them are known by variables that
+# other systems set as well.
 CIS = {
     "harness": ("HARNESS_PIPELINE_ID",),
     "woodpecker": ("CI=woodpecker", "CI_SYSTEM_NAME=woodpecker"),
     "drone": ("DRONE=true", "DRONE_BUILD_NUMBER"),
+    "forgejo": ("FORGEJO_ACTIONS=true",),
+    "gitea": ("GITEA_ACTIONS=true",),
     "github": ("GITHUB_ACTIONS=true",),
     "gitlab": ("GITLAB_CI=true",),
-    "azure": ("TF_BUILD=true", "RELEASE_RELEASEID and SYSTEM_TEAMPROJECT"),
+    "azure": ("TF_BUILD=true", "BUILD_BUILDURI and SYSTEM_TEAMPROJECT", "RELEASE_RELEASEID and SYSTEM_TEAMPROJECT"),
     "bitbucket": ("BITBUCKET_BUILD_NUMBER",),
     "buildkite": ("BUILDKITE=true",),
     "circleci": ("CIRCLECI=true",),
@@ -32,12 +35,12 @@ CIS = {
     "semaphore": ("SEMAPHORE=true",),
     "vela": ("VELA=true",),
     "xcodecloud": ("CI_XCODE_CLOUD=true",),
-    "jenkins": ("JENKINS_URL",),
+    "jenkins": ("JENKINS_URL", "JENKINS_HOME and BUILD_TAG"),
     "spacelift": ("TF_VAR_spacelift_run_id",),
     "vercel": ("VERCEL=1", "VERCEL=true"),
     "netlify": ("NETLIFY=true",),
     "concourse": ("ATC_EXTERNAL_URL and BUILD_JOB_NAME",),
-    "cloudbuild": ("BUILD_ID and PROJECT_ID",),
+    "cloudbuild": ("BUILDER_OUTPUT", "BUILD_ID and PROJECT_ID"),
 }
 """The CIs that core reads, in the order in which they are asked, each with what its reader is `recognised_by`.
 

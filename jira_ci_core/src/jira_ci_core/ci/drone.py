@@ -5,7 +5,7 @@ https://docs.drone.io/pipeline/environment/reference/
 
 from __future__ import annotations
 
-from jira_ci_core import VariableTable, hookimpl, reader
+from jira_ci_core import Match, Partial, VariableTable, hookimpl, reader
 
 TABLE: VariableTable = {
     "number": ("DRONE_BUILD_NUMBER",),
@@ -22,7 +22,8 @@ TABLE: VariableTable = {
     "pull_request_title": ("DRONE_PULL_REQUEST_TITLE",),
     "sha": ("DRONE_COMMIT_SHA", "DRONE_COMMIT"),
     "commit_before": ("DRONE_COMMIT_BEFORE",),
-    "message": ("DRONE_COMMIT_MESSAGE",),
+    # In a pull request its description: https://github.com/drone/drone/blob/v2.26.0/service/hook/parser/parse.go
+    "message": (Partial(Match("DRONE_PULL_REQUEST", "[0-9]+", "{DRONE_COMMIT_MESSAGE}")), "DRONE_COMMIT_MESSAGE"),
     "commit_url": ("DRONE_COMMIT_LINK",),
     "repository": ("DRONE_REPO",),
     "repository_url": ("DRONE_REPO_LINK",),

@@ -5,7 +5,7 @@ https://developer.harness.io/docs/continuous-integration/troubleshoot-ci/ci-env-
 
 from __future__ import annotations
 
-from jira_ci_core import VariableTable, hookimpl, reader
+from jira_ci_core import Match, Partial, VariableTable, hookimpl, reader
 
 TABLE: VariableTable = {
     "number": ("HARNESS_BUILD_ID", "CI_BUILD_NUMBER", "DRONE_BUILD_NUMBER"),
@@ -23,7 +23,12 @@ TABLE: VariableTable = {
     "pull_request_title": ("DRONE_PULL_REQUEST_TITLE",),
     "sha": ("DRONE_COMMIT_SHA", "DRONE_COMMIT", "CI_COMMIT_SHA"),
     "commit_before": ("DRONE_COMMIT_BEFORE",),
-    "message": ("DRONE_COMMIT_MESSAGE", "CI_COMMIT_MESSAGE"),
+    # In a pull request it may be the description, as in Drone.
+    "message": (
+        Partial(Match("DRONE_PULL_REQUEST", "[0-9]+", "{DRONE_COMMIT_MESSAGE}")),
+        "DRONE_COMMIT_MESSAGE",
+        "CI_COMMIT_MESSAGE",
+    ),
     "commit_url": ("DRONE_COMMIT_LINK",),
     "repository": ("DRONE_REPO",),
     "repository_url": ("DRONE_REPO_LINK",),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from jira_ci_core import Match, VariableTable, hookimpl, reader
+from jira_ci_core import Match, Partial, VariableTable, hookimpl, reader
 
 # CI_BUILD_… are the names before version 2.0.
 TABLE: VariableTable = {
@@ -25,8 +25,9 @@ TABLE: VariableTable = {
     "pull_request": ("CI_COMMIT_PULL_REQUEST",),
     "sha": ("CI_COMMIT_SHA",),
     "commit_before": ("CI_PREV_COMMIT_SHA",),
-    # In a pull request most forges put the title here.
-    "message": ("CI_COMMIT_MESSAGE",),
+    # In a pull request most forges put the title here, and the others the message.
+    "pull_request_title": (Match("CI_COMMIT_MESSAGE", r"([^\n]+).*"),),
+    "message": (Partial(Match("CI_COMMIT_PULL_REQUEST", "[0-9]+", "{CI_COMMIT_MESSAGE}")), "CI_COMMIT_MESSAGE"),
     "commit_url": (Match("CI_PIPELINE_FORGE_URL", "(.+/commits?/.+)"), "CI_COMMIT_URL", "CI_COMMIT_LINK"),
     "repository": ("CI_REPO",),
     "repository_url": ("CI_REPO_URL", "CI_REPO_LINK"),

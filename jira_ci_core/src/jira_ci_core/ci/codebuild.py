@@ -26,11 +26,21 @@ TABLE: VariableTable = {
         Match("CODEBUILD_BUILD_SUCCEEDING", "0", "failed"),
     ),
     "name": (Match("CODEBUILD_BUILD_ID", "(.+):.+"),),
-    "branch": (Match("CODEBUILD_WEBHOOK_TRIGGER", "branch/(.+)"), "CODEBUILD_WEBHOOK_HEAD_REF"),
+    # Without a webhook, what the build was started with: a name, a ref (perhaps with `^{commit}`), pr/7, a commit; for
+    # sources in S3 a version of the object.
+    "branch": (
+        Match("CODEBUILD_WEBHOOK_TRIGGER", "branch/(.+)"),
+        "CODEBUILD_WEBHOOK_HEAD_REF",
+        Match("CODEBUILD_SOURCE_VERSION", r"(refs/(?:heads|tags)/.+?)(?:\^\{.*)?"),
+        Match("CODEBUILD_SOURCE_VERSION", r"(?!arn:|pr/|refs/|[0-9a-f]{7,64}$|[\w.]{32}$)(.+)"),
+    ),
     "source_branch": ("CODEBUILD_WEBHOOK_HEAD_REF",),
     "target_branch": ("CODEBUILD_WEBHOOK_BASE_REF",),
     "tag": (Match("CODEBUILD_WEBHOOK_TRIGGER", "tag/(.+)"),),
-    "pull_request": (Match("CODEBUILD_WEBHOOK_TRIGGER", "pr/(.+)"),),
+    "pull_request": (
+        Match("CODEBUILD_WEBHOOK_TRIGGER", "pr/(.+)"),
+        Match("CODEBUILD_SOURCE_VERSION", r"pr/([0-9]+)(?:\^\{.*)?"),
+    ),
     # Not a commit if the source is in S3.
     "sha": ("CODEBUILD_RESOLVED_SOURCE_VERSION",),
     "commit_before": ("CODEBUILD_WEBHOOK_PREV_COMMIT",),

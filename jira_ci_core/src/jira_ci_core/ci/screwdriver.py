@@ -9,7 +9,7 @@ from jira_ci_core import Match, VariableTable, hookimpl, reader
 
 TABLE: VariableTable = {
     # The event is the run, and each of its jobs is a build. A restart is a new event.
-    "number": ("SD_EVENT_ID",),
+    "number": (Match("SD_EVENT_ID", "([0-9]+)"),),
     "url": ("SD_UI_BUILD_URL",),
     # Set only in steps whose name begins with `teardown-`.
     "status": (Match("SD_STEP_EXIT_CODE", "0", "success"), Match("SD_STEP_EXIT_CODE", ".+", "failed")),

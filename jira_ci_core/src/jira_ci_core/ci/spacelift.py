@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from jira_ci_core import Match, VariableTable, hookimpl, reader
 
+# The account's name, with or without the rest of its address.
+ACCOUNT = r"(.+?)(?:\.app\.spacelift\.io)?"
 RUN = "https://{1}.app.spacelift.io/stack/{TF_VAR_spacelift_stack_id}/run/{TF_VAR_spacelift_run_id}"
 
 # A run has an id and no number.
 TABLE: VariableTable = {
-    "url": (Match("TF_VAR_spacelift_account_name", r"(.+?)(?:\.app\.spacelift\.io)?", RUN),),
+    "url": (Match("TF_VAR_spacelift_account_name", ACCOUNT, RUN),),
     # Set only in the hook `after_run`: https://docs.spacelift.io/concepts/stack/stack-settings#customizing-workflow
     "status": (
         Match("TF_VAR_spacelift_final_run_state", "FINISHED", "success"),
@@ -31,6 +33,6 @@ jira_ci_read_pipeline = hookimpl(trylast=True)(
         TABLE,
         recognised_by=("TF_VAR_spacelift_run_id",),
         # The stack's id is a slug that stays if the stack is renamed.
-        identity=("TF_VAR_spacelift_account_name", "TF_VAR_spacelift_stack_id"),
+        identity=(Match("TF_VAR_spacelift_account_name", ACCOUNT), "TF_VAR_spacelift_stack_id"),
     )
 )

@@ -12,7 +12,7 @@ TABLE: VariableTable = {
     "number": ("SEMAPHORE_WORKFLOW_NUMBER",),
     "url": ("{SEMAPHORE_ORGANIZATION_URL}/workflows/{SEMAPHORE_WORKFLOW_ID}?pipeline_id={SEMAPHORE_PIPELINE_ID}",),
     # The first is set in jobs after the pipeline, the second in the epilogue of a job.
-    "status": ("SEMAPHORE_PIPELINE_RESULT", Match("SEMAPHORE_JOB_RESULT", "(?!none$)(.+)")),
+    "status": ("SEMAPHORE_PIPELINE_RESULT", "SEMAPHORE_JOB_RESULT"),
     "name": ("SEMAPHORE_PROJECT_NAME",),
     # In a pull request SEMAPHORE_GIT_BRANCH is the target branch.
     "branch": ("SEMAPHORE_GIT_WORKING_BRANCH", "SEMAPHORE_GIT_BRANCH"),

@@ -14,12 +14,8 @@ RUN = "https://{1}.app.spacelift.io/stack/{TF_VAR_spacelift_stack_id}/run/{TF_VA
 # A run has an id and no number.
 TABLE: VariableTable = {
     "url": (Match("TF_VAR_spacelift_account_name", ACCOUNT, RUN),),
-    # Set only in the hook `after_run`: https://docs.spacelift.io/concepts/stack/stack-settings#customizing-workflow
-    "status": (
-        Match("TF_VAR_spacelift_final_run_state", "FINISHED", "success"),
-        Match("TF_VAR_spacelift_final_run_state", "DISCARDED", "cancelled"),
-        "TF_VAR_spacelift_final_run_state",
-    ),
+    # The first is set in the hook `after_run`: https://docs.spacelift.io/concepts/stack/stack-settings#customizing-workflow
+    "status": ("TF_VAR_spacelift_final_run_state", "TF_VAR_spacelift_run_state"),
     "name": ("TF_VAR_spacelift_stack_id",),
     "branch": ("TF_VAR_spacelift_commit_branch",),
     "sha": ("TF_VAR_spacelift_commit_sha",),

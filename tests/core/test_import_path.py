@@ -131,10 +131,9 @@ def test_none_in_the_outermost_repository(trusts, folder, monkeypatch, tmp_path,
 def test_workspaces_are_those_of_the_tables():
     tables = [import_module(f"jira_ci_core.ci.{name}").TABLE for name in CIS]
     sources = [source for table in tables for source in table.get("workspace", ())]
-    # A name with a dot is no variable, but a property of TeamCity, in a file.
     first_names = {re.search(r"[\w.]+", getattr(source, "variable", source))[0] for source in sources}
-    first_names = {name for name in first_names if "." not in name}
-    assert sorted(first_names) == sorted(import_path.WORKSPACES)
+    # TeamCity's is in a file.
+    assert sorted(name for name in first_names if "." not in name) == sorted(import_path.WORKSPACES)
 
 
 @pytest.mark.parametrize("variable", import_path.WORKSPACES)

@@ -26,6 +26,8 @@ def ci(step, jira, oauth, checkout):
         variables = {name: value.replace(RECORDED_COMMIT, commit) for name, value in variables.items()}
         if recorded.shown_as is None:
             settings = {"state": "successful", **settings}
+        if "number" not in recorded.facts and "environment_name" not in settings:
+            settings = {"run_number": 57, **settings}  # else the time of each step is taken
         return step(*arguments, environ=variables, **settings)
 
     return run

@@ -110,7 +110,9 @@ def test_a_ci_is_recognised_by_any_condition_of_which_all_parts_hold(environ, va
 
 
 def test_a_variable_is_found_on_windows_which_knows_all_names_in_capitals():
-    read = reader("Acme CI", {"number": ("acme_buildNumber",)}, recognised_by=("acme_buildKey",), identity=("acme_plan",))
+    read = reader(
+        "Acme CI", {"number": ("acme_buildNumber",)}, recognised_by=("acme_buildKey",), identity=("acme_plan",)
+    )
     assert read({"ACME_BUILDKEY": "K", "ACME_BUILDNUMBER": "7"}).number == "7"
 
 

@@ -202,7 +202,8 @@ class TestPlugins:
 
     @pytest.mark.usefixtures("in_process")
     def test_as_json(self, step):
-        done = step.run("plugins", "--format", "json", environ={"JIRA_CI_DISABLE_PLUGINS": None})
+        environ = {"JIRA_CI_DISABLE_PLUGINS": None, "HARNESS_PIPELINE_ID": "checkout"}
+        done = step.run("plugins", "--format", "json", environ=environ)
         listed = {plugin["name"]: plugin for plugin in done.json["plugins"]}
         assert listed["oauth"]["hooks"] == ["authenticate"]
         assert [setting["name"] for setting in listed["oauth"]["settings"] if setting["secret"]] == [
@@ -210,7 +211,9 @@ class TestPlugins:
             "CLIENT_SECRET",
         ]
         assert listed["http"]["distribution"] == "jira-ci-core"
-        assert all(plugin["state"] == "on" for plugin in listed.values())
+        assert listed["gitlab"]["reason"] == "it is for a CI with GITLAB_CI=true"
+        assert {plugin["state"] for plugin in listed.values()} == {"on", "idle"}
+        assert (listed["harness"]["state"], listed["harness"]["hooks"]) == ("on", ["read_pipeline"])
 
     @pytest.mark.usefixtures("in_process")
     def test_one_that_is_off_says_why(self, step):

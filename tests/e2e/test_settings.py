@@ -82,7 +82,7 @@ class TestOrder:
         assert done.code == 0, done.text
         assert [build["pipelineId"] for build in jira.builds()] == ["acme/other"]
         assert done.err.count("PLUGIN_PIPELINE") == 1
-        assert "warning: PLUGIN_PIPELINE holds an expression" in done.err
+        assert "warning: PIPELINE: PLUGIN_PIPELINE holds <+pipeline.variables.x>, which CI did not replace" in done.err
 
     def test_an_unresolved_credential_is_not_set(self, harness_oauth, failed, jira):
         failure = failed(harness_oauth(client_secret="<+secrets.getValue('jira')>"), 2)
@@ -386,6 +386,12 @@ class TestMeaning:
         assert "warning: PLUGIN_ENVIROMENT_NAME is not known; did you mean ENVIRONMENT_NAME?" in done.err
         assert "JIRA_CI_CLIENTSECRET is not known; did you mean CLIENT_SECRET?" in done.err
         assert len(jira.builds()) == 1
+
+    def test_one_that_is_nearly_a_setting_is_an_error_where_only_this_tool_reads_it(self, harness_oauth, jira, failed):
+        failure = failed(harness_oauth(environ={"JIRA_CI_ENVIROMENT_NAME": "prod"}), 2)
+        assert failure.what == "JIRA_CI_ENVIROMENT_NAME is not known"
+        assert "JIRA_CI_ENVIRONMENT_NAME" in failure.do
+        assert jira.requests() == []
 
     def test_an_unknown_setting_in_the_file_of_config_is_a_warning_too(self, harness_oauth):
         (harness_oauth.folder / "settings.toml").write_text('stat = "failed"\n')

@@ -109,20 +109,46 @@ class TestTheOrderOfTheSources:
 
 class TestWhatCountsAsNotSet:
     @pytest.mark.parametrize(
-        "empty", ["", "  ", "\n", "null", " null ", "<+pipeline.variables.x>", "a <+b> c", "<+a.<+b>.c>"]
+        "empty", ["", "  ", "\n", "null", " null ", "<+pipeline.variables.x>", "$(Build.X)", "<+a.<+b>.c>"]
     )
     def test_it_falls_through_to_the_next_source(self, empty):
         assert value_of("project", {"PLUGIN_PROJECT": empty, "JIRA_CI_PROJECT": "next"}) == "next"
         assert value_of("project", {"JIRA_CI_PROJECT": "next"}, project=empty) == "next"
 
     def test_of_an_unresolved_expression_one_warning_tells(self, caplog):
-        sources = Sources({"PLUGIN_PROJECT": "<+x>"})
+        sources = Sources({"PLUGIN_PROJECT": "$(Jira.Project)"})
         project = DEMO[0]
         assert sources.find(project) is None
         assert sources.find(project) is None
         assert [record.getMessage() for record in caplog.records] == [
-            "PLUGIN_PROJECT holds an expression that CI did not resolve; it counts as not set"
+            "PROJECT: PLUGIN_PROJECT holds $(Jira.Project), which CI did not replace, so it counts as not set"
         ]
+
+    def test_a_value_with_such_a_part_is_used_with_a_warning(self, caplog):
+        assert value_of("project", {"PLUGIN_PROJECT": "MYT-${X}"}) == "MYT-${X}"
+        assert "PROJECT: PLUGIN_PROJECT holds ${X}, which CI did not replace, and is used as it stands" in caplog.text
+
+    @pytest.mark.parametrize(("value", "used"), [("$JIRA_KEY", None), ("s3cr${JIRA_KEY}", "s3cr${JIRA_KEY}")])
+    def test_of_a_credential_no_part_is_shown(self, caplog, folder, value, used):
+        (folder / "key").write_text(value)
+        assert value_of("connect_key", {"JIRA_CI_CONNECT_KEY": value}) == used
+        assert value_of("connect_key", {"JIRA_CI_CONNECT_KEY_FILE": "key"}) == used
+        for record, place in zip(caplog.records, ("JIRA_CI_CONNECT_KEY", "JIRA_CI_CONNECT_KEY_FILE"), strict=True):
+            assert record.getMessage().startswith(f"CONNECT_KEY: {place} holds what CI did not replace, ")
+        assert "JIRA_KEY" not in caplog.text.replace("JIRA_CI", "")
+
+    def test_a_file_of_a_credential_that_ci_did_not_name_is_not_set(self, caplog):
+        assert value_of("connect_key", {"PLUGIN_CONNECT_KEY_FILE": "$(Agent.File)"}) is None
+        assert "CONNECT_KEY: PLUGIN_CONNECT_KEY_FILE holds what CI did not replace" in caplog.text
+
+    def test_such_a_credential_is_not_given(self):
+        assert not Sources({"PLUGIN_CONNECT_KEY": "$(key)"}).is_given(DEMO[2])
+
+    def test_lists_in_a_file_and_raw_variables_are_looked_through_too(self, folder, caplog):
+        (folder / "settings.toml").write_text('project = ["$(A)", "$(B)"]')
+        assert value_of("project", {"JIRA_CI_CONFIG": "settings.toml"}) is None
+        assert value_of("output_file", {"GITHUB_OUTPUT": "%out%", "OTHER_OUTPUT": "other"}) == "other"
+        assert "OUTPUT_FILE: GITHUB_OUTPUT holds %out%, which" in caplog.text
 
     def test_of_an_empty_one_nothing_is_told(self, caplog):
         assert value_of("project", {"PLUGIN_PROJECT": "", "JIRA_CI_PROJECT": "null"}) is None
@@ -151,7 +177,7 @@ class TestSecrets:
     def test_its_value_wins_over_its_file_which_is_then_not_opened(self):
         assert value_of("connect_key", {"PLUGIN_CONNECT_KEY": "x", "PLUGIN_CONNECT_KEY_FILE": "not there"}) == "x"
 
-    @pytest.mark.parametrize("path", ["", "null", "<+secrets.x>"])
+    @pytest.mark.parametrize("path", ["", "null", "<+secrets.x>", "$FILE"])
     def test_an_unset_file_is_none(self, path):
         assert value_of("connect_key", {"PLUGIN_CONNECT_KEY_FILE": path}) is None
 
@@ -389,6 +415,33 @@ class TestNamesThatAreNotDeclared:
         assert not [record for record in caplog.records if variable in record.getMessage() and variable[:6] == "ENVIRO"]
         load_runtime(least | {variable: ""})
         assert not [record for record in caplog.records if "is not known" in record.getMessage() and not record.args]
+
+    @pytest.mark.parametrize(
+        ("variable", "meant"),
+        [
+            ("ENVIROMENT_NAME", "ENVIRONMENT_NAME"),
+            ("ENVIRONMENTNAME", "ENVIRONMENT_NAME"),
+            ("ENVIRNOMENT_NAME", "ENVIRONMENT_NAME"),
+            ("ENVIROMENT", "ENVIRONMENT"),
+            ("ENVIRONMENT_TYP", "ENVIRONMENT_TYPE"),
+            ("ISSUEKEY", "ISSUEKEYS"),
+            ("SERVICE_IDS_", "SERVICE_IDS"),
+            ("RUN_NUMER", "RUN_NUMBER"),
+            ("STATE_POLYCY", "STATE_POLICY"),
+            ("INSTANEC", "INSTANCE"),
+            ("PIPELINES", "PIPELINE"),
+        ],
+    )
+    def test_one_that_says_what_is_reported_may_not_be_misspelt(self, caplog, load_runtime, least, variable, meant):
+        [problem] = problems_of(least | {f"JIRA_CI_{variable}": "x"})
+        assert problem.what == f"JIRA_CI_{variable} is not known"
+        assert meant in problem.why
+        assert problem.remedy.startswith(f"write JIRA_CI_{meant}")
+        load_runtime(least | {f"PLUGIN_{variable}": "x", f"JIRA_CI_{variable}": ""})
+        assert f"PLUGIN_{variable} is not known; did you mean" in caplog.text
+
+    def test_two_letters_away_is_another_name(self, load_runtime, least):
+        load_runtime(least | {"JIRA_CI_PIPE_LINES": "x", "JIRA_CI_INSTANCE_ID": "x", "JIRA_CI_ENVIRONMENT_NMEA": "x"})
 
     def test_one_without_a_value_is_none(self, caplog):
         check_names(DEMO, Sources({"PLUGIN_ENVIROMENT_NAME": "", "PLUGIN_PROJEKT": "null"}))

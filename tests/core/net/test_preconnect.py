@@ -124,6 +124,7 @@ def test_nothing_is_opened_where_more_counts_or_something_is_wrong(connect, vari
         {"PLUGIN_CONNECT_KEY": ""},
         {"PLUGIN_CONNECT_KEY": "null"},
         {"PLUGIN_CONNECT_KEY": "<+secrets.getValue('jira')>"},
+        {"PLUGIN_CONNECT_KEY": "$(jiraConnectKey)"},
         {"PLUGIN_CLIENT_ID": "id", "PLUGIN_CLIENT_SECRET": "secret"},
         {"PLUGIN_DISABLE_PLUGINS": "git, connect"},
         {"PLUGIN_PLUGINS": "oauth"},

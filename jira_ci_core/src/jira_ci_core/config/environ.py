@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 
 PREFIXES = "PLUGIN_", "JIRA_CI_"
 
@@ -22,7 +23,33 @@ OF_HARNESS = frozenset(
 )
 
 # Harness passes on an expression that it could not resolve: <+pipeline.variables.x>
-UNRESOLVED = re.compile(r"<\+[^<>]*(?:<\+[^<>]*>[^<>]*)*>")
+UNRESOLVED = re.compile(r"<\+[^<>]*+(?:<\+[^<>]*+>[^<>]*+)*+>")
+
+# What other systems leave where there is no value. None is ever a name, an address or a credential by itself.
+_PLACEHOLDERS = (
+    UNRESOLVED.pattern,
+    # $(Name) stays as it is: https://learn.microsoft.com/en-us/azure/devops/pipelines/process/variables
+    r"\$\([^()]++\)",
+    r"\$\[[^\[\]]*+(?:\[[^\[\]]*+\][^\[\]]*+)*+\]",
+    # Shells, GitLab, Bitbucket, Jenkins: ${NAME}, ${env.NAME}, ${NAME:-other}, $NAME; $$NAME where it was escaped.
+    # https://docs.gitlab.com/ci/variables/where_variables_can_be_used/
+    r"\$\{(?!\{)[^{}]++\}",
+    r"\$\$?(?:env:)?[A-Za-z_][A-Za-z0-9_]*+",
+    # GitHub, Codefresh, Argo Workflows and templates of other kinds:
+    # https://docs.github.com/en/actions/reference/workflows-and-actions/expressions
+    r"\$?\{\{(?:(?!\{\{|\}\}).)++\}\}",
+    # https://circleci.com/docs/guides/orchestrate/pipeline-variables/
+    r"<<[^<>]++>>",
+    # https://octopus.com/docs/projects/variables/variable-substitutions
+    r"#\{[^{}]++\}",
+    # https://concourse-ci.org/vars.html
+    r"\(\([\w.:/\"-]++\)\)",
+)
+# A name begins with a letter: https://www.jetbrains.com/help/teamcity/2020.2/configuring-build-parameters.html
+_BETWEEN_PERCENTS = r"%[A-Za-z_][A-Za-z0-9._*-]*+%"
+# The same in a text, where %C3%A4 is a character of an address.
+_AMONG_OTHERS = rf"(?!%[0-9A-Fa-f]{{2}}[A-Za-z0-9._*-]*+%[0-9A-Fa-f]{{2}}){_BETWEEN_PERCENTS}"
+_MARKS = frozenset("$%<{#(")
 
 
 def is_set(value: object) -> bool:
@@ -61,6 +88,28 @@ def holds_data_of_harness(environ: Mapping[str, str], variable: str) -> bool:
     if variable != "PLUGIN_PIPELINE" or "HARNESS_PIPELINE_ID" not in environ:
         return False
     return re.search(r"[\r\n]|(?<![${]){(?!{)", environ.get(variable, "").strip()) is not None
+
+
+def is_unresolved(text: str) -> bool:
+    """Whether a text is nothing but what CI should have replaced, once or several times."""
+    return _may_hold_placeholder(text) and _pattern(whole=True).fullmatch(text.strip()) is not None
+
+
+def unresolved_part(text: str) -> str:
+    """The first part of a text that CI should have replaced; empty if there is none."""
+    found = _pattern(whole=False).search(text) if _may_hold_placeholder(text) else None
+    return found[0] if found else ""
+
+
+def _may_hold_placeholder(text: str) -> bool:
+    return not _MARKS.isdisjoint(text)
+
+
+@cache
+def _pattern(*, whole: bool) -> re.Pattern[str]:
+    """Compiled when it is first needed, which in most steps is never."""
+    one = "|".join((*_PLACEHOLDERS, _BETWEEN_PERCENTS if whole else _AMONG_OTHERS))
+    return re.compile(rf"(?:(?:{one})[\s,|/.:_-]*+)++" if whole else one, re.ASCII | re.DOTALL | re.IGNORECASE)
 
 
 def words(text: str) -> list[str]:

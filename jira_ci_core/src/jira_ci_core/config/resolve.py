@@ -20,6 +20,11 @@ log = logging.getLogger(__name__)
 
 MOST_NAMES = 10
 """How many names that the project's file may not hold are told."""
+NEVER_MISSPELT = (
+    *("environment_name", "environment", "environment_type", "issuekeys", "issue_keys", "service_ids"),
+    *("run_number", "state_policy", "instance", "pipeline"),
+)
+"""Settings that say what is reported. Without one of them, the wrong thing would be."""
 
 M = TypeVar("M", bound=PluginSettings)
 
@@ -66,7 +71,12 @@ def resolve(model: type[M], settings: Iterable[SettingSpec], sources: Sources) -
 
 
 def check_names(settings: Iterable[SettingSpec], sources: Sources) -> list[Problem]:
-    """Warn of settings that nothing declares; a setting that the project's file may not hold is a problem."""
+    """Warn of settings that nothing declares.
+
+    One that the project's file may not hold is a problem, and one that is a misspelt setting of `NEVER_MISSPELT`.
+    (`PLUGIN_…` may be a setting of another step.)
+    """
+    problems = []
     known = {name: setting for setting in settings for name in setting.names}
     known |= {f"{name}_file": setting for name, setting in known.items() if setting.secret}
     for variable, value in sources.environ.items():
@@ -75,6 +85,13 @@ def check_names(settings: Iterable[SettingSpec], sources: Sources) -> list[Probl
         prefix = next((prefix for prefix in PREFIXES if variable.startswith(prefix)), None)
         if prefix and is_set(value) and variable.removeprefix(prefix).lower() not in known:
             name = variable.removeprefix(prefix).lower()
+            meant = next((meant for meant in NEVER_MISSPELT if _is_misspelt(name, meant)), None)
+            if meant and prefix == "JIRA_CI_":
+                why = f"it differs in one letter from {meant.upper()}, which says what is reported"
+                problems.append(
+                    Problem(f"{variable} is not known", why, f"write {prefix}{meant.upper()}, or remove it")
+                )
+                continue
             log.warning("%s is not known%s", variable, _nearest(name, known, str.upper))
     for names, file in ((sources.config, sources.config_name), (sources.section or {}, sources.section_name)):
         for name in names:
@@ -82,8 +99,8 @@ def check_names(settings: Iterable[SettingSpec], sources: Sources) -> list[Probl
                 log.warning("%s in %s is not known%s", name, file, _nearest(name, known, file_key))
     allowed = {file_key(name) for name, setting in known.items() if setting.project_file}
     refused = [name for name in sources.project if name not in allowed]
-    problems = [_not_in_project_file(name, sources.project_name, known) for name in refused[:MOST_NAMES]]
-    if more := len(refused) - len(problems):
+    problems += [_not_in_project_file(name, sources.project_name, known) for name in refused[:MOST_NAMES]]
+    if more := len(refused[MOST_NAMES:]):
         what = f"{more} more names in {sources.project_name} are not known, or may not be set there"
         problems.append(Problem(what, f"only the first {MOST_NAMES} are told", "correct or remove them, too"))
     return problems
@@ -127,6 +144,15 @@ def _not_in_project_file(name: str, file: str, known: Iterable[str]) -> Problem:
         "that file is part of the change under test, so anyone who opens a pull request can edit it",
         f"set {name.upper().replace('-', '_')} in the step's own settings, or in a file named by --config",
     )
+
+
+def _is_misspelt(name: str, meant: str) -> bool:
+    """Whether one letter is missing, is one too many or another one, or two that stand side by side are swapped."""
+    shorter = min(len(name), len(meant))
+    start = next((place for place in range(shorter) if name[place] != meant[place]), shorter)
+    name, meant = name[start:], meant[start:]
+    is_swapped = name[:2] == meant[:2][::-1] and name[2:] == meant[2:]
+    return is_swapped or name[1:] == meant or name == meant[1:] or name[1:] == meant[1:]
 
 
 def _nearest(name: str, known: Iterable[str], spelling: Callable[[str], str]) -> str:

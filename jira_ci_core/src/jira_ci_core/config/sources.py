@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jira_ci_core.config.environ import PREFIXES, UNRESOLVED, holds_data_of_harness, is_set
+from jira_ci_core.config.environ import PREFIXES, holds_data_of_harness, is_set, is_unresolved, unresolved_part
 from jira_ci_core.config.settings import split
 from jira_ci_core.config.specs import SettingSpec, file_key, flag
 from jira_ci_core.errors import SettingsError
@@ -69,7 +69,7 @@ class Sources:
     defaults: Mapping[str, str] = field(default_factory=dict)
     """What a command takes for settings that it does not need, by their names."""
     unresolved: set[str] = field(default_factory=set)
-    """Where expressions stand that were not resolved; each is warned of once."""
+    """Where a value stands that CI did not resolve; each is warned of once."""
 
     def find(self, setting: SettingSpec) -> tuple[object, str] | None:
         """The value that wins and where it stands; None where it is not set.
@@ -79,19 +79,25 @@ class Sources:
         """
         for spelled, place in self._spellings(setting):
             value = _content(spelled, place)
-            if is_set(value):
-                if setting.split and not setting.secret and self.secrets.are_in(str(value)):
-                    raise SettingsError(Problem(f"{setting.variable} cannot be used (from {place})", *HOLDS_CREDENTIAL))
-                if not isinstance(value, str) or not UNRESOLVED.search(value):
-                    return value, place
-                if place not in self.unresolved:
-                    self.unresolved.add(place)
-                    log.warning("%s holds an expression that CI did not resolve; it counts as not set", place)
+            if not is_set(value):
+                continue
+            if setting.split and not setting.secret and self.secrets.are_in(str(value)):
+                raise SettingsError(Problem(f"{setting.variable} cannot be used (from {place})", *HOLDS_CREDENTIAL))
+            text = _text(value)
+            part = unresolved_part(text)
+            is_nothing_else = part and is_unresolved(text)
+            if part and place not in self.unresolved:
+                self.unresolved.add(place)
+                shown = "what" if setting.secret else f"{self.secrets.shorten(part, LONGEST_SHOWN)}, which"
+                used = "so it counts as not set" if is_nothing_else else "and is used as it stands"
+                log.warning("%s: %s holds %s CI did not replace, %s", setting.variable, place, shown, used)
+            if not is_nothing_else:
+                return value, place
         return None
 
     def is_given(self, setting: SettingSpec) -> bool:
         """Whether any place holds a value, well-formed or not."""
-        return next(self._values(setting), None) is not None
+        return not all(is_unresolved(_text(value)) for value in self._values(setting))
 
     def hide(self, settings: Iterable[SettingSpec]) -> None:
         """Have all values of the credentials among these settings removed from all output, well-formed or not."""
@@ -227,13 +233,22 @@ def _with_file(
         yield _File(values.get(name + suffix)), place
 
 
+def _text(value: object) -> str:
+    """A value of any type in one text, to look for what CI did not replace."""
+    values = value.values() if isinstance(value, dict) else value
+    return " ".join(map(str, values)) if isinstance(values, Iterable) and not isinstance(values, str) else str(values)
+
+
 def _content(spelled: object, place: str) -> object:
     return _read_secret(spelled.path, place) if isinstance(spelled, _File) else spelled
 
 
 def _read_secret(path: object, place: str) -> str | None:
-    if not is_set(path) or UNRESOLVED.search(str(path)):
+    """The credential in a file. A path that CI did not resolve stands for itself, as it names no file."""
+    if not is_set(path):
         return None
+    if is_unresolved(str(path)):
+        return str(path)
     remedy = f"check the path in {place}, and that this step may read the file"
     try:
         with Path(str(path)).open("rb") as file:

@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from jira_ci_core.config.environ import CA_BUNDLES, HTTP_PROXIES, HTTPS_PROXIES, PREFIXES, UNRESOLVED, is_set, words
+from jira_ci_core.config.environ import CA_BUNDLES, HTTP_PROXIES, HTTPS_PROXIES, PREFIXES, is_set, is_unresolved, words
 from jira_ci_core.import_path import trusted_path
 from jira_ci_core.urls import https_url, origin, site_url
 from jira_ci_core.watchdog import PLUGIN_TIMEOUT, Watchdog, report_hang
@@ -228,4 +228,4 @@ def _safe_origin(address: str) -> str:
 def _first(environ: Mapping[str, str], variables: Iterable[str]) -> str:
     """The first of these variables that is set, or an empty text."""
     values = (environ.get(variable, "") for variable in variables)
-    return next((value for value in values if is_set(value) and not UNRESOLVED.search(value)), "")
+    return next((value for value in values if is_set(value) and not is_unresolved(value)), "")

@@ -101,8 +101,11 @@ class TestResults:
         assert "nothing was sent: ` STATE says successful" in files["summary"]
         assert json.loads(files["annotations"]) == {"Jira": []}
 
-    def test_a_dry_run_writes_nothing(self, harness_oauth):
-        assert harness_oauth("--dry-run", environ=FILES).code == 0
+    @pytest.mark.parametrize(
+        "end", [{}, {"DRONE_COMMIT_MESSAGE": "none"}, {"DRONE_BUILD_STATUS": "failure", "PLUGIN_STATE": "successful"}]
+    )
+    def test_a_dry_run_writes_nothing(self, harness_oauth, end):
+        assert harness_oauth("--dry-run", environ=FILES | end).code == 0
         assert written(harness_oauth) == {}
 
 
@@ -213,6 +216,15 @@ class TestAnnotations:
         assert not re.search(r"##(vso|teamcity)?\[", ours[0].removeprefix(order))
         # With --format json, standard output is JSON alone.
         assert result.json["accepted"] is False if more else result.out == f"{ours[0]}\n"
+
+    def test_a_warning_is_one_too(self, harness_oauth, jira):
+        environ = IN["GitHub Actions"] | {"PLUGIN_ENVIROMENT_NAME": "prod", "PLUGIN_LINK": "$(Link)"}
+        result = harness_oauth(environ=environ, state="failed", issuekeys="MYT-1")
+        assert result.code == 0, result.text
+        assert result.out.splitlines() == [
+            "::warning title=jira-ci::PLUGIN_ENVIROMENT_NAME is not known; did you mean ENVIRONMENT_NAME?",
+            "::warning title=jira-ci::LINK: PLUGIN_LINK holds $(Link), which CI did not replace, so it counts as not set",
+        ]
 
     def test_other_cis_get_none(self, harness_oauth, jira):
         jira.fault("answer", status=400, body={"message": "no"})

@@ -27,6 +27,8 @@ class Summary:
     """Everything that went wrong, each problem once."""
     services: tuple[str, ...] = ()
     """The services that were reported, without those that Jira does not know."""
+    warnings: tuple[str, ...] = ()
+    """What the step has warned of, in a sentence each."""
 
     @classmethod
     def of(cls, reports: Sequence[Report], receipt: Receipt) -> Summary:
@@ -59,4 +61,5 @@ class Summary:
             kept=tuple(outcome.kept for outcome in outcomes if outcome.kept),
             problems=tuple(dict.fromkeys(problems)),
             services=tuple(services),
+            warnings=receipt.warnings,
         )

@@ -68,7 +68,9 @@ HOSTILE_PARTS = [
     ),
     *("{{DATE(2026-01-01)}}", "\U0001f4a9", "é", " ", "\t", "\x00"),
 ]
-hostile = st.lists(st.sampled_from(HOSTILE_PARTS) | st.text(max_size=5), min_size=1, max_size=6).map("".join)
+hostile = (
+    st.lists(st.sampled_from(HOSTILE_PARTS) | st.text(max_size=5), min_size=1, max_size=6).map("".join).filter(bool)
+)
 hostile_problems = st.builds(Problem, what=hostile, why=hostile, remedy=hostile)
 
 
@@ -268,6 +270,29 @@ class TestAnnotations:
         run_plugin(annotations, [make_report()], make_receipt(), ci)
         run_plugin(annotations, [], Receipt(skipped="STATE says so"), ci)
         assert capsys.readouterr() == ("", "")
+
+    @pytest.mark.parametrize(
+        ("ci", "line"),
+        [
+            ("GitHub Actions", "::warning title=jira-ci::STAT is not known at all"),
+            ("Azure Pipelines", "##vso[task.logissue type=warning]jira-ci: STAT is not known at all"),
+            ("TeamCity", "##teamcity[message text='jira-ci: STAT is not known at all' status='WARNING']"),
+        ],
+    )
+    def test_a_warning_of_the_step_is_one_after_the_problems(self, capsys, ci, line):
+        refused = make_receipt(Result.REJECTED, REFUSED)
+        run_plugin(
+            annotations, [make_report()], refused.model_copy(update={"warnings": ("STAT is not known\nat all",)}), ci
+        )
+        [_, shown] = capsys.readouterr().out.splitlines()
+        assert shown == line
+
+    def test_gitlab_has_a_link_to_the_site_for_a_warning(self):
+        receipt = Receipt(skipped="x", warnings=("STAT is not known",))
+        [entry] = json.loads(annotations.gitlab_annotations(Summary.of([], receipt), "https://acme.atlassian.net"))[
+            "Jira"
+        ]
+        assert entry["external_link"]["label"] == "jira-ci: STAT is not known"
 
     @given(problem=hostile_problems)
     def test_github_obeys_nothing_but_the_warning(self, problem):

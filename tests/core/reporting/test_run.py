@@ -31,6 +31,7 @@ from jira_ci_core import hookimpl
 @hookimpl
 def jira_ci_reported(pipeline, reports, receipt):
     logging.getLogger("hook").info("told of %s: %d, %s", pipeline.ci, len(reports), receipt.skipped)
+    logging.getLogger("hook").info("warned of %s", receipt.warnings)
 """
 
 
@@ -179,6 +180,33 @@ class TestSkipping:
         install("tells", TELLS)
         run(drone | {"DRONE_COMMIT_MESSAGE": "no key", "PLUGIN_DISABLE_PLUGINS": "http"})
         assert "told of Drone: 0, no issue key was found" in caplog.text
+
+    @pytest.mark.parametrize(
+        "end",
+        [
+            {"DRONE_COMMIT_MESSAGE": "no key"},
+            {"DRONE_BUILD_STATUS": "failure", "PLUGIN_STATE": "successful"},
+            {},
+        ],
+        ids=["no key", "state", "something to send"],
+    )
+    def test_a_dry_run_is_told_to_no_plugin_whatever_its_end(self, drone, install, caplog, end):
+        caplog.set_level(logging.INFO)
+        install("tells", TELLS)
+        run(drone | end, dry_run=True)
+        assert "told of" not in caplog.text
+
+    def test_plugins_are_told_of_each_warning_once_and_without_secrets(self, drone, deliver_with, install, caplog):
+        caplog.set_level(logging.INFO)
+        deliver_with("None")
+        install("tells", TELLS)
+        warned = {"PLUGIN_STAT": "x", "PLUGIN_LINK": "$(Link)", "PLUGIN_CLIENT_SECRET": "hunter2222"}
+        no_key = {"DRONE_COMMIT_MESSAGE": "no key", "PLUGIN_DISABLE_PLUGINS": "http,git"}
+        run(drone | no_key | warned | {"PLUGIN_PIPELINE": "hunter2222 $(X)"})
+        [told] = [record.args[0] for record in caplog.records if record.message.startswith("warned of")]
+        assert [warning.partition(" holds")[0].partition(" is not")[0] for warning in told] == [
+            *("PLUGIN_STAT", "PIPELINE: PLUGIN_PIPELINE", "LINK: PLUGIN_LINK")
+        ]
 
 
 class TestDelivering:

@@ -1,4 +1,4 @@
-"""Shows problems in the form that GitHub Actions, Azure Pipelines, TeamCity and GitLab have for them.
+"""Shows problems and warnings in the form that GitHub Actions, Azure Pipelines, TeamCity and GitLab have for them.
 
 Everything else that core prints is escaped, so that no CI takes it for a command. These lines are commands, so they go
 to standard output directly, and all but this module's own words in them is escaped here.
@@ -52,11 +52,18 @@ class Plugin:
         self, pipeline: Pipeline, reports: Sequence[Report], receipt: Receipt, settings: CoreSettings
     ) -> None:
         summary = Summary.of(reports, receipt)
-        if summary.problems and pipeline.ci in COMMANDS:
-            lines = map(COMMANDS[pipeline.ci], summary.problems[:MOST_PROBLEMS])
+        problems = problems_of(summary)
+        if problems and pipeline.ci in COMMANDS:
+            lines = map(COMMANDS[pipeline.ci], problems)
             write_output("\n".join(lines), STANDARD_OUTPUT, "the annotations")
         if self._file:
             write_output(gitlab_annotations(summary, settings.instance), self._file, "GITLAB_ANNOTATIONS")
+
+
+def problems_of(summary: Summary) -> list[Problem]:
+    """What went wrong, and after it what the step has warned of."""
+    warnings = [Problem("jira-ci", warning, "") for warning in summary.warnings]
+    return [*summary.problems, *warnings][:MOST_PROBLEMS]
 
 
 def github_command(problem: Problem) -> str:
@@ -84,10 +91,10 @@ def gitlab_annotations(summary: Summary, site: str | None) -> str:
 
     GitLab shows links only: one to each issue, and one to the site for each problem.
     """
-    problems = [(f"{problem.what}: {_message(problem)}", site) for problem in summary.problems]
+    problems = [(f"{problem.what}: {_message(problem)}", site) for problem in problems_of(summary)]
     entries = [
         {"external_link": {"label": escape_untrusted(label)[:LONGEST_LABEL], "url": url}}
-        for label, url in (*[*summary.links.items()][:MOST_LINKS], *problems[:MOST_PROBLEMS])
+        for label, url in (*[*summary.links.items()][:MOST_LINKS], *problems)
         if url and origin(url)
     ]
     return json.dumps({"Jira": entries}) + "\n"
@@ -106,7 +113,7 @@ def _line(problem: Problem) -> str:
 
 
 def _message(problem: Problem) -> str:
-    return escape_untrusted(f"{problem.why}; {problem.remedy}", 2 * LONGEST_TEXT)
+    return escape_untrusted("; ".join(filter(None, (problem.why, problem.remedy))), 2 * LONGEST_TEXT)
 
 
 def _utf_16(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -26,8 +26,10 @@ class Context:
     preconnections: Preconnections | None = None
     wants_json: bool = False
     """Whether the command was called with `--format json`; then errors are JSON, too."""
+    warnings: Callable[[], tuple[str, ...]] = tuple
+    """Takes what was warned of since the last call."""
 
     def prepare(self, flags: Mapping[str, str]) -> tuple[Sources, Plugins]:
         """The sources of settings, and the plugins that they choose. Raises SettingsError."""
-        sources = open_sources(self.environ, flags, self.secrets)
+        sources = open_sources(self.environ, flags, self.secrets, self.warnings)
         return sources, choose_plugins(sources)

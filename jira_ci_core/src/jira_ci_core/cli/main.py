@@ -11,7 +11,7 @@ from jira_ci_core.cli import render, report
 from jira_ci_core.cli.context import Context
 from jira_ci_core.errors import ExitCode, JiraCiError
 from jira_ci_core.net.preconnect import REPORT
-from jira_ci_core.output.console import Console, set_level
+from jira_ci_core.output.console import Console, Warnings, set_level
 from jira_ci_core.output.redaction import Secrets
 from jira_ci_core.problem import Problem, bug
 
@@ -22,14 +22,16 @@ if TYPE_CHECKING:
 def call(arguments: Sequence[str], environ: Mapping[str, str], preconnections: Preconnections | None = None) -> int:
     """Run `jira-ci` and return its exit code; every error is told in three parts and without a traceback."""
     secrets = Secrets()
-    console = Console(secrets)
+    console, warnings = Console(secrets), Warnings(secrets)
     root = logging.getLogger()
     level = root.level
     root.addHandler(console)
+    root.addHandler(warnings)
     set_level("info")
     try:
-        return _run(arguments, Context(environ, secrets, console, preconnections))
+        return _run(arguments, Context(environ, secrets, console, preconnections, warnings=warnings.take))
     finally:
+        root.removeHandler(warnings)
         root.removeHandler(console)
         root.setLevel(level)
 

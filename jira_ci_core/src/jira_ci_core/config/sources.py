@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -68,6 +68,8 @@ class Sources:
     """The settings that a site has of its own: they are taken from its table alone."""
     defaults: Mapping[str, str] = field(default_factory=dict)
     """What a command takes for settings that it does not need, by their names."""
+    warnings: Callable[[], tuple[str, ...]] = tuple
+    """Takes what this step has warned of since the last call."""
     unresolved: set[str] = field(default_factory=set)
     """Where a value stands that CI did not resolve; each is warned of once."""
 
@@ -174,13 +176,17 @@ class Sources:
 
 
 def read_sources(
-    environ: Mapping[str, str], flags: Mapping[str, str], secrets: Secrets, credentials: Iterable[SettingSpec]
+    environ: Mapping[str, str],
+    flags: Mapping[str, str],
+    secrets: Secrets,
+    credentials: Iterable[SettingSpec],
+    warnings: Callable[[], tuple[str, ...]] = tuple,
 ) -> Sources:
     """Read the files that hold settings, and hide `credentials`, those that are known before any plugin is loaded.
 
     Raises SettingsError where a file is missing, cannot be read or is not TOML.
     """
-    sources = Sources(readable(environ), readable(flags), secrets)
+    sources = Sources(readable(environ), readable(flags), secrets, warnings=warnings)
     try:
         named = sources.find(CONFIG)
         config, config_name = (_read_config(Path(str(named[0])), named[1]), str(named[0])) if named else ({}, "")

@@ -56,6 +56,8 @@ class Receipt(Model):
     """The same for programs."""
     problems: tuple[Problem, ...] = ()
     """Problems of the step as a whole: no key was found, or there are no credentials."""
+    warnings: tuple[str, ...] = ()
+    """What the step has warned of, in a sentence each; core fills this in for `reported`."""
     retry_after: float | None = None
     """The seconds that Jira asks to wait before the next call, if any."""
 

@@ -25,6 +25,7 @@ _COMMAND_AT_START = re.compile(r"\A(\s*+)::")
 
 LONGEST_LINE = 30_000
 LONGEST_MESSAGE = 2000
+MOST_WARNINGS = 50
 # How much is printed of what others may make long, in bytes. Together with the lines of a result it is below 64 KiB.
 LOG_ROOM = 18_000
 DEBUG_ROOM = 18_000
@@ -54,6 +55,31 @@ def escape_untrusted_json(text: str) -> str:
     return _COMMAND.sub(r"#\\u0023", text)
 
 
+class Warnings(logging.Handler):
+    """Keeps what is warned of, without secrets, until it is taken: for plugins that hear how a step ended."""
+
+    def __init__(self, secrets: Secrets) -> None:
+        super().__init__()
+        self._secrets = secrets
+        self._kept: dict[str, None] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno == logging.WARNING and len(self._kept) < MOST_WARNINGS:
+            self._kept[self._secrets.shorten(_message(record), LONGEST_MESSAGE)] = None
+
+    def take(self) -> tuple[str, ...]:
+        """The warnings since the last call, each once."""
+        taken, self._kept = tuple(self._kept), {}
+        return taken
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:
+        return str(record.msg)
+
+
 class Console(logging.Handler):
     """Prints the log to standard error, and output for programs to standard output."""
 
@@ -65,12 +91,8 @@ class Console(logging.Handler):
         self._rooms = {"log": LOG_ROOM, "debugging log": DEBUG_ROOM, "list of problems": PROBLEMS_ROOM}
 
     def emit(self, record: logging.LogRecord) -> None:
-        try:
-            message = record.getMessage()
-        except Exception:
-            message = str(record.msg)
         kind = "debugging log" if record.levelno <= logging.DEBUG else "log"
-        text = f"{_LEVELS.get(record.levelno, '')}{message}"
+        text = f"{_LEVELS.get(record.levelno, '')}{_message(record)}"
         self._bounded(kind, self._secrets.shorten(text, LONGEST_LINE if kind != "log" else LONGEST_MESSAGE))
 
     def line(self, text: str) -> None:

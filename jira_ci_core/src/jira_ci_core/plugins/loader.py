@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from jira_ci_core.config.resolve import check_names, resolve
@@ -43,6 +43,8 @@ class Runtime:
     """Which credentials of the kinds that ship are given, by their names."""
     secret_variables: frozenset[str]
     """The names of all variables that spell a secret setting."""
+    warnings: Callable[[], tuple[str, ...]] = tuple
+    """Takes what this step has warned of since the last call."""
 
     def within(self, seconds: float) -> Runtime:
         """The same with a DEADLINE of at most so many seconds."""
@@ -50,9 +52,14 @@ class Runtime:
         return replace(self, network=self.network.model_copy(update={"deadline": deadline}))
 
 
-def open_sources(environ: Mapping[str, str], flags: Mapping[str, str], secrets: Secrets) -> Sources:
+def open_sources(
+    environ: Mapping[str, str],
+    flags: Mapping[str, str],
+    secrets: Secrets,
+    warnings: Callable[[], tuple[str, ...]] = tuple,
+) -> Sources:
     """The sources of all settings. Raises SettingsError if a file of settings cannot be used."""
-    return read_sources(environ, flags, secrets, (*NETWORK_SETTINGS, *CREDENTIAL_SETTINGS))
+    return read_sources(environ, flags, secrets, (*NETWORK_SETTINGS, *CREDENTIAL_SETTINGS), warnings)
 
 
 def choose_plugins(sources: Sources) -> Plugins:
@@ -91,7 +98,7 @@ def load(sources: Sources, plugins: Plugins | None = None) -> Runtime:
     given = frozenset(setting.name for setting in CREDENTIAL_SETTINGS if sources.is_given(setting))
     hidden = secret_variables((*known, *DELIVERY_CREDENTIALS))
     environ = {name: value for name, value in sources.environ.items() if name not in hidden}
-    return Runtime(settings, network, plugins, environ, sources.secrets, given, hidden)
+    return Runtime(settings, network, plugins, environ, sources.secrets, given, hidden, sources.warnings)
 
 
 def all_settings(plugins: Plugins) -> tuple[SettingSpec, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -16,6 +17,7 @@ from jira_ci_core.git.checkout import filled_from_checkout
 from jira_ci_core.git.command import renew_patience
 from jira_ci_core.models import NO_CI, FoundKey, Pipeline, Receipt, Report, Result, SkipReason
 from jira_ci_core.net.preconnect import Preconnections
+from jira_ci_core.output.console import Warnings
 from jira_ci_core.output.redaction import Secrets
 from jira_ci_core.plugins.loader import Runtime, load, open_sources
 from jira_ci_core.plugins.manager import Plugins
@@ -88,10 +90,15 @@ def run(
     """
     secrets = secrets or Secrets()
     renew_patience()  # a program may do several steps
+    warnings = Warnings(secrets)
+    logging.getLogger().addHandler(warnings)
     try:
-        return report(load(open_sources(environ, flags or {}, secrets)), dry_run=dry_run, clock=clock)
+        sources = open_sources(environ, flags or {}, secrets, warnings.take)
+        return report(load(sources), dry_run=dry_run, clock=clock)
     except JiraCiError as error:
         raise type(error)(*(problem.redacted(secrets.shorten) for problem in error.problems)) from None
+    finally:
+        logging.getLogger().removeHandler(warnings)
 
 
 def report(
@@ -109,12 +116,12 @@ def report(
 
         # A run that has nothing to report may have no credentials either, such as one for a fork.
         if nothing := nothing_to_report(facts, settings):
-            return finish(runtime, facts, (), nothing)
+            return finish(runtime, facts, (), nothing, dry_run=dry_run)
         if decision.skipped:
             receipt = Receipt(skipped=decision.skipped, skip_reason=decision.skip_reason)
-            return finish(runtime, facts, (), receipt)
+            return finish(runtime, facts, (), receipt, dry_run=dry_run)
         if skipped := check_credentials(session.plan):
-            return finish(runtime, facts, (), skipped)
+            return finish(runtime, facts, (), skipped, dry_run=dry_run)
 
         reports = make_reports(
             plugins, facts.pipeline, facts.issue_keys, decision.state, settings, clock, runtime.secrets.redact_stored
@@ -194,13 +201,18 @@ def no_key() -> Receipt:
     return Receipt(skipped=NO_KEY.what, skip_reason=SkipReason.NO_KEY, problems=(NO_KEY,))
 
 
-def finish(runtime: Runtime, facts: RunFacts, reports: tuple[Report, ...], receipt: Receipt) -> RunResult:
-    """Call `reported` with redacted values, and return the result."""
+def finish(
+    runtime: Runtime, facts: RunFacts, reports: tuple[Report, ...], receipt: Receipt, *, dry_run: bool = False
+) -> RunResult:
+    """Call `reported` with redacted values, unless this is a dry run, and return the result."""
     reports = () if receipt.skip_reason else reports
-    redact = runtime.secrets.redact_stored
-    redacted_reports = tuple(report.redacted(redact) for report in reports)
-    pipeline = facts.pipeline.redacted(redact)
-    runtime.plugins.reported(pipeline, redacted_reports, receipt.redacted(redact), runtime.settings)
+    if not dry_run:
+        redact = runtime.secrets.redact_stored
+        redacted_reports = tuple(report.redacted(redact) for report in reports)
+        told = receipt.model_copy(update={"warnings": runtime.warnings()})
+        runtime.plugins.reported(
+            facts.pipeline.redacted(redact), redacted_reports, told.redacted(redact), runtime.settings
+        )
     status, exit_code = status_of(receipt, runtime.settings)
     return RunResult(status, exit_code, facts.pipeline, facts.keys, reports, receipt)
 

@@ -107,4 +107,5 @@ def receipts(delivered: Sequence[Report]) -> st.SearchStrategy[Receipt]:
         Receipt,
         outcomes=st.lists(outcomes, min_size=len(delivered), max_size=len(delivered)).map(tuple),
         unknown_issue_keys=st.lists(_keys, max_size=2).map(tuple),
+        warnings=st.lists(_words, max_size=2).map(tuple),
     )

@@ -127,6 +127,53 @@ def test_what_hooks_read_holds_no_secret(drone, install, caplog):
         assert name not in caplog.text
 
 
+class TestKeysFrom:
+    @pytest.fixture
+    def change(self, drone):
+        texts = {"TITLE": "MYT-10", "MESSAGE": "MYT-20", "BRANCH": "MYT-30", "DESCRIPTION": "MYT-40", "TAG": "MYT-50"}
+        names = {"TITLE": "pull_request_title", "DESCRIPTION": "pull_request_description"}
+        facts = {names.get(name, name.lower()): text for name, text in texts.items()}
+        return lambda keys_from: run(
+            drone | {"PLUGIN_KEYS_FROM": keys_from, "PLUGIN_STATE": "successful", "FACTS": str(facts)}, dry_run=True
+        )
+
+    @pytest.fixture(autouse=True)
+    def _reader(self, install):
+        install(
+            "reader",
+            """
+            import ast
+            from jira_ci_core import Pipeline, hookimpl
+
+            @hookimpl
+            def jira_ci_read_pipeline(environ):
+                facts = ast.literal_eval(environ["FACTS"])
+                return Pipeline(ci="x", number="7", url="https://ci.example/7", id="a", **facts)
+            """,
+        )
+
+    @pytest.mark.parametrize(
+        ("keys_from", "keys"),
+        [
+            ("", ["MYT-10", "MYT-20", "MYT-30"]),
+            ("description", ["MYT-40"]),
+            ("Tag, branch|TITLE", ["MYT-10", "MYT-30", "MYT-50"]),
+            ("description,tag,message,title,branch,title", ["MYT-10", "MYT-20", "MYT-30", "MYT-40", "MYT-50"]),
+        ],
+    )
+    def test_keys_are_searched_for_where_it_says_and_ranked_by_their_place(self, change, keys_from, keys):
+        assert [found.key for found in change(keys_from).keys] == keys
+
+    def test_the_source_of_a_key_says_where(self, change):
+        assert [found.source for found in change("description,tag").keys] == ["pull request description", "tag"]
+
+    @pytest.mark.parametrize("wrong", ["body", "title,subject"])
+    def test_another_word_is_an_error_that_lists_them(self, change, wrong):
+        with pytest.raises(SettingsError) as raised:
+            change(wrong)
+        assert raised.value.problems[0].remedy == "choose from: title, message, branch, description, tag"
+
+
 class TestSkipping:
     def test_where_no_key_is_found_is_no_failure(self, drone):
         ending = run(drone | {"DRONE_COMMIT_MESSAGE": "no key"}, dry_run=True)

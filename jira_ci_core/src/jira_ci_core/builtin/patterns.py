@@ -7,7 +7,17 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from jira_ci_core import FoundKey, Pipeline, PluginSettings, Problem, SettingsError, hookimpl, is_issue_key, setting
+from jira_ci_core import (
+    FoundKey,
+    Pipeline,
+    PluginSettings,
+    Problem,
+    Settings as CoreSettings,
+    SettingsError,
+    hookimpl,
+    is_issue_key,
+    setting,
+)
 
 log = logging.getLogger(__name__)
 
@@ -37,20 +47,16 @@ class Plugin:
         self._patterns = [_compile(pattern) for pattern in settings.key_patterns]
 
     @hookimpl(trylast=True)
-    def jira_ci_extract_issue_keys(self, pipeline: Pipeline) -> list[FoundKey]:
+    def jira_ci_extract_issue_keys(self, pipeline: Pipeline, settings: CoreSettings) -> list[FoundKey]:
         """Return the keys that the patterns match; warn of matches that are not issue keys."""
-        texts = (
-            ("pull request title", pipeline.pull_request_title),
-            ("commit message", pipeline.message),
-            ("branch", pipeline.branch),
-        )
+        texts = pipeline.searched_texts(settings.keys_from)
         found, others = [], dict[str, None]()
         for pattern in self._patterns:
-            for source, text in texts:
-                for match in pattern.finditer(text or ""):
+            for place, source, text in texts:
+                for match in pattern.finditer(text):
                     key = match["key"]
                     if key and is_issue_key(key):
-                        found.append(FoundKey(key=key, source=f"pattern in {source}"))
+                        found.append(FoundKey(key=key, source=f"pattern in {source}", place=place))
                     elif key:
                         others[f"{key[:LONGEST_SHOWN]!r} in the {source}"] = None
         if others:

@@ -23,6 +23,7 @@ TABLE: VariableTable = {
     "pull_request": ("BITRISE_PULL_REQUEST",),
     # Title and description. Outside of a pull request BITRISE_GIT_MESSAGE is the commit's message.
     "pull_request_title": (Match("BITRISE_GIT_MESSAGE", r"([^\r\n]+).*"),),
+    "pull_request_description": (Match("BITRISE_GIT_MESSAGE", r"[^\r\n]+[\r\n]+(.+)"),),
     # In a pull request GIT_CLONE_COMMIT_HASH may be a merge commit.
     "sha": ("BITRISE_GIT_COMMIT", Match("BITRISE_PULL_REQUEST", "(?:false)?", "{GIT_CLONE_COMMIT_HASH}")),
     "message": (Partial(Match("BITRISE_PULL_REQUEST", "(?:false)?", "{BITRISE_GIT_MESSAGE}")),),

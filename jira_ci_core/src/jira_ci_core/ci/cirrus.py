@@ -18,6 +18,7 @@ TABLE: VariableTable = {
     "tag": ("CIRRUS_TAG",),
     "pull_request": ("CIRRUS_PR",),
     "pull_request_title": ("CIRRUS_PR_TITLE",),
+    "pull_request_description": ("CIRRUS_PR_BODY",),
     "sha": ("CIRRUS_CHANGE_IN_REPO",),
     "commit_before": ("CIRRUS_LAST_GREEN_CHANGE",),
     # In a pull request, its title and description.

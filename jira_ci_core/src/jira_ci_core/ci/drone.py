@@ -20,6 +20,7 @@ TABLE: VariableTable = {
     "tag": ("DRONE_TAG",),
     "pull_request": ("DRONE_PULL_REQUEST",),
     "pull_request_title": ("DRONE_PULL_REQUEST_TITLE",),
+    "pull_request_description": ("DRONE_COMMIT_MESSAGE",),
     "sha": ("DRONE_COMMIT_SHA", "DRONE_COMMIT"),
     "commit_before": ("DRONE_COMMIT_BEFORE",),
     # In a pull request its description: https://github.com/drone/drone/blob/v2.26.0/service/hook/parser/parse.go

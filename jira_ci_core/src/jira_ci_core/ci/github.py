@@ -93,6 +93,10 @@ TABLE: VariableTable = {
         "github.event.pull_request.title",
         Match("github.event.issue.pull_request", ".+", "{github.event.issue.title}"),
     ),
+    "pull_request_description": (
+        "github.event.pull_request.body",
+        Match("github.event.issue.pull_request", ".+", "{github.event.issue.body}"),
+    ),
     "title": (
         Match(
             "github.event.workflow_run.event", "pull_request(?:_target)?", "{github.event.workflow_run.display_title}"

@@ -21,6 +21,8 @@ TABLE: VariableTable = {
     "tag": ("CI_COMMIT_TAG",),
     "pull_request": ("CI_MERGE_REQUEST_IID", "CI_EXTERNAL_PULL_REQUEST_IID"),
     "pull_request_title": ("CI_MERGE_REQUEST_TITLE",),
+    # The first 2700 characters.
+    "pull_request_description": ("CI_MERGE_REQUEST_DESCRIPTION",),
     # In a merged results pipeline CI_COMMIT_SHA is a merge commit by GitLab, with a generated message.
     "sha": ("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", "CI_EXTERNAL_PULL_REQUEST_SOURCE_BRANCH_SHA", "CI_COMMIT_SHA"),
     # CI_COMMIT_BEFORE_SHA is all zeros in merge requests.

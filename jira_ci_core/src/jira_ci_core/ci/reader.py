@@ -124,7 +124,7 @@ def _normalise(facts: dict[str, str], origins: dict[str, str]) -> None:
     """Apply the rules that hold for every CI; each was needed for several.
 
     - In a pull request the branch is its source branch, or not known. Elsewhere (no number, or `false`) there is no
-      target branch and no title, unless the table has a `title`.
+      target branch, no description and no title, unless the table has a `title`.
     - A tag in place of a branch is a tag.
     - A commit is hexadecimal (`HEAD` is not).
     - The type of an environment needs an environment.
@@ -146,6 +146,7 @@ def _normalise(facts: dict[str, str], origins: dict[str, str]) -> None:
     else:
         replace("target_branch", None)
         replace("pull_request_title", None)
+        replace("pull_request_description", None)
     title, origin = facts.pop("title", None), origins.pop("title", None)
     has_title = "pull_request_title" in facts
     replace("pull_request_title", facts["pull_request_title"] if has_title else title, None if has_title else origin)

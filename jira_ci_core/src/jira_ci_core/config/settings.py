@@ -20,6 +20,7 @@ from jira_ci_core.config.values import (
     HttpsUrl as HttpsUrl,
     IssueKeys,
     KeyAliases,
+    KeySources,
     Link,
     LogLevel,
     Lower,
@@ -143,6 +144,12 @@ class Settings(PluginChoice, OutboxSettings):
     log_level: LogLevel = setting("info", help="info, or debug to see what Jira answers (secrets removed)")
     issuekeys: IssueKeys = setting(
         (), help="key(s) or id(s) of issues to update, instead of searching for them", aliases=("issue_keys",)
+    )
+    keys_from: KeySources = setting(
+        ("title", "message", "branch"),
+        help="where to search for keys: title (of the pull request), message (of the latest commit), branch, "
+        "description (of the pull request), tag; several with commas",
+        project_file=True,
     )
     key_aliases: KeyAliases = setting(
         {},

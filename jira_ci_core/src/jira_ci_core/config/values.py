@@ -11,7 +11,14 @@ from pydantic import AfterValidator, BeforeValidator, SecretStr
 from jira_ci_core.config.environ import words
 from jira_ci_core.errors import InvalidValueError
 from jira_ci_core.issue_keys import ANY_PROJECT, is_issue_key, is_project_key
-from jira_ci_core.models import MOST_ASSOCIATIONS, MOST_PROPERTIES, EnvironmentType, is_issue_id, is_property
+from jira_ci_core.models import (
+    KEY_SOURCES,
+    MOST_ASSOCIATIONS,
+    MOST_PROPERTIES,
+    EnvironmentType,
+    is_issue_id,
+    is_property,
+)
 from jira_ci_core.urls import check_address, https_url, web_url
 
 
@@ -81,6 +88,19 @@ def _issue_keys(keys: tuple[str, ...]) -> tuple[str, ...]:
 
 
 IssueKeys = Annotated[Names, AfterValidator(_issue_keys)]
+
+
+def _key_sources(names: tuple[str, ...]) -> tuple[str, ...]:
+    known = ", ".join(KEY_SOURCES)
+    for name in names:
+        if name.lower() not in KEY_SOURCES:
+            raise InvalidValueError(f"{name!r} is no text of a change", f"choose from: {known}")
+    if not names:
+        raise InvalidValueError("it names no text", f"choose from: {known}; DISABLE_PLUGINS=keys searches in none")
+    return tuple(dict.fromkeys(name.lower() for name in names))
+
+
+KeySources = Annotated[Names, AfterValidator(_key_sources)]
 
 
 def _comma_list(value: object) -> object:

@@ -9,11 +9,13 @@ from jira_ci_core.models.base import (
 )
 from jira_ci_core.models.pipeline import (
     GIT_CHECKOUT as GIT_CHECKOUT,
+    KEY_SOURCES as KEY_SOURCES,
     NO_CI as NO_CI,
     EnvironmentType as EnvironmentType,
     FoundKey as FoundKey,
     KeyPlace as KeyPlace,
     Pipeline as Pipeline,
+    SearchedText as SearchedText,
 )
 from jira_ci_core.models.receipt import (
     Outcome as Outcome,

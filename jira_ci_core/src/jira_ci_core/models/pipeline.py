@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum, StrEnum
-from typing import Self
+from typing import NamedTuple, Self
 
 from pydantic import Field
 
@@ -50,6 +51,7 @@ class Pipeline(Model):
     tag: str | None = None
     pull_request: str | None = None
     pull_request_title: str | None = None
+    pull_request_description: str | None = None
     sha: str | None = None
     commit_before: str | None = None
     """The commit that the previous run was of; None if that is not known."""
@@ -90,6 +92,11 @@ class Pipeline(Model):
         origins = {**self.origins, **dict.fromkeys(fresh, origin)}
         return self.model_copy(update={**fresh, "origins": origins, "partial": partial})
 
+    def searched_texts(self, keys_from: Iterable[str]) -> list[SearchedText]:
+        """The texts of the change that KEYS_FROM names (`settings.keys_from`), as far as they are known."""
+        sources = (KEY_SOURCES[name] for name in keys_from)
+        return [SearchedText(place, name, text) for place, name, field in sources if (text := getattr(self, field))]
+
 
 class KeyPlace(IntEnum):
     """The part of a change that holds a key. Keys are sent in this order, as Jira takes 500 of them."""
@@ -101,7 +108,29 @@ class KeyPlace(IntEnum):
     MESSAGE = 2
     """The latest commit's message."""
     BRANCH = 3
-    OTHER = 4
+    DESCRIPTION = 4
+    """The pull request's description."""
+    TAG = 5
+    OTHER = 6
+
+
+class SearchedText(NamedTuple):
+    """A text of the change in which keys are searched for."""
+
+    place: KeyPlace
+    name: str
+    """What it is, in words for people."""
+    text: str
+
+
+KEY_SOURCES = {
+    "title": (KeyPlace.TITLE, "pull request title", "pull_request_title"),
+    "message": (KeyPlace.MESSAGE, "commit message", "message"),
+    "branch": (KeyPlace.BRANCH, "branch", "branch"),
+    "description": (KeyPlace.DESCRIPTION, "pull request description", "pull_request_description"),
+    "tag": (KeyPlace.TAG, "tag", "tag"),
+}
+"""The words of KEYS_FROM, each with its place, its name for people, and the field of `Pipeline` that holds the text."""
 
 
 class FoundKey(Model):

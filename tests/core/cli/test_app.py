@@ -47,7 +47,8 @@ class TestHelp:
             for variable in setting.reads:
                 assert variable in words
             nothing = setting.default in (None, (), {})
-            default = "none" if nothing else "false" if setting.default is False else str(setting.default)
+            words_of = ",".join(setting.default) if isinstance(setting.default, tuple) else str(setting.default)
+            default = "none" if nothing else "false" if setting.default is False else words_of
             secret = "credential, no flag; " if setting.secret else ""
             assert f"{setting.help} [{secret}{'required' if setting.required else f'default: {default}'}]" in words
 

@@ -94,7 +94,7 @@ class TestABuild:
         assert make({**FACTS, "message": "\n\n  Title \nbody"})[0].description == "Title"
 
     def test_is_called_by_the_number_that_people_know(self, make):
-        assert make(FACTS | {"number": "20240115.3"})[0].name == "shop #20240115.3"
+        assert make(FACTS | {"number": "0042"})[0].name == "shop #0042"
         assert make(FACTS, run_number="7")[0].number == 7
 
 

@@ -176,7 +176,8 @@ class TestNoKey:
         done = harness_oauth(environ=self.NONE)
         assert done.code == 0, done.text
         assert "warning: no issue key was found, so nothing was sent" in done.err
-        assert "why: " in done.err
+        assert f'the commit message "{self.NONE["DRONE_COMMIT_MESSAGE"]}"' in done.err
+        assert "seen of other projects: XMYT-1, OTHER-5" in done.err
         assert "do:  write a key such as [MYT-1234]" in done.err
         assert jira.requests() == []
 

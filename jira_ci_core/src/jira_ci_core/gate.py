@@ -16,7 +16,7 @@ from jira_ci_core.net.client import RETRY, retry_after
 from jira_ci_core.plugins.loader import Runtime
 from jira_ci_core.problem import Problem
 from jira_ci_core.reporting.builder import kind_of, make_reports
-from jira_ci_core.reporting.run import find
+from jira_ci_core.reporting.run import find, no_key
 from jira_ci_core.reporting.state import wanted_state
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,8 @@ def wait_for_verdict(runtime: Runtime) -> Verdict:
             what, why = f"STATE cannot be {settings.state!r} here", "a deployment that waits at its gate is pending"
             raise SettingsError(Problem(what, why, "leave STATE out of this step"))
         if facts.is_empty:
-            return Verdict("skipped", ExitCode.JIRA if settings.on_no_issue == "fail" else ExitCode.OK)
+            code = ExitCode.JIRA if settings.on_no_issue == "fail" else ExitCode.OK
+            return Verdict("skipped", code, problems=no_key(facts).problems)
         plan.check()
         keys, redact = facts.issue_keys, runtime.secrets.redact_stored
         [report] = make_reports(plugins, facts.pipeline, keys, State.PENDING, settings, PROCESS_CLOCK, redact)

@@ -25,6 +25,7 @@ def test_people_read_it_line_by_line(jira_ci):
         "CI_PIPELINE_IID": "12",
         "CI_COMMIT_MESSAGE": MESSAGE,
         "CI_ENVIRONMENT_NAME": "blue",
+        "PLUGIN_DISABLE_PLUGINS": "git",
     }
     done = jira_ci("explain", environ=environ)
     assert (done.code, done.out) == (0, "")
@@ -34,6 +35,17 @@ def test_people_read_it_line_by_line(jira_ci):
     assert "message [MYT-1] Let people pay … <- CI_COMMIT_MESSAGE" in lines
     assert "not told: url, status, id" in done.err
     assert "hint: set ENVIRONMENT_NAME to blue to report a deployment instead of a build" in lines
+
+
+def test_the_issue_keys_are_shown_or_why_there_is_none(jira_ci):
+    environ = {"GITLAB_CI": "true", "CI_COMMIT_MESSAGE": MESSAGE, "PLUGIN_DISABLE_PLUGINS": "git"}
+    assert "issue keys:\n  MYT-1  commit message" in jira_ci("explain", environ=environ).err
+    done = jira_ci("explain", "--format=json", environ=environ)
+    assert done.json["issue_keys"] == [{"key": "MYT-1", "source": "commit message"}]
+    environ["PLUGIN_PROJECT"] = "SHOP"
+    told = 'no key of PROJECT (SHOP) is in the commit message "[MYT-1] Let people pay With a card."; seen of other'
+    assert f"no issue key: {told}" in jira_ci("explain", environ=environ).err
+    assert told in jira_ci("explain", "--format=json", environ=environ).json["no_issue_key"]["why"]
 
 
 def test_without_a_ci_it_says_what_it_looked_for_and_what_to_set(jira_ci):

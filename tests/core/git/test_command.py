@@ -337,6 +337,12 @@ class TestFailures:
                 "run: git config --global --add safe.directory {folder}",
             ),
             (
+                """echo "fatal: detected dubious ownership in repository at '/a b/shop'" >&2; exit 128""",
+                GitFailure.NOT_TRUSTED,
+                "git does not trust the checkout in /a b/shop (dubious ownership): it belongs to another user",
+                "run: git config --global --add safe.directory '/a b/shop'",
+            ),
+            (
                 "echo 'fatal: not a git repository' >&2; exit 128",
                 GitFailure.NO_REPOSITORY,
                 "there is no git repository in {folder}",
@@ -358,7 +364,7 @@ class TestFailures:
                 REPOSITORY,
             ),
         ],
-        ids=["not trusted", "no repository", "nothing", "bytes", "address", "cut"],
+        ids=["not trusted", "not trusted at its top", "no repository", "nothing", "bytes", "address", "cut"],
     )
     def test_each_has_its_kind_its_reason_and_its_remedy(self, folder, fake_git, command, script, failure, why, remedy):
         fake_git(script)

@@ -16,8 +16,7 @@ from jira_ci_core.plugins.loader import Runtime, load
 from jira_ci_core.plugins.manager import Plugins
 from jira_ci_core.reporting.builder import kind_of, services_of
 from jira_ci_core.reporting.identity import pipeline_identity, run_number
-from jira_ci_core.reporting.ranking import find_issue_keys
-from jira_ci_core.reporting.run import read_pipeline
+from jira_ci_core.reporting.run import find_keys_of, read_pipeline
 from jira_ci_core.reporting.state import decide_state
 
 T = TypeVar("T")
@@ -59,7 +58,12 @@ def examine(sources: Sources, plugins: Plugins, console: Console) -> ExitCode:
         )
         step("number", lambda: run_number(pipeline, settings, kind, datetime.now(UTC)), str)
         step("state", lambda: decide_state(plugins, pipeline, kind, settings), lambda it: it.skipped or it.state)
-        step("issue keys", lambda: find_issue_keys(plugins, pipeline, environ, settings), _listed)
+        facts = step(
+            "issue keys",
+            lambda: find_keys_of(plugins, pipeline, environ, settings, runtime.secrets.shorten),
+            lambda it: _listed(it.keys),
+        )
+        console.problems([facts.no_key] if facts and facts.no_key else [], "warning")
         if services := services_of(settings):
             step("services", lambda: services, ", ".join)
     site = step("site", lambda: make_site(settings), lambda it: it.name)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
+from jira_ci_core.config.resolve import resolve
+from jira_ci_core.config.settings import Settings
 from jira_ci_core.config.sources import Sources, without_secrets
+from jira_ci_core.errors import JiraCiError
+from jira_ci_core.issue_keys import ANY_PROJECT
 from jira_ci_core.models import Pipeline
-from jira_ci_core.plugins.loader import CORE_SETTINGS, all_settings
+from jira_ci_core.plugins.loader import CORE_SETTINGS, all_settings, warn_of_failures
 from jira_ci_core.plugins.manager import Plugins
 from jira_ci_core.reporting.identity import ordered_number
-from jira_ci_core.reporting.run import read_pipeline
+from jira_ci_core.reporting.run import RunFacts, find_keys_of, read_pipeline
 
 FACTS = tuple(name for name in Pipeline.model_fields if name not in ("ci", "publishes_status", "origins", "partial"))
 # Settings that replace a fact.
@@ -33,6 +37,8 @@ class Explanation:
     """What was looked for: the plugin of a CI, and the variables that it is recognised by."""
     settings: dict[str, tuple[str, str]]
     """Setting to its value and where it is set."""
+    keys: RunFacts | None
+    """The issue keys that a report would be for; None if settings are not valid."""
     shorten: Callable[[str, int], str]
     """Cuts a text to a limit: see `Secrets.shorten`."""
 
@@ -55,11 +61,24 @@ class Explanation:
 
 def explain(sources: Sources, plugins: Plugins) -> Explanation:
     """Ask the readers. Neither PROJECT nor any credential is needed, and no plugin is given a credential."""
-    pipeline = read_pipeline(plugins, without_secrets(sources.environ, all_settings(plugins)))
+    environ = without_secrets(sources.environ, all_settings(plugins))
+    pipeline = read_pipeline(plugins, environ)
+    keys = _keys_of(pipeline, environ, sources, plugins)
     signs = {plugin: " or ".join(variables) for plugin, variables in plugins.readers().items()}
     found = {setting.variable: sources.find(setting) for setting in CORE_SETTINGS if setting.name in INSTEAD + BESIDES}
     settings = {name: (str(place[0]), place[1]) for name, place in found.items() if place}
-    return Explanation(pipeline, plugins.answered.get("read_pipeline"), signs, settings, sources.secrets.shorten)
+    return Explanation(pipeline, plugins.answered.get("read_pipeline"), signs, settings, keys, sources.secrets.shorten)
+
+
+def _keys_of(pipeline: Pipeline, environ: Mapping[str, str], sources: Sources, plugins: Plugins) -> RunFacts | None:
+    settings, _ = resolve(Settings, CORE_SETTINGS, replace(sources, defaults={"project": ANY_PROJECT}))
+    if settings is None:
+        return None
+    try:
+        return find_keys_of(plugins, pipeline, environ, settings, sources.secrets.shorten)
+    except JiraCiError as error:  # of a plugin, which ends a report
+        warn_of_failures(error.problems)
+        return None
 
 
 def lines_of(explanation: Explanation) -> list[str]:
@@ -86,12 +105,16 @@ def lines_of(explanation: Explanation) -> list[str]:
     for name, (value, place) in explanation.settings.items():
         how = "set besides" if name.lower() in BESIDES else "set instead"
         lines.append(f"{how}: {name}={value}  <- {place}")
+    if explanation.keys:
+        keys, no_key = explanation.keys.keys, explanation.keys.no_key
+        lines += ["issue keys:", *(f"  {found.key}  {found.source}" for found in keys)] if keys else []
+        lines += [f"no issue key: {no_key.why}", f"  do:  {no_key.remedy}"] if no_key else []
     return lines + [f"hint: {hint}" for hint in explanation.hints]
 
 
 def as_json(explanation: Explanation) -> dict[str, Any]:
     """The explanation for programs."""
-    pipeline = explanation.pipeline
+    pipeline, keys = explanation.pipeline, explanation.keys
     facts: dict[str, Any] = pipeline.model_dump(mode="json", include=set(FACTS), exclude_none=True)
     settings = {name: {"value": value, "from": place} for name, (value, place) in explanation.settings.items()}
     return {
@@ -102,6 +125,8 @@ def as_json(explanation: Explanation) -> dict[str, Any]:
         "facts": {name: {"value": value, "from": pipeline.origins.get(name)} for name, value in facts.items()},
         "not_told": [name for name in FACTS if name not in facts],
         "settings": settings,
+        "issue_keys": [{"key": found.key, "source": found.source} for found in (keys.keys if keys else ())],
+        "no_issue_key": vars(keys.no_key) if keys and keys.no_key else None,
         "looked_for": explanation.signs,
         "hints": explanation.hints,
     }

@@ -12,6 +12,7 @@ from typing import IO
 
 from jira_ci_core.git.command import Git, GitError, GitFailure
 from jira_ci_core.models import Pipeline
+from jira_ci_core.problem import Problem
 from jira_ci_core.urls import browsable
 
 log = logging.getLogger(__name__)
@@ -153,6 +154,24 @@ def filled_from_checkout(pipeline: Pipeline, environ: Mapping[str, str]) -> Pipe
         # CI checks these out as a detached commit, or as a branch that only CI knows.
         facts.pop("branch", None)
     return pipeline.filled(facts, "checkout")
+
+
+def checkout_problem(pipeline: Pipeline, environ: Mapping[str, str]) -> Problem | None:
+    """Return why the checkout does not tell the message of this change; None if git can read its commit."""
+    commit = _commit_of(pipeline) or "HEAD"
+    problems = []
+    for folder in _checkouts(pipeline, environ):
+        try:
+            Git(folder, environ, TIME_LIMIT).output("cat-file", "-e", f"{commit}^{{commit}}")
+        except GitError as error:
+            problem = error.problem
+            if error.failure is GitFailure.FAILED:
+                remedy = "check out the commit of this run, with more history if the clone is shallow (fetch-depth: 0)"
+                problem = Problem("the message cannot be read", f"{commit} is not in the checkout in {folder}", remedy)
+            problems.append(problem)
+        else:
+            return None
+    return problems[0] if problems else None
 
 
 def _without(pipeline: Pipeline, *names: str) -> Pipeline:

@@ -274,8 +274,15 @@ def _failed(folder: Path, stderr: bytes) -> GitError:
     message = stderr.decode(errors="replace").strip()
     where = folder.absolute()
     if "dubious ownership" in message:
+        import shlex
+
+        # The top of the repository, which git does not take for trusted by the name of a folder below it, nor by `.`:
+        # https://git-scm.com/docs/git-config#Documentation/git-config.txt-safedirectory
+        found = re.search("repository at '(.+)'", message)
+        where = Path(found[1] if found else where)
         why = f"git does not trust the checkout in {where} (dubious ownership): it belongs to another user"
-        return GitError(GitFailure.NOT_TRUSTED, why, f"run: git config --global --add safe.directory {where}")
+        remedy = f"run: git config --global --add safe.directory {shlex.quote(str(where))}"
+        return GitError(GitFailure.NOT_TRUSTED, why, remedy)
     if "not a git repository" in message:
         why = f"there is no git repository in {where}"
         return GitError(GitFailure.NO_REPOSITORY, why, "run this step in the checkout")

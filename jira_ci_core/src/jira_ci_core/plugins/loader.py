@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from jira_ci_core.config.resolve import check_names, resolve
@@ -106,7 +106,7 @@ def all_settings(plugins: Plugins) -> tuple[SettingSpec, ...]:
     return (*CREDENTIAL_SETTINGS, *CORE_SETTINGS, *NETWORK_SETTINGS, *plugins.settings)
 
 
-def warn_of_failures(problems: list[Problem]) -> None:
+def warn_of_failures(problems: Iterable[Problem]) -> None:
     """Warn of plugins that failed and do not end the step."""
     for problem in problems:
         log.warning("%s", problem)

@@ -1,14 +1,17 @@
-"""Which of the keys that were found are sent, and in which order."""
+"""Which of the keys that were found are sent, in which order, and what to say if there are none."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 from jira_ci_core.config.settings import Settings
-from jira_ci_core.issue_keys import ANY_PROJECT
-from jira_ci_core.models import MOST_ASSOCIATIONS, FoundKey, KeyPlace, Pipeline
+from jira_ci_core.git.checkout import checkout_problem
+from jira_ci_core.issue_keys import ANY_PROJECT, find_keys, project_of
+from jira_ci_core.models import KEY_SOURCES, MOST_ASSOCIATIONS, FoundKey, KeyPlace, Pipeline
 from jira_ci_core.plugins.manager import Plugins
+from jira_ci_core.problem import Problem
 
 log = logging.getLogger(__name__)
 
@@ -16,20 +19,77 @@ log = logging.getLogger(__name__)
 MOST_KEYS = MOST_ASSOCIATIONS
 
 
-def find_issue_keys(
-    plugins: Plugins, pipeline: Pipeline, environ: Mapping[str, str], settings: Settings
-) -> tuple[FoundKey, ...]:
+# Of what was searched, and found of other projects, an error shows so much.
+LONGEST_BEGINNING = 80
+MOST_SHOWN = 10
+
+
+class KeySearch(NamedTuple):
+    """The keys to send, and those that plugins found of projects that PROJECT does not name."""
+
+    keys: tuple[FoundKey, ...]
+    others: tuple[str, ...] = ()
+
+
+def find_issue_keys(plugins: Plugins, pipeline: Pipeline, environ: Mapping[str, str], settings: Settings) -> KeySearch:
     """The keys to send: those that ISSUEKEYS names, or else those that plugins find, of the projects in PROJECT."""
     if settings.issuekeys:
         named = (FoundKey(key=key, source="ISSUEKEYS", place=KeyPlace.SETTING) for key in settings.issuekeys)
-        return cut_at_most(named)
-    wanted = []
+        return KeySearch(cut_at_most(named))
+    wanted, others = [], []
     for found in plugins.extract_issue_keys(pipeline, environ, settings):
         project, hyphen, number = found.key.rpartition("-")  # of an issue's id, the project is not known
         project = settings.key_aliases.get(project, project)
-        if ANY_PROJECT in settings.project or project in settings.project:
+        if _is_wanted(project, settings):
             wanted.append(found.model_copy(update={"key": f"{project}{hyphen}{number}"}))
-    return cut_at_most(rank(wanted))
+        elif hyphen:
+            others.append(found.key)
+    return KeySearch(cut_at_most(rank(wanted)), tuple(others))
+
+
+def no_key_problem(
+    plugins: Plugins,
+    pipeline: Pipeline,
+    environ: Mapping[str, str],
+    settings: Settings,
+    others: Iterable[str],
+    shorten: Callable[[str, int], str],
+) -> Problem:
+    """What to say if no key was found: what was searched, which other keys were seen, and what kept git from helping.
+
+    `others` are keys of other projects that plugins found; `shorten` masks secrets in a text, and cuts it.
+    """
+    texts = pipeline.searched_texts(settings.keys_from)
+    # Masked before it is cut, as half a secret is not known for one.
+    searched = [f'the {text.name} "{" ".join(shorten(text.text, LONGEST_BEGINNING).split())}"' for text in texts]
+    why = [f"no key of PROJECT ({', '.join(settings.project[:MOST_SHOWN])}) is in {', '.join(searched) or 'any text'}"]
+    for name in settings.keys_from:
+        _, label, field = KEY_SOURCES[name]
+        if not getattr(pipeline, field) and (name == "message" or (pipeline.pull_request and name in _OF_REQUEST)):
+            why.append(f"the {label} is not known")
+    finders = [name for name in plugins.implementers("extract_issue_keys") if name not in _OF_CORE]
+    why += [f"no key was found by {', '.join(finders[:MOST_SHOWN])} either"] if finders else []
+    seen = [key for text in texts for key in find_keys(text.text, (ANY_PROJECT,))]
+    seen = [key for key in dict.fromkeys((*seen, *others)) if not _is_wanted(project_of(key), settings)]
+    sample = "MYT" if ANY_PROJECT in settings.project else settings.project[0]
+    remedies = [f"write a key such as [{sample}-1234] into the title or the message", "check PROJECT"]
+    if seen:
+        more = f" and {len(seen) - MOST_SHOWN} more" if len(seen) > MOST_SHOWN else ""
+        why.append(f"seen of other projects: {', '.join(seen[:MOST_SHOWN])}{more}")
+        remedies[1] = f"add {', '.join(dict.fromkeys(map(project_of, seen[:MOST_SHOWN])))} to PROJECT"
+    is_message_unread = "message" in settings.keys_from and ("message" in pipeline.partial or not pipeline.message)
+    if is_message_unread and plugins.is_on("checkout") and (problem := checkout_problem(pipeline, environ)):
+        why.append(problem.why)
+        remedies.insert(0, problem.remedy)
+    return Problem("no issue key was found", "; ".join(why), f"{', '.join(remedies)}, or set ISSUEKEYS")
+
+
+_OF_CORE = "keys", "patterns"
+_OF_REQUEST = "title", "description"
+
+
+def _is_wanted(project: str, settings: Settings) -> bool:
+    return ANY_PROJECT in settings.project or project in settings.project
 
 
 def rank(found: Iterable[FoundKey]) -> list[FoundKey]:

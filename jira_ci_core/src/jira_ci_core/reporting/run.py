@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -24,14 +24,8 @@ from jira_ci_core.plugins.manager import Plugins
 from jira_ci_core.problem import Problem
 from jira_ci_core.reporting.builder import hint_at_deployment, kind_of, make_reports, services_of
 from jira_ci_core.reporting.identity import environment_id
-from jira_ci_core.reporting.ranking import find_issue_keys
+from jira_ci_core.reporting.ranking import find_issue_keys, no_key_problem
 from jira_ci_core.reporting.state import decide_state
-
-NO_KEY = Problem(
-    "no issue key was found",
-    "neither the pull request's title, the latest commit message, the branch nor a plugin holds one of PROJECT",
-    "write a key such as [MYT-1234] into the title or the message, check PROJECT, or set ISSUEKEYS",
-)
 
 
 class RunStatus(StrEnum):
@@ -52,6 +46,8 @@ class RunFacts(NamedTuple):
     keys: tuple[FoundKey, ...]
     services: tuple[str, ...] = ()
     """The services that a deployment is of."""
+    no_key: Problem | None = None
+    """What to say of it, if there is nothing that a report could be about."""
 
     @property
     def is_empty(self) -> bool:
@@ -140,8 +136,23 @@ def find(runtime: Runtime) -> RunFacts:
 
         warn_of_checkout(Path(runtime.settings.outbox), runtime.environ)
     hint_at_deployment(pipeline, runtime.settings)
-    keys = find_issue_keys(runtime.plugins, pipeline, runtime.environ, runtime.settings)
-    return RunFacts(pipeline, keys, services_of(runtime.settings))
+    return find_keys_of(runtime.plugins, pipeline, runtime.environ, runtime.settings, runtime.secrets.shorten)
+
+
+def find_keys_of(
+    plugins: Plugins,
+    pipeline: Pipeline,
+    environ: Mapping[str, str],
+    settings: Settings,
+    shorten: Callable[[str, int], str],
+) -> RunFacts:
+    """The facts and the keys of a run, or what to say if there is nothing to report."""
+    search = find_issue_keys(plugins, pipeline, environ, settings)
+    facts = RunFacts(pipeline, search.keys, services_of(settings))
+    if not facts.is_empty:
+        return facts
+    problem = no_key_problem(plugins, pipeline, environ, settings, search.others, shorten)
+    return facts._replace(no_key=problem)
 
 
 def read_pipeline(plugins: Plugins, environ: Mapping[str, str]) -> Pipeline:
@@ -187,7 +198,7 @@ def _send(runtime: Runtime, session: Session, reports: tuple[Report, ...]) -> Re
 def nothing_to_report(facts: RunFacts, settings: Settings) -> Receipt | None:
     """Why there is nothing to report, whatever the state is: no key was found, or the job deploys nothing."""
     if facts.is_empty:
-        return no_key()
+        return no_key(facts)
     pipeline = facts.pipeline
     idle = pipeline.not_deployed_to
     if idle is None or environment_id(idle) not in map(environment_id, settings.environment_name):
@@ -197,8 +208,10 @@ def nothing_to_report(facts: RunFacts, settings: Settings) -> Receipt | None:
     return Receipt(skipped=f"{why}: the update is left out", skip_reason=SkipReason.NOTHING_HAPPENED)
 
 
-def no_key() -> Receipt:
-    return Receipt(skipped=NO_KEY.what, skip_reason=SkipReason.NO_KEY, problems=(NO_KEY,))
+def no_key(facts: RunFacts) -> Receipt:
+    problem = facts.no_key
+    assert problem is not None
+    return Receipt(skipped=problem.what, skip_reason=SkipReason.NO_KEY, problems=(problem,))
 
 
 def finish(

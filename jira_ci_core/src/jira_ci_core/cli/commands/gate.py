@@ -19,11 +19,10 @@ def gate(ctx: click.Context, /) -> None:
     """
     from jira_ci_core.cli import render
     from jira_ci_core.gate import wait_for_verdict
-    from jira_ci_core.reporting.run import NO_KEY
 
     console = ctx.obj.console
     verdict = wait_for_verdict(runtime_of(ctx))
-    problems = verdict.problems or ((NO_KEY,) if verdict.status == "skipped" else ())
+    problems = verdict.problems
     if ctx.obj.wants_json:
         verdict_as_json = {
             "ending": verdict.status,

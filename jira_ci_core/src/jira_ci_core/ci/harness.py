@@ -21,6 +21,7 @@ TABLE: VariableTable = {
     "tag": ("DRONE_TAG",),
     "pull_request": ("DRONE_PULL_REQUEST",),
     "pull_request_title": ("DRONE_PULL_REQUEST_TITLE",),
+    "pull_request_description": ("DRONE_COMMIT_MESSAGE",),
     "sha": ("DRONE_COMMIT_SHA", "DRONE_COMMIT", "CI_COMMIT_SHA"),
     "commit_before": ("DRONE_COMMIT_BEFORE",),
     # In a pull request it may be the description, as in Drone.

@@ -31,6 +31,7 @@ TABLE: VariableTable = {
     "tag": ("TAG_NAME",),
     "pull_request": ("CHANGE_ID", "gitlabMergeRequestIid", "ghprbPullId"),
     "pull_request_title": ("CHANGE_TITLE", "gitlabMergeRequestTitle", "ghprbPullTitle"),
+    "pull_request_description": ("gitlabMergeRequestDescription", "ghprbPullLongDescription"),
     # The plugins may build a merge with the target.
     "sha": ("gitlabMergeRequestLastCommit", "ghprbActualCommit", "GIT_COMMIT"),
     # In a job's first build they are not set, or `null`.
@@ -41,6 +42,15 @@ TABLE: VariableTable = {
 }
 
 SECONDS_FOR_REMOTES = 5
+
+
+def corrected(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that are not as they seem."""
+    # Escaped: https://github.com/jenkinsci/ghprb-plugin, GhprbAdditionalParameterEnvironmentContributor.java
+    description = (
+        environ.get("ghprbPullLongDescription", "").replace(r"\n", "\n").replace(r"\r", "\r").replace(r"\"", '"')
+    )
+    return {**without_remote(environ), "ghprbPullLongDescription": description}
 
 
 def without_remote(environ: Mapping[str, str]) -> dict[str, str]:
@@ -74,6 +84,6 @@ jira_ci_read_pipeline = hookimpl(trylast=True)(
         recognised_by=("JENKINS_URL", "JENKINS_HOME and BUILD_TAG"),
         # In a multibranch pipeline each branch is a job, with its own name and numbers. The name has the folders in it.
         identity=("JOB_NAME",),
-        extra_variables=without_remote,
+        extra_variables=corrected,
     )
 )

@@ -84,7 +84,7 @@ def make_reports(
     facts = {
         "number": number,
         "sequence": sequence,
-        "name": f"{identity.name} #{number if settings.run_number is not None else pipeline.number or number}",
+        "name": f"{identity.name} #{number}",
         "description": title.strip().partition("\n")[0].strip(),
         "label": label,
         "url": identity.url,

@@ -224,6 +224,8 @@ class TestWhereTheCheckoutIs:
         assert filled_from_checkout(run, environ).message == "[MYT-7] tools"
         assert work_tree(run, environ) == tools
         assert filled_from_checkout(pipeline_of(workspace=str(folder)), environ).message is None
+        of_run = pipeline_of(workspace=str(folder), sha=run.sha, partial=("sha",))
+        assert filled_from_checkout(of_run, environ).message == "[MYT-7] tools"
         shutil.rmtree(tools)
         assert filled_from_checkout(pipeline_of(workspace=str(folder)), environ).message == "[MYT-7] shop"
 

@@ -68,6 +68,7 @@ TABLE: VariableTable = {
         Match("github.event.deployment.ref", "(?![0-9a-f]{40}$)(.+)"),
         Match("GITHUB_REF", "refs/heads/(.+)"),
         Match("GITHUB_REF_TYPE", "branch", "{GITHUB_REF_NAME}"),
+        Match("GITHUB_REF", "(?!refs/)(.+)"),
     ),
     "source_branch": HEAD_BRANCH,
     "target_branch": (

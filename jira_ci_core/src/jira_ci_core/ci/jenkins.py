@@ -29,7 +29,7 @@ TABLE: VariableTable = {
     "source_branch": ("CHANGE_BRANCH", "gitlabSourceBranch", "ghprbSourceBranch"),
     "target_branch": ("CHANGE_TARGET", "gitlabTargetBranch", "ghprbTargetBranch"),
     "tag": ("TAG_NAME",),
-    "pull_request": ("CHANGE_ID", "gitlabMergeRequestIid", "ghprbPullId"),
+    "pull_request": ("CHANGE_ID", "gitlabMergeRequestIid", "gitlabMergeRequestId", "ghprbPullId"),
     "pull_request_title": ("CHANGE_TITLE", "gitlabMergeRequestTitle", "ghprbPullTitle"),
     "pull_request_description": ("gitlabMergeRequestDescription", "ghprbPullLongDescription"),
     # The plugins may build a merge with the target.

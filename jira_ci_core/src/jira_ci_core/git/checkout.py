@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 from collections.abc import Collection, Iterator, Mapping
@@ -37,12 +36,8 @@ def work_tree(pipeline: Pipeline, environ: Mapping[str, str]) -> Path:
     holds the commit of the run, if CI names one.
     """
     folders, commit = _checkouts(pipeline, environ), _commit_of(pipeline)
-    if commit and len(folders) > 1:
-        for folder in folders:
-            with contextlib.suppress(GitError):
-                Git(folder, environ, TIME_LIMIT).output("cat-file", "-e", f"{commit}^{{commit}}")
-                return folder
-    return folders[0]
+    holding = (folder for folder in folders if _holds(folder, commit, environ))
+    return next(holding, folders[0]) if commit and len(folders) > 1 else folders[0]
 
 
 def _checkouts(pipeline: Pipeline, environ: Mapping[str, str]) -> list[Path]:
@@ -56,7 +51,9 @@ def _checkouts(pipeline: Pipeline, environ: Mapping[str, str]) -> list[Path]:
     if root and not any(root.is_relative_to(top) for top in found):
         # GitHub's `path:`, the `dir` of Jenkins and several repositories at Azure put a checkout into a folder below.
         below = _repositories_below(root)
-        found |= dict.fromkeys(below if _commit_of(pipeline) or len(found) + len(below) == 1 else [])
+        if len(found) + len(below) > 1:
+            below = [folder for folder in below if _holds(folder, pipeline.sha, environ)]
+        found |= dict.fromkeys(below)
     return list(found) or [Path()]
 
 
@@ -75,6 +72,14 @@ def _repositories_below(folder: Path) -> list[Path]:
     except OSError:
         return []
     return sorted(one for one in folders if os.path.lexists(one / ".git"))[:MOST_REPOSITORIES]
+
+
+def _holds(folder: Path, sha: str | None, environ: Mapping[str, str]) -> bool:
+    try:
+        Git(folder, environ, TIME_LIMIT).output("cat-file", "-e", f"{sha}^{{commit}}")
+    except GitError:
+        return False
+    return True
 
 
 def _commit_of(pipeline: Pipeline) -> str | None:

@@ -35,8 +35,8 @@ TABLE: VariableTable = {
 
 
 def without_typed_message(environ: Mapping[str, str]) -> dict[str, str]:
-    """Unset the message unless it came with a webhook; it is typed where a build is started by hand."""
-    return {} if environ.get("BITRISE_TRIGGER_METHOD") == "webhook" else {"BITRISE_GIT_MESSAGE": ""}
+    """Unset the message if a build was started by hand, where it is typed, or by a schedule."""
+    return {"BITRISE_GIT_MESSAGE": ""} if environ.get("BITRISE_TRIGGER_METHOD") in ("manual", "schedule") else {}
 
 
 jira_ci_read_pipeline = hookimpl(trylast=True)(

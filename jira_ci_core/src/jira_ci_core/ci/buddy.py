@@ -9,7 +9,7 @@ from jira_ci_core import Match, Partial, VariableTable, hookimpl, reader
 
 TABLE: VariableTable = {
     # Counts the runs of the pipeline.
-    "number": ("BUDDY_RUN_ID", "BUDDY_EXECUTION_ID"),
+    "number": (Match("BUDDY_RUN_ID", "([0-9]+)"), Match("BUDDY_EXECUTION_ID", "([0-9]+)")),
     "url": ("BUDDY_RUN_URL", "BUDDY_EXECUTION_URL"),
     "name": ("BUDDY_PIPELINE_NAME",),
     "branch": ("BUDDY_RUN_BRANCH", "BUDDY_EXECUTION_BRANCH"),

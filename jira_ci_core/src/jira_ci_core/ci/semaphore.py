@@ -34,9 +34,11 @@ jira_ci_read_pipeline = hookimpl(trylast=True)(
         "Semaphore",
         TABLE,
         recognised_by=("SEMAPHORE=true",),
-        # The project's id stays if it is renamed. What has its own numbers is a pipeline of its own.
+        # The id stays if the project is renamed. A workflow has several pipelines: it is promoted from one to the next.
+        # What has its own numbers is a pipeline of its own.
         identity=(
             "SEMAPHORE_PROJECT_ID",
+            "SEMAPHORE_PIPELINE_NAME",
             Match("SEMAPHORE_GIT_REF_TYPE", "branch", "{SEMAPHORE_GIT_BRANCH}"),
             Match("SEMAPHORE_GIT_REF_TYPE", "tag", "tag/{SEMAPHORE_GIT_TAG_NAME}"),
             Match("SEMAPHORE_GIT_REF_TYPE", "pull-request", "pull/{SEMAPHORE_GIT_PR_NUMBER}"),

@@ -99,24 +99,24 @@ def discover(
     Of those with conditions, only the ones are imported of which one holds in `environ`; without it, all.
     """
 
-    def entry(
-        point: EntryPoint, read_origin: Callable[[], tuple[str, str]], conditions: tuple[str, ...] = ()
-    ) -> _Entry:
-        reason = _why_off(point.name, choice)
+    def found(
+        name: str, target: str, read_origin: Callable[[], tuple[str, str]], conditions: tuple[str, ...] = ()
+    ) -> InstalledPlugin:
+        reason = _why_off(name, choice)
         state = "off" if reason else "on"
         if not reason and conditions and environ is not None and not variables_that_hold(environ, conditions):
             state, reason = "idle", f"it is for a CI with {' or '.join(conditions)}"
-        return _Entry(point, InstalledPlugin(point.name, read_origin, point.value, conditions, state, reason), watchdog)
+        return InstalledPlugin(name, read_origin, target, conditions, state, reason)
 
-    entries = [
-        entry(point, functools.partial(_name_and_version, point.dist), conditions)
-        for point, conditions in sorted(_trusted_entry_points(), key=lambda found: (found[0].name, found[0].value))
+    plugins = [
+        found(point.name, point.value, functools.partial(_name_and_version, point.dist), conditions)
+        for point, conditions in sorted(_trusted_entry_points(), key=lambda entry: (entry[0].name, entry[0].value))
     ]
     _warn_of_folders_left_out()
-    for name, module in BUILT_IN.items():
-        entries.append(entry(EntryPoint(name, module, ENTRY_POINT_GROUP), _core_origin, CIS.get(name, ())))
+    plugins += [found(name, module, _core_origin, CIS.get(name, ())) for name, module in BUILT_IN.items()]
     local = [_load_file(Path(file), watchdog) for file in choice.local_plugins]
-    return [*local, *(cast(InstalledPlugin, extension.plugin) for extension in _Loader(entries).extensions)]
+    on = iter(_Loader([_Entry(plugin, watchdog) for plugin in plugins if plugin.state == "on"]).extensions)
+    return [*local, *(cast(InstalledPlugin, next(on).plugin) if plugin.state == "on" else plugin for plugin in plugins)]
 
 
 def plugin_entry_points() -> list[EntryPoint]:
@@ -166,17 +166,14 @@ def reason_of(error: BaseException) -> str:
 class _Entry:
     """Stands in for an entry point; `load` returns the plugin, marked failed if its import raises."""
 
-    def __init__(self, point: EntryPoint, plugin: InstalledPlugin, watchdog: Watchdog) -> None:
-        self._point = point
+    def __init__(self, plugin: InstalledPlugin, watchdog: Watchdog) -> None:
+        self.name = plugin.name
         self._plugin = plugin
         self._watchdog = watchdog
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._point, name)
-
     def load(self) -> InstalledPlugin:
-        is_on = self._plugin.state == "on"
-        return _load(self._plugin, self._point.load, self._watchdog) if is_on else self._plugin
+        point = EntryPoint(self.name, self._plugin.target, ENTRY_POINT_GROUP)
+        return _load(self._plugin, point.load, self._watchdog)
 
 
 class _Loader(ExtensionManager[Any]):

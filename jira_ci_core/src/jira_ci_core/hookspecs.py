@@ -1,8 +1,9 @@
 """The whole contract between core and plugins, on one page.
 
-A plugin is an entry point in the group `jira_ci`. It names a module with hook functions, or a class, which core
-constructs once: `Plugin(settings)`, with an instance of the class's own `Settings`. (A module may hold that class under
-the name `Plugin`.) A hook function is marked with `@hookimpl`, named as below, and takes only the arguments it needs.
+A plugin is an entry point in the group `jira_ci`, or in `jira_ci.ACME_BUILD` if it is to be imported only where that
+variable is set (docs/contract.md). It names a module with hook functions, or a class, which core constructs once:
+`Plugin(settings)`, with an instance of the class's own `Settings`. (A module may hold that class under the name
+`Plugin`.) A hook function is marked with `@hookimpl`, named as below, and takes only the arguments it needs.
 
 For every hook: it is called in the main thread, plugins of others before core's own (pluggy's `tryfirst` and `trylast`
 change that). An exception, or an answer of another type than written here, is reported with the plugin's name and ends

@@ -30,6 +30,13 @@ SEEN = {
 }
 
 
+@pytest.fixture(autouse=True)
+def nothing_is_remembered():
+    """Mutation testing would not notice a change to what an earlier test has left in the cache."""
+    states._words_of.cache_clear()
+    states._common_words.cache_clear()
+
+
 def meaning(word, ci="none"):
     return jira_ci_map_state(word, Pipeline(ci=ci))
 

@@ -240,3 +240,21 @@ def test_a_table_of_a_plugin_is_told_all_that_it_may_decide_by(install, started,
     install("words", code)
     run = pipeline_of(ci="Drone", status="great", publishes_status=True)
     assert decide_state(started(), run, Kind.BUILD, settings_of()).state is State.SUCCESSFUL
+    assert decide_state(started(), pipeline_of(ci="Drone"), Kind.BUILD, settings_of(state="great")) == (
+        State.SUCCESSFUL,
+        None,
+        None,
+    )
+
+
+def test_no_table_is_asked_what_a_ci_means_that_says_nothing(install, started, settings_of, pipeline_of):
+    code = """
+    from jira_ci_core import State, hookimpl
+
+    @hookimpl
+    def jira_ci_map_state():
+        return State.FAILED
+    """
+    install("words", code)
+    run = pipeline_of(ci="Drone", status="", publishes_status=True)
+    assert decide_state(started(), run, Kind.BUILD, settings_of()).state is State.IN_PROGRESS

@@ -356,7 +356,7 @@ class TestTheKeysThatAreSent:
         assert (key.key, key.source) == ("MYT-1", "pull request title")
 
     def test_issuekeys_replaces_the_search_and_project_does_not_filter_it(self, started, settings_of, pipeline_of):
-        keys = find_issue_keys(started(), pipeline_of(message="MYT-1"), {}, settings_of(issuekeys="other-9,myt-2"))
+        keys = find_issue_keys(started(), pipeline_of(message="MYT-1"), {}, settings_of(issuekeys="other-9,myt-2")).keys
         assert [(key.key, key.source) for key in keys] == [("OTHER-9", "ISSUEKEYS"), ("MYT-2", "ISSUEKEYS")]
 
     def test_a_plugin_s_key_of_another_project_is_dropped(self, started, settings_of, pipeline_of, install):
@@ -371,8 +371,10 @@ class TestTheKeysThatAreSent:
             """,
         )
         plugins, run = started(), pipeline_of(message="MYT-1")
-        assert [key.key for key in find_issue_keys(plugins, run, {}, settings_of())] == ["MYT-1", "MYT-9"]
-        every = find_issue_keys(plugins, run, {}, settings_of(project="*"))
+        search = find_issue_keys(plugins, run, {}, settings_of())
+        assert [key.key for key in search.keys] == ["MYT-1", "MYT-9"]
+        assert search.others == ("OTHER-1", "MY_T-1")
+        every = find_issue_keys(plugins, run, {}, settings_of(project="*")).keys
         assert [key.key for key in every] == ["MYT-1", "OTHER-1", "MYT-9", "MY_T-1"]
         assert every[1].plugin == "files"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import sys
 import threading
 import time
 
@@ -187,6 +188,24 @@ def test_retry_renews_what_an_operator_releases_but_signs_nothing_for_a_stranger
     assert drain() == {"dead": 1, "accepted": 1}
     assert queue.builds() == {1: "successful"}
     assert [reason.partition(":")[0] for reason in queue.dead_letters().values()] == ["forged"]
+
+
+def test_a_worker_in_a_process_of_its_own_takes_no_garbage_and_nothing_of_other_programs(queue, server, tmp_path):
+    """Where all is imported in its own order, unlike in a fork of the tests."""
+    only(server, "redis")
+    (queue.folder / "celeryconfig.py").write_text("raise SystemExit('imported from the working directory')")
+    for garbage in ("x", "", "[]"):
+        queue.lpush(garbage, "tasks")
+    with redis.Redis.from_url(server.url) as client:
+        client.hset("unacked", "a", "garbage")
+        client.zadd("unacked_index", {"a": 1})
+    queue.publish(queue.report(1))
+    foreign = {"APP": "celeryconfig", "BROKER_URL": "redis://127.0.0.1:1/0", "CONFIG_MODULE": "celeryconfig"}
+    foreign |= {f"CELERY_{name}": value for name, value in foreign.items()}
+    worker = queue.start([sys.executable, "-P", "-m", "jira_ci_core", "worker"], {**queue.site, **foreign})
+    queue.wait_for_builds(1)
+    assert worker.poll() is None, queue.log
+    assert "Traceback" not in queue.log
 
 
 def test_a_worker_obeys_no_remote_control_and_survives_garbage_for_celery(queue, server, wait_until):

@@ -34,6 +34,10 @@ log = logging.getLogger(__name__)
 TASKS = "jira_ci.drain", "jira_ci.release"
 TICK_SECONDS = 1.0
 BROKER_TIMEOUT = 10.0
+# Celery takes these before what it is told here, or imports what they name from the working directory.
+FOREIGN = tuple(
+    f"CELERY_{name}" for name in ("BROKER_URL", "BROKER_READ_URL", "BROKER_WRITE_URL", "LOADER", "CONFIG_MODULE")
+)
 
 
 def make_app(options: Options) -> Celery:
@@ -43,6 +47,8 @@ def make_app(options: Options) -> Celery:
     # Time-outs of the transport would end Celery's own waiting for messages.
     transport = {name: value for name, value in connection["transport_options"].items() if "timeout" not in name}
     names = QueueNames(options)
+    for name in FOREIGN:
+        os.environ.pop(name, None)
     app = Celery("jira-ci", broker=options.broker)
     app.conf.update(
         accept_content=["json"],

@@ -12,38 +12,21 @@ import ssl
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn
+from typing import Any
 
 from amqp.basic_message import Message as AmqpMessage
-from kombu import Connection, compression
 from kombu.message import Message
-from kombu.transport import TRANSPORT_ALIASES
 
 from jira_ci_core import escape_untrusted
 from jira_ci_delivery_celery.message import CONTENT_TYPE, MAX_BYTES, due_signature, is_due_signed
 from jira_ci_delivery_celery.options import Options
+from jira_ci_delivery_celery.transports import Connection
 
 MAX_REASON_LENGTH = 500
 CONFIRM_SECONDS = 10.0
 PERSISTENT = 2
 LAST_MOMENT = 253402300799.0
 """The end of the year 9999, the last one that datetime knows."""
-
-
-class _CompressedError(Exception):
-    """A message has a header that asks for decompression."""
-
-
-def _refuse(body: object) -> NoReturn:
-    raise _CompressedError("it is compressed")
-
-
-# kombu decompresses a body as soon as it is received, without a limit, by a header that anyone can write
-# (kombu.message.Message.__init__). It has no switch for that; a decoder that fails leaves the body as it is.
-for _encoding in compression.encoders():
-    compression.register(compression.get_encoder(_encoding)[0], _refuse, _encoding)
-
-TRANSPORT_ALIASES |= dict.fromkeys(("redis", "rediss"), "jira_ci_delivery_celery.redis_transport:Transport")
 
 
 class _Properties:

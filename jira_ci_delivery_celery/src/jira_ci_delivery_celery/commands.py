@@ -50,6 +50,8 @@ def worker(ctx: click.Context, arguments: tuple[str, ...]) -> None:
 
     # As `app.worker_main` does, but that drops the exit code. Quiet: the banner shows the user of the broker.
     celery.params[0].default = app
+    for parameter in celery.params:  # such as APP, which may be set for another program
+        parameter.envvar = None
     ctx.exit(celery.main(args=["--quiet", "worker", *arguments], standalone_mode=False))
 
 

@@ -64,7 +64,8 @@ def _read(address: str) -> None:
     """
     from ssl import CERT_REQUIRED
 
-    from kombu import Connection  # takes long, and only steps that use the queue need it
+    # Takes long, and only steps that use the queue need it.
+    from jira_ci_delivery_celery.transports import Connection
 
     is_redis = address.startswith("redis")
     # Without options of TLS kombu warns of a rediss:// address; where it connects they are always given.

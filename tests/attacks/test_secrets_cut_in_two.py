@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from urllib.parse import quote
 
 import pytest
+
+from jira_ci_core import Secrets
 
 pytestmark = pytest.mark.usefixtures("in_process")
 
@@ -122,3 +125,20 @@ def test_in_the_name_of_a_branch_that_was_merged(harness_oauth, checkout):
         assert done.code == 0, done.text
         assert "merged branch MYT-7-" in done.text
         gives_nothing_away(done.text)
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_in_what_python_says_of_what_is_no_number(quote):
+    """As of the status line of an answer, or of the length of a piece of it."""
+    secrets, secret = Secrets(), f"{SECRET}{quote}{SECRET}"
+    secrets.add(secret)
+    secrets.add(SECRET)
+    for text in (secret, f"{'x' * 20}{SECRET}", secret.encode()):
+        with pytest.raises(ValueError, match="invalid literal") as caught:
+            int(text)
+        told = secrets.redact(f"before\n{caught.value}\nafter")
+        gives_nothing_away(told)
+        assert re.fullmatch(r"before\ninvalid literal for int\(\) with base 10: .*\nafter", told)
+        as_json = json.dumps({"why": str(caught.value), "do": "x" * 300})
+        gives_nothing_away(secrets.redact(as_json))
+        assert json.loads(secrets.redact(as_json))["do"] == "x" * 300

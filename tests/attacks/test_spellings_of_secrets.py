@@ -43,3 +43,13 @@ def test_in_its_answer(harness, listen, status, body):
             assert all(json.loads(done.out)["problems"][0].values())
         assert said[-1][8:-7] not in done.text, spelling
         assert "wonder" not in done.text, spelling
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_in_an_answer_in_another_encoding(harness, listen, encoding):
+    body = json.dumps({"message": f"before <{SECRET}> after"}).encode(encoding)
+    server = listen(lambda received: (403, {"Content-Type": "application/json"}, body))
+    harness.environ["PLUGIN_CONNECT_KEY"] = SECRET
+    done = harness(instance=server.url, connect_hostname=server.url)
+    assert "before <[secret]> after" in done.err
+    assert "w" + chr(0) not in done.text.replace("\\x00", chr(0))

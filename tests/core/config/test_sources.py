@@ -209,6 +209,11 @@ class TestSecrets:
         with pytest.raises(SettingsError, match="cannot be read"):
             value_of("connect_key", {"PLUGIN_CONNECT_KEY_FILE": path})
 
+    def test_a_credential_in_the_place_of_a_path_is_not_shown(self):
+        with pytest.raises(SettingsError, match="the file named by PLUGIN_CONNECT_KEY_FILE cannot be read") as raised:
+            value_of("connect_key", {"PLUGIN_CONNECT_KEY_FILE": "s3cr3t/value"})
+        assert "s3cr3t" not in str(raised.value)
+
     def test_a_file_that_cannot_be_read_is_told_with_all_else_that_is_wrong(self):
         model, problems = resolve(Demo, DEMO, Sources({"PLUGIN_CONNECT_KEY_FILE": "nowhere", "PLUGIN_COUNT": "many"}))
         assert model is None

@@ -261,10 +261,11 @@ def _read_secret(path: object, place: str) -> str | None:
             content = file.read(LARGEST_SECRET_FILE + 1)
         text = content.decode().strip()
     except (OSError, ValueError) as error:
+        # Without the path, in whose place the credential itself may stand.
         why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not text"
-        raise SettingsError(Problem(f"the file named by {place} cannot be read", f"{path}: {why}", remedy)) from None
+        raise SettingsError(Problem(f"the file named by {place} cannot be read", why, remedy)) from None
     if not text or len(content) > LARGEST_SECRET_FILE:
-        why = f"{path} is {'empty' if not text else 'too large for a credential'}"
+        why = f"it is {'empty' if not text else 'too large for a credential'}"
         raise SettingsError(Problem(f"the file named by {place} holds no credential", why, remedy))
     return text
 

@@ -34,7 +34,7 @@ _PATTERNS = {
     "quoted-printable": "=(?:[0-9A-F]{2}|\r?\n)",
     # In any address, also of those that are no settings, but for the ones in the remedies of errors.
     # https://www.rfc-editor.org/rfc/rfc3986#section-3.2.1
-    "user and password": r"""://(?!(?:user)?:password@)([^\s/?#@"'<>\\:]*:[^\s/?#@"'<>\\]+|[\w-]{16,})@""",
+    "user and password": r""":/{1,2}(?!(?:user)?:password@)([^\s/?#@"'<>\\:]*:[^\s/?#@"'<>\\]+|[\w-]{16,})@""",
     "white space": "[ \t\r\n\v\f]+",
     "between bytes": "0[xX]|[ \t\r\n\v\f:,-]+",
 }

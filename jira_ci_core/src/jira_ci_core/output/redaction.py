@@ -34,6 +34,11 @@ MOST_READINGS = 30
 WIDEST = 32
 """The most characters that stand for one byte of a secret where a text is cut."""
 
+_CUT_BY_PYTHON = 150
+# int() quotes the first 200 characters of what is no number, which may end in the beginning of a secret:
+# https://github.com/python/cpython/blob/v3.11.0/Objects/longobject.c#L2568
+_CUT_NUMBER = re.compile(rb"invalid literal for int\(\) with base [0-9]+: (b?\\?[\"']?[^\n\"]{%d,})" % _CUT_BY_PYTHON)
+
 _URI_COMPONENT = "!*'()~"
 _HTML = {
     ord(letter): name for letter, name in zip("&<>\"'", ("&amp;", "&lt;", "&gt;", "&quot;", "&#x27;"), strict=True)
@@ -123,7 +128,10 @@ class Secrets:
             return []
         data = text.encode(errors="surrogatepass")
         merged: list[tuple[int, int]] = []
-        for start, end in sorted(place for reading in _readings(data) for place in reading.find(needles, with_users)):
+        found = [place for reading in _readings(data) for place in reading.find(needles, with_users)]
+        if needles.longest > _CUT_BY_PYTHON:
+            found += [match.span(1) for match in _CUT_NUMBER.finditer(data)]
+        for start, end in sorted(found):
             if merged and start < merged[-1][1]:
                 merged[-1] = merged[-1][0], max(end, merged[-1][1])
             else:

@@ -73,10 +73,15 @@ def variables_that_hold(environ: Mapping[str, str], conditions: Iterable[str]) -
     both hold.
     """
     for condition in conditions:
-        parts = [part.partition("=") for part in condition.split(" and ")]
-        values = ((value_of(environ, name), value) for name, _, value in parts)
-        if all(value.lower() == wanted.lower() if wanted else value for value, wanted in values):
-            return ", ".join(name for name, _, _ in parts)
+        names = []
+        for part in condition.split(" and "):
+            name, _, wanted = part.partition("=")
+            value = value_of(environ, name)
+            if not value or (wanted and value.lower() != wanted.lower()):
+                break
+            names.append(name)
+        else:
+            return ", ".join(names)
     return ""
 
 

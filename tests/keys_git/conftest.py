@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from jira_ci_core import Git, Pipeline, Settings
+from jira_ci_core import FoundKey, Git, Pipeline, Settings
 from jira_ci_keys_git.plugin import GitKeys
 
 _numbers = itertools.count()
@@ -50,6 +50,14 @@ class Repository:
         for message in messages:
             self.git("commit", "-q", "--allow-empty", "--cleanup=verbatim", "-m", message)
         return self.head
+
+    def change(self, path: str, message: str) -> str:
+        """Commit a change of one file."""
+        file = self.folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(message)
+        self.git("add", path)
+        return self.commit(message)
 
     def branch(self, name: str, at: str = "HEAD") -> None:
         self.git("checkout", "-q", "-b", name, at)
@@ -156,8 +164,9 @@ def find(
         found = plugin(**options).jira_ci_extract_issue_keys(
             pipeline_of(repository, **(run or {})), repository.environ, settings_of(**(settings or {}))
         )
-        assert len({key.key for key in found}) == len(found)
-        return {key.key: key.source for key in found}
+        keys = {key.key: key.source for key in found if isinstance(key, FoundKey)}
+        assert len(keys) == len([key for key in found if isinstance(key, FoundKey)])
+        return keys
 
     return call
 

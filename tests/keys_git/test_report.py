@@ -136,3 +136,25 @@ def test_importing_it_brings_in_nothing_but_what_core_needs_and_what_runs_git(re
     )
     new = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert [name for name in new if not name.startswith("jira_ci_keys_git")] == []
+
+
+def test_a_revert_as_the_last_commit_leaves_out_the_key_that_it_names(shop, jira, repository):
+    reverted = repository.commit("[MYT-5] five")
+    repository.commit(f'Revert "[MYT-5] five"\n\nThis reverts commit {reverted}.')
+    run = {"DRONE_PULL_REQUEST": "7", "DRONE_SOURCE_BRANCH": "revert-MYT-5", "DRONE_TARGET_BRANCH": "main"}
+    done = shop(environ=run, keys_git_skip_reverted="yes")
+    assert done.code == 0, done.text
+    assert keys(jira.builds()) == [["MYT-3", "MYT-4"]]
+    assert f"not counted: MYT-5 (commit {repository.head[:7]} reverts {reverted[:7]})" in done.err
+
+
+def test_with_paths_core_counts_its_message_only_if_the_commit_touches_them(shop, jira, repository):
+    repository.change("shop/a", "MYT-5")
+    repository.change("blog/a", "MYT-6")
+    before = {"DRONE_COMMIT_BEFORE": repository.git("rev-parse", "HEAD~2")}
+    done = shop(environ=before, keys_git_paths="shop")
+    assert done.code == 0, done.text
+    assert keys(jira.builds()) == [["MYT-5"]]
+    none = shop(environ=before, keys_git_paths="docs")
+    assert f"not counted: MYT-6 (commit {repository.head[:7]} touches none of KEYS_GIT_PATHS)" in none.err
+    assert "no issue key was found" in none.err

@@ -68,6 +68,7 @@ from jira_ci_core.models import (
     Reference as Reference,
     Report as Report,
     Result as Result,
+    Retraction as Retraction,
     SearchedText as SearchedText,
     Site as Site,
     SkipReason as SkipReason,

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         Pipeline,
         Receipt,
         Report,
+        Retraction,
         Site,
         SkipReason,
         State,
@@ -60,7 +61,7 @@ def jira_ci_read_pipeline(environ: Mapping[str, str]) -> Pipeline | None:
 @hookspec
 def jira_ci_extract_issue_keys(
     pipeline: Pipeline, environ: Mapping[str, str], settings: Settings
-) -> Iterable[FoundKey] | None:
+) -> Iterable[FoundKey | Retraction] | None:
     """Find issue keys of this change, each with its source in words.
 
     Called once, unless `ISSUEKEYS` names them. `environ` is what `read_pipeline` is given. All answers are collected.
@@ -68,7 +69,8 @@ def jira_ci_extract_issue_keys(
     name, removes repeats, ranks them by their `place` (pull request title, message, branch, others by plugin name) and
     cuts the list at 500. An issue's id has no project, so it counts with `PROJECT=*` only. No key, an empty list and
     None are the same. To find keys in a text as core does, call `jira_ci_core.find_keys(text,
-    settings.projects_to_find)`. Since contract 1.
+    settings.projects_to_find)`. A `Retraction` among the answers takes a key, or all of them, back from
+    the change's own texts, such as the message of a revert; keys whose `place` is `OTHER` stay. Since contract 1.
     """
 
 

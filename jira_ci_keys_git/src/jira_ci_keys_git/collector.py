@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-from jira_ci_core import FoundKey, find_keys
+from jira_ci_core import FoundKey, Retraction, find_keys
 from jira_ci_keys_git.commits import Commit, Message, merged_branches, read_message, reverted_commit
 from jira_ci_keys_git.options import Options
 
@@ -15,6 +15,8 @@ MAX_KEYS = 1000
 # How many reverts wait at the same time for the commit that they revert.
 MAX_REVERTS = 1000
 MAX_KEYS_OF_REVERT = 50
+MAX_NAMED = 10_000
+"""How many keys of commits that count are kept to know which are not taken back. With more of them, none is."""
 MAX_NAME_LENGTH = 10_000
 """For memory only: core shows less, and masks secrets before it cuts."""
 SHORT_ID_LENGTH = 7
@@ -28,6 +30,9 @@ class _Revert:
     """The id of that commit, perhaps shortened."""
     keys: dict[str, str] = field(default_factory=dict)
     """The sources of the revert's own keys."""
+    sha: str = ""
+    named: frozenset[str] = frozenset()
+    """All keys in its message, wherever KEYS_GIT_SOURCES looks."""
 
 
 class KeyCollector:
@@ -40,6 +45,10 @@ class KeyCollector:
         self._found: dict[str, FoundKey] = {}
         self._reverts: dict[str, _Revert] = {}
         """By the shortened id of the commit that is reverted."""
+        self._reverted: dict[str, str] = {}
+        """The keys in messages of reverted commits and their reverts, each with why it does not count."""
+        self._named: set[str] = set()
+        """The keys in messages of commits that count."""
         self.commits_seen = 0
 
     @property
@@ -52,6 +61,13 @@ class KeyCollector:
         """The keys, those of newer commits first."""
         return list(self._found.values())
 
+    @property
+    def retractions(self) -> list[Retraction]:
+        """The keys that the change takes back by reverting all commits that name them."""
+        if len(self._named) >= MAX_NAMED:
+            return []
+        return [Retraction(key=key, source=why) for key, why in self._reverted.items() if key not in self._named]
+
     def add_commit(self, commit: Commit) -> None:
         """Add the keys of one commit. Commits come newest first, so a revert comes before what it reverts."""
         self.commits_seen += 1
@@ -59,22 +75,36 @@ class KeyCollector:
         if revert and commit.sha.startswith(revert.reverted_id):
             # The two cancel each other: the keys of neither count.
             del self._reverts[commit.sha[:SHORT_ID_LENGTH]]
+            why = f"commit {revert.sha[:SHORT_ID_LENGTH]} reverts {commit.sha[:SHORT_ID_LENGTH]}"
+            for key in (*revert.named, *self._keys_named_by(commit)):
+                self._reverted.setdefault(key, why)
             return
         keys = self._keys_of(commit)
         target = reverted_commit(commit.message) if self._options.keys_git_skip_reverted else None
         if target and target[:SHORT_ID_LENGTH] not in self._reverts and len(self._reverts) < MAX_REVERTS:
-            self._reverts[target[:SHORT_ID_LENGTH]] = _Revert(target, dict(islice(keys, MAX_KEYS_OF_REVERT)))
+            first = dict(islice(keys, MAX_KEYS_OF_REVERT))
+            revert = _Revert(target, first, commit.sha, frozenset(self._keys_named_by(commit)))
+            self._reverts[target[:SHORT_ID_LENGTH]] = revert
         else:
+            self._named.update(self._keys_named_by(commit))
             self._add(keys)
 
     def add_tag(self, name: str, message: str) -> None:
         """Add the keys in the message of an annotated tag."""
         self._add((key, f"tag {_shorten(name)}") for key in find_keys(message, self._projects))
 
-    def finish(self) -> None:
-        """Add the keys of reverts whose reverted commit is not part of this change. Call it after the last commit."""
+    def finish(self, *, has_baseline: bool = True) -> None:
+        """Add the keys of reverts whose reverted commit is not part of this change. Call it after the last commit.
+
+        Without a baseline nothing says that it is not, so they are left out.
+        """
         for revert in self._reverts.values():
-            self._add(revert.keys.items())
+            if has_baseline:
+                self._named |= revert.named
+                self._add(revert.keys.items())
+            else:
+                why = f"commit {revert.sha[:SHORT_ID_LENGTH]} reverts {revert.reverted_id[:SHORT_ID_LENGTH]}"
+                self._reverted |= dict.fromkeys(revert.named, why) | self._reverted
 
     def _add(self, keys: Iterable[tuple[str, str]]) -> None:
         for key, source in keys:
@@ -82,6 +112,12 @@ class KeyCollector:
                 return
             if key not in self._found:
                 self._found[key] = FoundKey(key=key, source=source)
+
+    def _keys_named_by(self, commit: Commit) -> Iterator[str]:
+        """The first keys in a message, if it matters which are taken back."""
+        if not self._options.keys_git_skip_reverted or len(self._named) >= MAX_NAMED:
+            return iter(())
+        return islice(find_keys(commit.message, self._projects), MAX_NAMED)
 
     def _keys_of(self, commit: Commit) -> Iterator[tuple[str, str]]:
         """The keys of a commit, each with its source, if at least one of them is new."""

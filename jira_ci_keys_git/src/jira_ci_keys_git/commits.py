@@ -12,6 +12,10 @@ LOG_ARGUMENTS = (
     *("--no-notes", "--no-decorate", "--no-patch"),
 )
 
+# All commits that change one of the paths after `--`; a merge, if it brings a change in. Without these, git leaves out
+# what does not explain how the files came to be: https://git-scm.com/docs/git-log#_history_simplification
+OF_PATHS = "--full-history", "--diff-merges=first-parent", "--diff-filter=ACDMRTUXB", "--no-renames"
+
 CHUNK = 1 << 16
 MAX_MESSAGE_BYTES = 1 << 20
 

@@ -109,6 +109,30 @@ class History:
         except OSError:
             return frozenset()
 
+    def touches_paths(self, commit: str) -> bool:
+        """Whether a commit changes one of KEYS_GIT_PATHS; a merge, whether it brings a change in.
+
+        Where the clone is cut at the commit, that is not known, and it counts.
+        """
+        if commit in self.shallow_commits() and (remote := self._default_remote()) and self._options.keys_git_deepen:
+            try:
+                self._git.fetch(remote, commit, options=("--deepen=1",))
+            except GitError as error:
+                self._report_failed_fetch(error)
+        if commit in self.shallow_commits():
+            self._report_problem(
+                Problem(
+                    f"whether {commit[:12]} touches KEYS_GIT_PATHS is not known",
+                    "the clone is shallow: the commit before it is not here",
+                    "check out with more history (fetch-depth: 2 or more), or set KEYS_GIT_DEEPEN=yes",
+                )
+            )
+            return True
+        parent = self._resolve(f"{commit}^1")
+        states = (*parent, commit) if parent else ("--root", "--no-commit-id", commit)
+        options = "-r", "--name-only", "--no-ext-diff", "--no-textconv", "--ignore-submodules=none"
+        return bool(self._git.output("diff-tree", *options, *states, "--", *self._options.keys_git_paths))
+
     def _baselines(self, pipeline: Pipeline, settings: Settings, head: str) -> Iterator[_Baseline]:
         """The revisions that the change can be compared with, best first."""
         since, target, before = self._options.keys_git_since, pipeline.target_branch, pipeline.commit_before

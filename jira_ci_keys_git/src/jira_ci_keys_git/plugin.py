@@ -12,19 +12,21 @@ from jira_ci_core import (
     Git,
     GitError,
     GitFailure,
+    KeyPlace,
     Pipeline,
     PluginError,
     Problem,
     Receipt,
     Report,
     Result,
+    Retraction,
     Settings as StepSettings,
     State,
     hookimpl,
     work_tree,
 )
-from jira_ci_keys_git.collector import MAX_KEYS, KeyCollector
-from jira_ci_keys_git.commits import LOG_ARGUMENTS, read_commits, read_fields
+from jira_ci_keys_git.collector import MAX_KEYS, SHORT_ID_LENGTH, KeyCollector
+from jira_ci_keys_git.commits import LOG_ARGUMENTS, OF_PATHS, read_commits, read_fields
 from jira_ci_keys_git.deployed import record_deployed, ref_name
 from jira_ci_keys_git.history import CommitRange, History
 from jira_ci_keys_git.options import Options
@@ -48,19 +50,27 @@ class GitKeys:
     @hookimpl
     def jira_ci_extract_issue_keys(
         self, pipeline: Pipeline, environ: Mapping[str, str], settings: StepSettings
-    ) -> list[FoundKey]:
-        """Find the keys in the commits of this change. Those of newer commits come first."""
+    ) -> list[FoundKey | Retraction]:
+        """Find the keys in the commits of this change. Those of newer commits come first.
+
+        Core searches the latest message as well, so what it may not count is taken back: the keys of reverted commits,
+        and with KEYS_GIT_PATHS those of a latest commit that touches none of them.
+        """
         self._environ = environ
         collector = KeyCollector(self._options, settings.projects_to_find)
+        elsewhere: list[Retraction] = []
         try:
             git = self._git(pipeline, settings)
             history = History(git, self._options, self._warn_or_fail)
             commits = history.range_of_change(pipeline, settings)
+            if commits is not None and self._options.keys_git_paths and not history.touches_paths(commits.head):
+                why = f"commit {commits.head[:SHORT_ID_LENGTH]} touches none of KEYS_GIT_PATHS"
+                elsewhere = [Retraction(place=KeyPlace.MESSAGE, source=why)]
             if commits is not None:
                 self._collect_keys(git, history, commits, collector)
         except GitError as error:
             self._warn_or_fail(_problem_of(error))
-        return collector.keys
+        return [*collector.keys, *collector.retractions, *elsewhere]
 
     @hookimpl
     def jira_ci_reported(
@@ -96,13 +106,15 @@ class GitKeys:
     def _collect_keys(self, git: Git, history: History, commits: CommitRange, collector: KeyCollector) -> None:
         shallow = history.shallow_commits()
         is_cut = False
-        with git.stream(*LOG_ARGUMENTS, "--topo-order", *commits.revisions, "--") as stream:
+        paths = self._options.keys_git_paths
+        touching = OF_PATHS if paths else ()
+        with git.stream(*LOG_ARGUMENTS, "--topo-order", *touching, *commits.revisions, "--", *paths) as stream:
             for commit in read_commits(stream):
                 collector.add_commit(commit)
                 is_cut = is_cut or commit.sha in shallow
                 if collector.is_full:
                     break
-        collector.finish()
+        collector.finish(has_baseline=commits.has_baseline)
         if "tags" in self._options.keys_git_sources:
             _collect_keys_of_tags(git, commits, collector)
         seen = collector.commits_seen

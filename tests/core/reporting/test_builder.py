@@ -378,6 +378,41 @@ class TestTheKeysThatAreSent:
         assert [key.key for key in every] == ["MYT-1", "OTHER-1", "MYT-9", "MY_T-1"]
         assert every[1].plugin == "files"
 
+    @pytest.mark.parametrize(
+        ("retraction", "left"),
+        [
+            ("key='myt-1'", ["MYT-2", "MYT-3", "MYT-4"]),
+            ("key='OLD-1'", ["MYT-2", "MYT-3", "MYT-4"]),
+            ("key='MYT-1', place=KeyPlace.BRANCH", ["MYT-1", "MYT-2", "MYT-3", "MYT-4"]),
+            ("place=KeyPlace.MESSAGE", ["MYT-3", "MYT-4"]),
+            ("place=KeyPlace.OTHER", ["MYT-1", "MYT-2", "MYT-3", "MYT-4"]),
+            ("key='MYT-4'", ["MYT-1", "MYT-2", "MYT-3", "MYT-4"]),
+            ("", ["MYT-4"]),
+        ],
+    )
+    def test_a_stranger_may_take_keys_back_from_the_texts_of_the_change(
+        self, started, settings_of, pipeline_of, install, retraction, left
+    ):
+        install(
+            "files",
+            f"""
+            from jira_ci_core import FoundKey, KeyPlace, Retraction, hookimpl
+
+            @hookimpl
+            def jira_ci_extract_issue_keys():
+                yield Retraction({retraction}{", " if retraction else ""}source="a revert")
+                yield FoundKey(key="MYT-4", source="a file")
+            """,
+        )
+        run = pipeline_of(message="MYT-1 MYT-2", branch="MYT-3 MYT-4")
+        search = find_issue_keys(started(), run, {}, settings_of(key_aliases="OLD=MYT"))
+        assert [found.key for found in search.keys] == left
+        if retraction == "place=KeyPlace.MESSAGE":
+            assert [(one.key, one.source, one.plugin) for one in search.retractions] == [
+                ("MYT-1", "a revert", "files"),
+                ("MYT-2", "a revert", "files"),
+            ]
+
     def test_more_than_jira_takes_are_cut_with_a_warning_that_says_how_many(self, caplog):
         keys = [found(f"MYT-{number}", "branch") for number in range(1, MOST_KEYS + 8)]
         assert len(cut_at_most(keys)) == MOST_KEYS

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from jira_ci_core.output.redaction import Secrets
-from jira_ci_core.reporting.ranking import no_key_problem
+from jira_ci_core.reporting.ranking import KeySearch, no_key_problem
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def problem(started, pipeline_of, settings_of):
             environ or {}
         )
         run, values = pipeline_of(**facts), settings_of(**(settings or {}))
-        return no_key_problem(plugins, run, environ, values, others, masked.shorten)
+        return no_key_problem(plugins, run, environ, values, KeySearch((), others), masked.shorten)
 
     return make
 

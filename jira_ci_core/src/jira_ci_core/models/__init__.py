@@ -15,6 +15,7 @@ from jira_ci_core.models.pipeline import (
     FoundKey as FoundKey,
     KeyPlace as KeyPlace,
     Pipeline as Pipeline,
+    Retraction as Retraction,
     SearchedText as SearchedText,
 )
 from jira_ci_core.models.receipt import (

@@ -145,3 +145,19 @@ class FoundKey(Model):
     place: KeyPlace = KeyPlace.OTHER
     plugin: str = ""
     """The plugin that found it; core fills this in."""
+
+
+class Retraction(Model):
+    """Keys that do not count where the change's own texts hold them (see `KEY_SOURCES`), as the change takes them back.
+
+    Keys that plugins find elsewhere (`KeyPlace.OTHER`) still count.
+    """
+
+    key: IssueKey | None = None
+    """None for every key."""
+    place: KeyPlace | None = None
+    """None for all of these texts."""
+    source: Text
+    """Why, in a few words for people: "commit 8a7b6c5 is reverted"."""
+    plugin: str = ""
+    """The plugin that takes it back; core fills this in."""

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         Pipeline,
         Receipt,
         Report,
+        Retraction,
         Site,
         SkipReason,
         State,
@@ -156,8 +157,10 @@ class Plugins:
         """What the first reader says that knows this CI."""
         return cast("Pipeline | None", self._pluggy.hook.jira_ci_read_pipeline(environ=environ))
 
-    def extract_issue_keys(self, pipeline: Pipeline, environ: Mapping[str, str], settings: Settings) -> list[FoundKey]:
-        """The keys that all extractors find, in call order."""
+    def extract_issue_keys(
+        self, pipeline: Pipeline, environ: Mapping[str, str], settings: Settings
+    ) -> list[FoundKey | Retraction]:
+        """The keys that all extractors find or take back, in call order."""
         answers = self._pluggy.hook.jira_ci_extract_issue_keys(pipeline=pipeline, environ=environ, settings=settings)
         found = [key for answer in answers for key in answer]
         return [key.model_copy(update={"source": self._secrets.shorten(key.source, LONGEST_SOURCE)}) for key in found]

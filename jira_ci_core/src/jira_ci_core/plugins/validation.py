@@ -13,7 +13,7 @@ from jira_ci_core import hookspecs
 from jira_ci_core.config.settings import PluginSettings
 from jira_ci_core.config.specs import SettingSpec, setting_specs
 from jira_ci_core.hookspecs import CONTRACT_VERSION, PROJECT_NAME
-from jira_ci_core.models import FoundKey, MappedEnvironment, Model, Pipeline, Receipt, SkipReason, State
+from jira_ci_core.models import FoundKey, MappedEnvironment, Model, Pipeline, Receipt, Retraction, SkipReason, State
 from jira_ci_core.net.connection import SignIn
 
 T = TypeVar("T")
@@ -106,14 +106,14 @@ def checked_answer(hook: str, plugin: str, answer: object) -> Any:
     return check(plugin, answer) if check else None
 
 
-def _found_keys(plugin: str, answer: Any) -> list[FoundKey]:
+def _found_keys(plugin: str, answer: Any) -> list[FoundKey | Retraction]:
     if isinstance(answer, (str, Mapping)):
         raise InvalidAnswerError(f"answered {type(answer).__name__}, not a list of FoundKey")
     found = list(answer)
     for key in found:
-        if not isinstance(key, FoundKey):
+        if not isinstance(key, (FoundKey, Retraction)):
             raise InvalidAnswerError(f"answered a list with {type(key).__name__} in it, not FoundKey")
-    return [_model(FoundKey, key).model_copy(update={"plugin": plugin}) for key in found]
+    return [_model(type(key), key).model_copy(update={"plugin": plugin}) for key in found]
 
 
 def _sign_in(plugin: str, answer: Any) -> SignIn:

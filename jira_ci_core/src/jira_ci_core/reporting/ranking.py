@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import islice
 from typing import NamedTuple
 
 from jira_ci_core.config.settings import Settings
 from jira_ci_core.git.checkout import checkout_problem
 from jira_ci_core.issue_keys import ANY_PROJECT, find_keys, project_of
-from jira_ci_core.models import KEY_SOURCES, MOST_ASSOCIATIONS, FoundKey, KeyPlace, Pipeline
+from jira_ci_core.models import KEY_SOURCES, MOST_ASSOCIATIONS, FoundKey, KeyPlace, Pipeline, Retraction
 from jira_ci_core.plugins.manager import Plugins
 from jira_ci_core.problem import Problem
 
@@ -25,10 +26,14 @@ MOST_SHOWN = 10
 
 
 class KeySearch(NamedTuple):
-    """The keys to send, and those that plugins found of projects that PROJECT does not name."""
+    """The result of a search for keys."""
 
     keys: tuple[FoundKey, ...]
+    """The keys to send."""
     others: tuple[str, ...] = ()
+    """The keys that plugins found of projects that PROJECT does not name."""
+    retractions: tuple[Retraction, ...] = ()
+    """What was taken back, as far as it was found."""
 
 
 def find_issue_keys(plugins: Plugins, pipeline: Pipeline, environ: Mapping[str, str], settings: Settings) -> KeySearch:
@@ -36,15 +41,29 @@ def find_issue_keys(plugins: Plugins, pipeline: Pipeline, environ: Mapping[str, 
     if settings.issuekeys:
         named = (FoundKey(key=key, source="ISSUEKEYS", place=KeyPlace.SETTING) for key in settings.issuekeys)
         return KeySearch(cut_at_most(named))
+    answers = plugins.extract_issue_keys(pipeline, environ, settings)
+    retractions = {
+        (one.key and _renamed(one.key, settings), one.place): one for one in answers if isinstance(one, Retraction)
+    }
+    taken_back = dict[Retraction, None]()
     wanted, others = [], []
-    for found in plugins.extract_issue_keys(pipeline, environ, settings):
-        project, hyphen, number = found.key.rpartition("-")  # of an issue's id, the project is not known
-        project = settings.key_aliases.get(project, project)
-        if _is_wanted(project, settings):
-            wanted.append(found.model_copy(update={"key": f"{project}{hyphen}{number}"}))
-        elif hyphen:
-            others.append(found.key)
-    return KeySearch(cut_at_most(rank(wanted)), tuple(others))
+    for found in answers:
+        if isinstance(found, Retraction):
+            continue
+        key, place = _renamed(found.key, settings), found.place
+        retraction = None
+        if place in _TEXTS:
+            which = ((key, place), (key, None), (None, place), (None, None))
+            retraction = next((retractions[one] for one in which if one in retractions), None)
+        if not _is_wanted(project_of(key), settings):
+            others += [found.key] if project_of(key) else []  # of an issue's id, the project is not known
+        elif retraction:
+            taken_back[retraction.model_copy(update={"key": key})] = None
+        else:
+            wanted.append(found.model_copy(update={"key": key}))
+    if taken_back and wanted:  # where none is left, the problem says it
+        log.info("not counted: %s", _listed(taken_back))
+    return KeySearch(cut_at_most(rank(wanted)), tuple(others), tuple(taken_back))
 
 
 def no_key_problem(
@@ -52,25 +71,32 @@ def no_key_problem(
     pipeline: Pipeline,
     environ: Mapping[str, str],
     settings: Settings,
-    others: Iterable[str],
+    search: KeySearch,
     shorten: Callable[[str, int], str],
 ) -> Problem:
     """What to say if no key was found: what was searched, which other keys were seen, and what kept git from helping.
 
-    `others` are keys of other projects that plugins found; `shorten` masks secrets in a text, and cuts it.
+    `shorten` masks secrets in a text, and cuts it.
     """
     texts = pipeline.searched_texts(settings.keys_from)
     # Masked before it is cut, as half a secret is not known for one.
     searched = [f'the {text.name} "{" ".join(shorten(text.text, LONGEST_BEGINNING).split())}"' for text in texts]
-    why = [f"no key of PROJECT ({', '.join(settings.project[:MOST_SHOWN])}) is in {', '.join(searched) or 'any text'}"]
+    projects = ", ".join(settings.project[:MOST_SHOWN])
+    none = "no other key" if search.retractions else "no key"
+    why = [f"{none} of PROJECT ({projects}) is in {', '.join(searched) or 'any text'}"]
     for name in settings.keys_from:
         _, label, field = KEY_SOURCES[name]
         if not getattr(pipeline, field) and (name == "message" or (pipeline.pull_request and name in _OF_REQUEST)):
             why.append(f"the {label} is not known")
     finders = [name for name in plugins.implementers("extract_issue_keys") if name not in _OF_CORE]
     why += [f"no key was found by {', '.join(finders[:MOST_SHOWN])} either"] if finders else []
+    why += [f"not counted: {_listed(search.retractions)}"] if search.retractions else []
     seen = [key for text in texts for key in find_keys(text.text, (ANY_PROJECT,))]
-    seen = [key for key in dict.fromkeys((*seen, *others)) if not _is_wanted(project_of(key), settings)]
+    seen = [
+        key
+        for key in dict.fromkeys((*seen, *search.others))
+        if not _is_wanted(project_of(_renamed(key, settings)), settings)
+    ]
     sample = "MYT" if ANY_PROJECT in settings.project else settings.project[0]
     remedies = [f"write a key such as [{sample}-1234] into the title or the message", "check PROJECT"]
     if seen:
@@ -84,8 +110,20 @@ def no_key_problem(
     return Problem("no issue key was found", "; ".join(why), f"{', '.join(remedies)}, or set ISSUEKEYS")
 
 
+_TEXTS = frozenset(place for place, _, _ in KEY_SOURCES.values())
 _OF_CORE = "keys", "patterns"
 _OF_REQUEST = "title", "description"
+
+
+def _renamed(key: str, settings: Settings) -> str:
+    """The key with its project's new name, if KEY_ALIASES has one."""
+    project, hyphen, number = key.rpartition("-")
+    return f"{settings.key_aliases.get(project, project)}{hyphen}{number}"
+
+
+def _listed(retractions: Collection[Retraction]) -> str:
+    shown = ", ".join(f"{one.key} ({one.source})" for one in islice(retractions, MOST_SHOWN))
+    return f"{shown} and {len(retractions) - MOST_SHOWN} more" if len(retractions) > MOST_SHOWN else shown
 
 
 def _is_wanted(project: str, settings: Settings) -> bool:

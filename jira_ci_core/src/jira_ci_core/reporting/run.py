@@ -151,7 +151,7 @@ def find_keys_of(
     facts = RunFacts(pipeline, search.keys, services_of(settings))
     if not facts.is_empty:
         return facts
-    problem = no_key_problem(plugins, pipeline, environ, settings, search.others, shorten)
+    problem = no_key_problem(plugins, pipeline, environ, settings, search, shorten)
     return facts._replace(no_key=problem)
 
 

@@ -36,6 +36,7 @@ from jira_ci_core.models import (
     Receipt,
     Report,
     Result,
+    Retraction,
     Site,
     SkipReason,
     State,
@@ -101,7 +102,7 @@ class ExtractorContract(PluginContract):
 
     hook = "extract_issue_keys"
 
-    def find(self, plugins: Plugins, pipeline: Pipeline) -> list[FoundKey]:
+    def find(self, plugins: Plugins, pipeline: Pipeline) -> list[FoundKey | Retraction]:
         return plugins.extract_issue_keys(pipeline, {}, SETTINGS)
 
     @_examples
@@ -109,7 +110,7 @@ class ExtractorContract(PluginContract):
     def test_it_finds_keys_or_nothing_whatever_the_run(self, plugins: Plugins, pipeline: Pipeline) -> None:
         """It never fails, and everything it finds is an issue key with a source in words."""
         for found in self.find(plugins, pipeline):
-            assert is_issue_key(found.key) or is_issue_id(found.key)
+            assert found.key is None or is_issue_key(found.key) or is_issue_id(found.key)
             assert found.source.strip()
             assert "\n" not in found.source
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import json
 import logging
 import re
 import socket
@@ -17,7 +18,7 @@ from email.utils import mktime_tz, parsedate_tz
 from typing import Any, Generic, Self, TypeVar
 
 import requests
-from requests.utils import guess_json_utf, select_proxy, should_bypass_proxies
+from requests.utils import select_proxy, should_bypass_proxies
 from urllib3.exceptions import DecodeError, HTTPError, InvalidHeader
 from urllib3.util import Retry
 
@@ -216,14 +217,13 @@ class Http:
         response = self._session.request(method, url, **{**arguments, **fixed})
         # Read here and not later, so that a body that breaks off counts as an answer that did not come.
         try:
-            body = self._read(response)
-            response.raw = io.BytesIO(body)
+            response.raw = io.BytesIO(body := self._read(response))
         except BaseException:
             response.close()
             raise
         # Jira's JSON is in UTF-8. Guessing takes long, and a server may name an encoding that does not exist. UTF-16 is
         # told by its first bytes; if it was read as UTF-8, no secret in it would be recognised.
-        response.encoding = guess_json_utf(body) or "utf-8"
+        response.encoding = json.detect_encoding(body)
         self._check_clock(url, response)
         # Without the body: it may hold a token that is not known as a secret yet.
         headers = {name: value for name, value in response.headers.items() if name.lower() in SHOWN_HEADERS}

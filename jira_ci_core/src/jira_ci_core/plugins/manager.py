@@ -29,8 +29,10 @@ from jira_ci_core.plugins.validation import (
     HOOK_PREFIX,
     InvalidAnswerError,
     InvalidPluginError,
+    PluginManager,
     check_contract,
     checked_answer,
+    coming_changes,
     constants_of,
     delivery_constants,
     hooks_of,
@@ -64,15 +66,6 @@ LONGEST_ARGUMENTS = 4000
 LONGEST_ANSWER = 2000
 LONGEST_SOURCE = 200
 """How much of the place where a key was found is shown: the name of a branch, a tag, a trailer."""
-# Called when all is done, so that a failure in it can only be a warning.
-REPORTED = f"{HOOK_PREFIX}reported"
-
-
-class _PluginManager(pluggy.PluginManager):
-    """pluggy's, without a look at the many names that no hook function can have."""
-
-    def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
-        return None if name.startswith("__") else super().parse_hookimpl_opts(plugin, name)
 
 
 class Plugins:
@@ -98,7 +91,7 @@ class Plugins:
         """Whether a failing plugin ends the step."""
         self._timeout = choice.plugin_timeout
         self._watchdog = Watchdog(self._timeout, report_hang)
-        self._pluggy = _PluginManager(PROJECT_NAME)
+        self._pluggy = PluginManager(PROJECT_NAME)
         self._pluggy.add_hookspecs(hookspecs)
         self._traced = threading.local()
         """The arguments of the hook call that this thread makes; only for the trace."""
@@ -271,11 +264,9 @@ class Plugins:
                 owner = self._owners.setdefault(name, plugin.name)
                 if owner != plugin.name:
                     raise InvalidPluginError(f"it declares the setting {name.upper()}, and so does {owner}")
-        for hook in () if plugin.is_built_in else hooks:
-            change = getattr(hookspecs, hook).jira_ci_spec["warn_on_impl"]
-            if change is not None:
-                message = "plugin %s (%s) implements %s, which is going to change: %s"
-                log.warning(message, plugin.name, plugin.origin, hook, change)
+        for hook, change in () if plugin.is_built_in else coming_changes(hooks):
+            message = "plugin %s (%s) implements %s, which is going to change: %s"
+            log.warning(message, plugin.name, plugin.origin, hook, change)
 
     def _fail(self, plugin: InstalledPlugin, reason: str) -> None:
         self._installed[plugin.name] = replace(plugin, state="failed", reason=reason, hooks=())
@@ -382,7 +373,7 @@ class Plugins:
 
     def _handle(self, plugin: InstalledPlugin, hook: str, error: BaseException) -> None:
         """Raise what has to end the step, or warn of it."""
-        is_last = hook == REPORTED
+        is_last = hook == "jira_ci_reported"  # called when all is done, so that a failure in it can only be a warning
         if isinstance(error, KeyboardInterrupt) or (isinstance(error, JiraCiError) and not is_last):
             raise error
         failure = plugin.failure(str(error) if isinstance(error, InvalidAnswerError) else reason_of(error), hook)

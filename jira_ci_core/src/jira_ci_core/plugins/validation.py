@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
+import pluggy
 from pydantic import ValidationError
 
 from jira_ci_core import hookspecs
@@ -24,6 +25,13 @@ HOOKS = tuple(name for name in vars(hookspecs) if name.startswith(HOOK_PREFIX))
 
 DELIVERY_CONSTANTS = {"NEEDS_SIGN_IN": True, "THREAD_SAFE": False, "ONLY_WHEN_NAMED": False}
 """What a plugin that delivers may say of itself, in its module or class, and what holds if it says nothing."""
+
+
+class PluginManager(pluggy.PluginManager):
+    """pluggy's, without a look at the many names that no hook function can have."""
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
+        return None if name.startswith("__") else super().parse_hookimpl_opts(plugin, name)
 
 
 class InvalidPluginError(Exception):
@@ -77,6 +85,14 @@ def hooks_of(loaded: object, options_of: Callable[[object, str], Mapping[str, An
         elif name.startswith(HOOK_PREFIX) and inspect.isroutine(member):
             raise InvalidPluginError(f"{name} is not marked with @hookimpl" if name in HOOKS else unknown_hook(name))
     return tuple(hook for hook in HOOKS if hook in found)
+
+
+def coming_changes(hooks: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Of these hooks, those that are going to change, and how."""
+    for hook in hooks:
+        change = getattr(hookspecs, hook).jira_ci_spec["warn_on_impl"]
+        if change is not None:
+            yield hook, change
 
 
 def unknown_hook(name: str) -> str:

@@ -35,7 +35,8 @@ def test_core_loads_a_new_plugin_with_its_hook(jira_ci, folder, importable, hook
     }
     assert "$" not in "".join(path.read_text() for path in package.rglob("*") if path.is_file())
     project = tomllib.loads((package / "pyproject.toml").read_text())["project"]
-    assert project["entry-points"] == {"jira_ci": {"my-idea": "my_idea:MyIdea"}}
+    group = "jira_ci.MY_IDEA.true" if hook == "read_pipeline" else "jira_ci"
+    assert project["entry-points"] == {group: {"my-idea": "my_idea:MyIdea"}}
     importable(package / "src")
     import my_idea
 

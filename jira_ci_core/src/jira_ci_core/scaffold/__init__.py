@@ -10,6 +10,7 @@ from pathlib import Path
 from string import Template
 
 from jira_ci_core.errors import SettingsError
+from jira_ci_core.hookspecs import ENTRY_POINT_GROUP
 from jira_ci_core.plugins.catalog import BUILT_IN
 from jira_ci_core.plugins.validation import HOOK_PREFIX, HOOKS
 from jira_ci_core.problem import Problem
@@ -38,6 +39,8 @@ def new_plugin(name: str, hook: str, folder: Path) -> list[Path]:
     names = {"hook": hook, "name": name, "module": _module_name(name)}
     names["class_name"] = "".join(part.capitalize() for part in name.split("-"))
     names["variable"] = names["module"].upper()
+    # A reader is imported on its own CI alone.
+    names["group"] = f'"{ENTRY_POINT_GROUP}.{names["variable"]}.true"' if hook == "read_pipeline" else ENTRY_POINT_GROUP
     package = folder / name
     try:
         package.mkdir()

@@ -137,6 +137,18 @@ class TestWhatCountsAsNotSet:
             assert record.getMessage().startswith(f"CONNECT_KEY: {place} holds what CI did not replace, ")
         assert "JIRA_KEY" not in caplog.text.replace("JIRA_CI", "")
 
+    @pytest.mark.parametrize(
+        ("value", "used"),
+        [
+            ("prod,$(Env)", ("prod",)),
+            (" ${A} , prod eu,{{ b }}", ("prod eu",)),
+            ("prod-$(A),qa", ("prod-$(A)", "qa")),
+        ],
+    )
+    def test_of_a_list_the_other_parts_are_used(self, caplog, load_runtime, least, value, used):
+        assert load_runtime(least | {"PLUGIN_ENVIRONMENT_NAME": value}).settings.environment_name == used
+        assert "ENVIRONMENT_NAME: PLUGIN_ENVIRONMENT_NAME holds " in caplog.text
+
     def test_a_file_of_a_credential_that_ci_did_not_name_is_not_set(self, caplog):
         assert value_of("connect_key", {"PLUGIN_CONNECT_KEY_FILE": "$(Agent.File)"}) is None
         assert "CONNECT_KEY: PLUGIN_CONNECT_KEY_FILE holds what CI did not replace" in caplog.text

@@ -85,17 +85,23 @@ class Sources:
                 continue
             if setting.split and not setting.secret and self.secrets.are_in(str(value)):
                 raise SettingsError(Problem(f"{setting.variable} cannot be used (from {place})", *HOLDS_CREDENTIAL))
-            text = _text(value)
-            part = unresolved_part(text)
-            is_nothing_else = part and is_unresolved(text)
-            if part and place not in self.unresolved:
-                self.unresolved.add(place)
-                shown = "what" if setting.secret else f"{self.secrets.shorten(part, LONGEST_SHOWN)}, which"
-                used = "so it counts as not set" if is_nothing_else else "and is used as it stands"
-                log.warning("%s: %s holds %s CI did not replace, %s", setting.variable, place, shown, used)
-            if not is_nothing_else:
+            part = unresolved_part(_text(value))
+            if not part:
                 return value, place
+            if is_unresolved(_text(value)):
+                self._warn_of_unresolved(setting, place, part, "so it counts as not set")
+                continue
+            kept = _resolved_parts(value) if setting.split else value
+            use = "and is used as it stands" if kept == value else "and is left out"
+            self._warn_of_unresolved(setting, place, part, use)
+            return kept, place
         return None
+
+    def _warn_of_unresolved(self, setting: SettingSpec, place: str, part: str, use: str) -> None:
+        if place not in self.unresolved:
+            self.unresolved.add(place)
+            shown = "what" if setting.secret else f"{self.secrets.shorten(part, LONGEST_SHOWN)}, which"
+            log.warning("%s: %s holds %s CI did not replace, %s", setting.variable, place, shown, use)
 
     def is_given(self, setting: SettingSpec) -> bool:
         """Whether any place holds a value, well-formed or not."""
@@ -243,6 +249,13 @@ def _text(value: object) -> str:
     """A value of any type in one text, to look for what CI did not replace."""
     values = value.values() if isinstance(value, dict) else value
     return " ".join(map(str, values)) if isinstance(values, Iterable) and not isinstance(values, str) else str(values)
+
+
+def _resolved_parts(value: object) -> object:
+    """A list, or a text with commas, without those parts that CI should have replaced."""
+    if isinstance(value, str):
+        return ",".join(part for part in value.split(",") if not is_unresolved(part))
+    return [part for part in value if not is_unresolved(str(part))] if isinstance(value, list) else value
 
 
 def _content(spelled: object, place: str) -> object:

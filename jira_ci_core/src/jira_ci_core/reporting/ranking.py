@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
-from itertools import islice
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from jira_ci_core.config.settings import Settings
@@ -62,7 +61,7 @@ def find_issue_keys(plugins: Plugins, pipeline: Pipeline, environ: Mapping[str, 
         else:
             wanted.append(found.model_copy(update={"key": key}))
     if taken_back and wanted:  # where none is left, the problem says it
-        log.info("not counted: %s", _listed(taken_back))
+        log.info("not counted: %s", _listed(map(_shown, taken_back)))
     return KeySearch(cut_at_most(rank(wanted)), tuple(others), tuple(taken_back))
 
 
@@ -81,16 +80,15 @@ def no_key_problem(
     texts = pipeline.searched_texts(settings.keys_from)
     # Masked before it is cut, as half a secret is not known for one.
     searched = [f'the {text.name} "{" ".join(shorten(text.text, LONGEST_BEGINNING).split())}"' for text in texts]
-    projects = ", ".join(settings.project[:MOST_SHOWN])
     none = "no other key" if search.retractions else "no key"
-    why = [f"{none} of PROJECT ({projects}) is in {', '.join(searched) or 'any text'}"]
+    why = [f"{none} of PROJECT ({_listed(settings.project)}) is in {', '.join(searched) or 'any text'}"]
     for name in settings.keys_from:
         _, label, field = KEY_SOURCES[name]
         if not getattr(pipeline, field) and (name == "message" or (pipeline.pull_request and name in _OF_REQUEST)):
             why.append(f"the {label} is not known")
     finders = [name for name in plugins.implementers("extract_issue_keys") if name not in _OF_CORE]
-    why += [f"no key was found by {', '.join(finders[:MOST_SHOWN])} either"] if finders else []
-    why += [f"not counted: {_listed(search.retractions)}"] if search.retractions else []
+    why += [f"no key was found by {_listed(finders)} either"] if finders else []
+    why += [f"not counted: {_listed(map(_shown, search.retractions))}"] if search.retractions else []
     seen = [key for text in texts for key in find_keys(text.text, (ANY_PROJECT,))]
     seen = [
         key
@@ -100,9 +98,8 @@ def no_key_problem(
     sample = "MYT" if ANY_PROJECT in settings.project else settings.project[0]
     remedies = [f"write a key such as [{sample}-1234] into the title or the message", "check PROJECT"]
     if seen:
-        more = f" and {len(seen) - MOST_SHOWN} more" if len(seen) > MOST_SHOWN else ""
-        why.append(f"seen of other projects: {', '.join(seen[:MOST_SHOWN])}{more}")
-        remedies[1] = f"add {', '.join(dict.fromkeys(map(project_of, seen[:MOST_SHOWN])))} to PROJECT"
+        why.append(f"seen of other projects: {_listed(seen)}")
+        remedies[1] = f"add {_listed(dict.fromkeys(map(project_of, seen)))} to PROJECT"
     is_message_unread = "message" in settings.keys_from and ("message" in pipeline.partial or not pipeline.message)
     if is_message_unread and plugins.is_on("checkout") and (problem := checkout_problem(pipeline, environ)):
         why.append(problem.why)
@@ -121,9 +118,14 @@ def _renamed(key: str, settings: Settings) -> str:
     return f"{settings.key_aliases.get(project, project)}{hyphen}{number}"
 
 
-def _listed(retractions: Collection[Retraction]) -> str:
-    shown = ", ".join(f"{one.key} ({one.source})" for one in islice(retractions, MOST_SHOWN))
-    return f"{shown} and {len(retractions) - MOST_SHOWN} more" if len(retractions) > MOST_SHOWN else shown
+def _listed(words: Iterable[str]) -> str:
+    every = list(words)
+    more = f" and {len(every) - MOST_SHOWN} more" if len(every) > MOST_SHOWN else ""
+    return f"{', '.join(every[:MOST_SHOWN])}{more}"
+
+
+def _shown(retraction: Retraction) -> str:
+    return f"{retraction.key} ({retraction.source})"
 
 
 def _is_wanted(project: str, settings: Settings) -> bool:

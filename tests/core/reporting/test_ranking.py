@@ -64,6 +64,14 @@ def test_it_says_which_texts_of_a_pull_request_are_not_known(problem):
     assert "the pull request description is not known" in said.why
 
 
+def test_it_says_which_texts_may_be_cut(problem):
+    cut = {"partial": ("message", "pull_request_description"), "settings": {"keys_from": "message,description,branch"}}
+    why = problem(
+        message="x", pull_request="7", pull_request_description="y", branch="z", disable="git,checkout", **cut
+    ).why
+    assert "; of the commit message Drone may tell a part only; of the pull request description Drone may" in why
+
+
 def test_it_names_the_plugins_that_found_none_either(problem):
     assert "; no key was found by git either" in problem(message="x", disable="card").why
 

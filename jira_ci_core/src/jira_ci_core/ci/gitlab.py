@@ -5,7 +5,7 @@ https://docs.gitlab.com/ci/variables/predefined_variables/
 
 from __future__ import annotations
 
-from jira_ci_core import Match, VariableTable, hookimpl, reader
+from jira_ci_core import Match, Partial, VariableTable, hookimpl, reader
 
 TABLE: VariableTable = {
     # CI_PIPELINE_ID counts across all projects of the server.
@@ -22,7 +22,10 @@ TABLE: VariableTable = {
     "pull_request": ("CI_MERGE_REQUEST_IID", "CI_EXTERNAL_PULL_REQUEST_IID"),
     "pull_request_title": ("CI_MERGE_REQUEST_TITLE",),
     # The first 2700 characters.
-    "pull_request_description": ("CI_MERGE_REQUEST_DESCRIPTION",),
+    "pull_request_description": (
+        Partial(Match("CI_MERGE_REQUEST_DESCRIPTION_IS_TRUNCATED", "true", "{CI_MERGE_REQUEST_DESCRIPTION}")),
+        "CI_MERGE_REQUEST_DESCRIPTION",
+    ),
     # In a merged results pipeline CI_COMMIT_SHA is a merge commit by GitLab, with a generated message.
     "sha": ("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", "CI_EXTERNAL_PULL_REQUEST_SOURCE_BRANCH_SHA", "CI_COMMIT_SHA"),
     # CI_COMMIT_BEFORE_SHA is all zeros in merge requests.

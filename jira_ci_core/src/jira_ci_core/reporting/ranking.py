@@ -86,6 +86,8 @@ def no_key_problem(
         _, label, field = KEY_SOURCES[name]
         if not getattr(pipeline, field) and (name == "message" or (pipeline.pull_request and name in _OF_REQUEST)):
             why.append(f"the {label} is not known")
+        elif field in pipeline.partial:
+            why.append(f"of the {label} {pipeline.ci} may tell a part only")
     finders = [name for name in plugins.implementers("extract_issue_keys") if name not in _OF_CORE]
     why += [f"no key was found by {_listed(finders)} either"] if finders else []
     why += [f"not counted: {_listed(map(_shown, search.retractions))}"] if search.retractions else []

@@ -35,27 +35,25 @@ def retracted(plugin, pipeline_of, settings_of):
     return call
 
 
-@pytest.mark.parametrize(
-    ("paths", "expected"),
-    [
-        ("shop", [3, 1]),
-        ("shop/", [3, 1]),
-        ("./shop/**", [3, 1]),
-        ("blog/*", [3, 2]),
-        ("shop/b", [3]),
-        ("shop/a", [1]),
-        ("blog/a b.txt,shop/a", [2, 1]),
-        (["shop/b", "blog/a b.txt"], [3, 2]),
-        ("sho", []),
-        ("SHOP", []),
-        ("gone", []),
-        (".", [3, 2, 1]),
-        ("", [3, 2, 1]),
-    ],
-    ids=str,
+COUNT = (
+    ("shop", [3, 1]),
+    ("shop/", [3, 1]),
+    ("./shop/**", [3, 1]),
+    ("blog/*", [3, 2]),
+    ("shop/b", [3]),
+    ("shop/a", [1]),
+    ("blog/a b.txt,shop/a", [2, 1]),
+    (["shop/b", "blog/a b.txt"], [3, 2]),
+    ("sho", []),
+    ("SHOP", []),
+    ("gone", []),
+    (".", [3, 2, 1]),
+    ("", [3, 2, 1]),
 )
-def test_commits_that_touch_one_of_them_count(monorepo, numbers, paths, expected):
-    assert numbers(monorepo, paths=paths, **SINCE) == expected
+
+
+def test_commits_that_touch_one_of_them_count(monorepo, numbers):
+    assert [(paths, numbers(monorepo, paths=paths, **SINCE)) for paths, _ in COUNT] == list(COUNT)
 
 
 @pytest.mark.parametrize("path", ["/shop", "../shop", "shop/../..", "C:/shop", "shop/*.py", "shop/[ab]", "s?op", "*"])

@@ -175,14 +175,9 @@ class TestSecrets:
         (harness_oauth.folder / "recorder.py").write_text(RECORDER)
         jira.fault("answer", status=403, body={"message": f"no {jira.client_secret} here"})
         environ = {"DRONE_COMMIT_MESSAGE": f"MYT-1 {jira.client_secret}", "DRONE_TAG": jira.client_secret}
-        more = {
-            "outbox": jira.client_secret,
-            "properties": f"team={jira.client_secret}",
-            "local_plugins": "recorder.py",
-        }
-        assert harness_oauth(environ=environ, **more).code == 1
+        assert harness_oauth(environ=environ, outbox=jira.client_secret, local_plugins="recorder.py").code == 1
         arguments = (harness_oauth.folder / "arguments").read_text()
-        assert arguments.count("[secret]") == 7  # message, tag, description, label, property, Jira's answer, kept
+        assert arguments.count("[secret]") == 6  # message, tag, description, label, Jira's answer, kept
         assert jira.client_secret not in arguments
 
     def test_that_are_on_the_card_on_standard_output(self, harness_oauth, jira):

@@ -261,7 +261,7 @@ class TestDoctor:
         [
             ({"project": "M"}, "settings and plugins", "MYT for MYT-1234", 2),
             ({"environ": {"DRONE_BUILD_LINK": None, "DRONE_REPO_LINK": None}}, "pipeline and link", "LINK", 2),
-            ({"environ": {"HARNESS_BUILD_ID": None, "DRONE_BUILD_NUMBER": None}}, "number", "RUN_NUMBER", 2),
+            ({"environ": {"HARNESS_BUILD_ID": "1.4"}}, "number", "RUN_NUMBER", 2),
             ({"state": "great"}, "state", "successful", 2),
             ({"environ": {"PLUGIN_INSTANCE": None}}, "site", "INSTANCE", 2),
             ({"client_secret": "null"}, "credentials", "CLIENT_SECRET", 2),
@@ -292,7 +292,7 @@ class TestDoctor:
 
     @pytest.mark.usefixtures("in_process")
     def test_several_failures_are_all_told(self, harness_oauth, failed):
-        settings = {"state": "great", "environ": {"HARNESS_BUILD_ID": None, "DRONE_BUILD_NUMBER": None}}
+        settings = {"state": "great", "environ": {"HARNESS_BUILD_ID": "1.4"}}
         failure = failed(harness_oauth.run("doctor", **settings), 2)
         assert failure.count == 2
 
@@ -301,3 +301,4 @@ class TestDoctor:
         done = harness_oauth.run("doctor", environ={"DRONE_COMMIT_MESSAGE": "nothing"})
         assert done.code == 0
         assert "issue keys: none found" in done.err
+        assert 'why: no key of PROJECT (MYT) is in the commit message "nothing"' in done.err

@@ -11,7 +11,7 @@ import zlib
 import pytest
 from kombu import compression
 
-from jira_ci_delivery_celery import broker as module
+from jira_ci_delivery_celery import transports as module
 from jira_ci_delivery_celery.broker import message_body
 from jira_ci_delivery_celery.message import sign
 

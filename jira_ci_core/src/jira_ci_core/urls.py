@@ -10,12 +10,10 @@ from jira_ci_core.errors import InvalidValueError
 
 # The characters that an address may contain (RFC 3986), with those of percent-encoding; all others are encoded.
 _ALLOWED = "".join(map(chr, range(0x21, 0x7F))).translate(str.maketrans("", "", '"<>\\^`{|}'))
-_SCP_LIKE = re.compile(r"(?:[^@/:]+@)?(?P<host>[A-Za-z0-9.-]+):(?P<path>(?!//)[^:]+)")
+_SCP_LIKE = r"(?:[^@/:]+@)?(?P<host>[A-Za-z0-9.-]+):(?P<path>(?!//)[^:]+)"
 _HOST_NAME = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*\.?")
 # A name that a resolver can be asked for, or an IPv6 address, which alone has a colon and maybe a zone after `%`.
-_READABLE_HOST = re.compile(
-    r"[A-Za-z0-9_~-]{1,63}(?:\.[A-Za-z0-9_~-]{1,63})*\.?|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(?:%[\w.-]+)?"
-)
+_READABLE_HOST = r"[A-Za-z0-9_~-]{1,63}(?:\.[A-Za-z0-9_~-]{1,63})*\.?|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(?:%[\w.-]+)?"
 
 LONGEST_URL = 2000
 
@@ -101,7 +99,7 @@ def check_address(text: str, *, with_path: bool = False) -> None:
         parts, host, port = SplitResult("", "", "", "", ""), "", 0
     user = parts.netloc.rpartition("@")[0]
     rest = f"{parts.path}{parts.query}{parts.fragment}"
-    is_host = _READABLE_HOST.fullmatch(host) or (with_path and not host)
+    is_host = re.fullmatch(_READABLE_HOST, host) or (with_path and not host)
     if not is_host or port == 0 or re.search(r"[\[\]\\]", user) or ("@" in rest and not (with_path and user)):
         raise InvalidValueError(
             "it cannot be read as an address; it is not shown, since it may hold a password",
@@ -136,7 +134,7 @@ def browsable(remote: str) -> str | None:
     except ValueError:
         return None
     if parts is None:
-        match = _SCP_LIKE.fullmatch(remote)
+        match = re.fullmatch(_SCP_LIKE, remote)
         host, path, scheme = (match["host"], match["path"], "https") if match else ("", "", "")
     elif parts.scheme in ("http", "https"):
         host, path, scheme = parts.netloc.rpartition("@")[2], parts.path, parts.scheme

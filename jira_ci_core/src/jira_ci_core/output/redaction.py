@@ -22,7 +22,8 @@ from jira_ci_core.output.escapes import ALL, CERTAIN, MARKS, REMOVED, meaning, p
 
 MASK = "[secret]"
 _CUT = " …"
-_PASSWORD_OPTION = re.compile("(?i)[?&;](?=[^=?&;]*(?:pass|pw|secret|token|key(?!file)|auth|sig))[^=?&;]+=([^&]+)")
+# These are compiled where they are needed, which few steps do.
+_SENSITIVE_OPTION = "(?i)[?&;](?=[^=?&;]*(?:pass|pw|secret|token|key(?!file)|auth|sig))[^=?&;]+=([^&]+)"
 # Masking a shorter value would hit ordinary words.
 SHORTEST = 4
 LONGEST_WORD = 16
@@ -37,7 +38,7 @@ WIDEST = 32
 _CUT_BY_PYTHON = 150
 # int() quotes the first 200 characters of what is no number, which may end in the beginning of a secret:
 # https://github.com/python/cpython/blob/v3.11.0/Objects/longobject.c#L2568
-_CUT_NUMBER = re.compile(rb"invalid literal for int\(\) with base [0-9]+: (b?\\?[\"']?[^\n\"]{%d,})" % _CUT_BY_PYTHON)
+_CUT_NUMBER = rb"invalid literal for int\(\) with base [0-9]+: (b?\\?[\"']?[^\n\"]{%d,})" % _CUT_BY_PYTHON
 
 _URI_COMPONENT = "!*'()~"
 _HTML = {
@@ -69,7 +70,7 @@ class Secrets:
             # The path and query of an address: a webhook's secret, which may be logged alone.
             with contextlib.suppress(ValueError):
                 values.add(urlsplit(value)._replace(scheme="", netloc="", fragment="").geturl())
-            values |= {form for text in _PASSWORD_OPTION.findall(value) for form in (text, unquote_plus(text))}
+            values |= {form for text in re.findall(_SENSITIVE_OPTION, value) for form in (text, unquote_plus(text))}
         pairs = _users_and_passwords(value)
         self._add(values | _parts(pairs), {user for user, _ in pairs})
 
@@ -130,7 +131,7 @@ class Secrets:
         merged: list[tuple[int, int]] = []
         found = [place for reading in _readings(data) for place in reading.find(needles, with_users)]
         if needles.longest > _CUT_BY_PYTHON:
-            found += [match.span(1) for match in _CUT_NUMBER.finditer(data)]
+            found += [match.span(1) for match in re.finditer(_CUT_NUMBER, data)]
         for start, end in sorted(found):
             if merged and start < merged[-1][1]:
                 merged[-1] = merged[-1][0], max(end, merged[-1][1])

@@ -141,9 +141,10 @@ class TestFilling:
         assert filled_from_checkout(pipeline_of(workspace=str(elsewhere)), environ).message == "[MYT-7] Elsewhere"
 
     @pytest.mark.parametrize(
-        "workspace", ["/nowhere/at/all", "a\0b", "x" * 5000, ""], ids=lambda path: ascii(path)[:20]
+        "workspace", ["/nowhere/at/all", "a\0b", "x" * 5000, "", "loop"], ids=lambda path: ascii(path)[:20]
     )
     def test_it_is_read_right_here_where_there_is_no_such_folder(self, repository, environ, pipeline_of, workspace):
+        (repository / "loop").symlink_to("loop")
         assert filled_from_checkout(pipeline_of(workspace=workspace), environ).message == MESSAGE
 
     def test_a_fact_that_may_be_partial_is_read_where_the_commit_is(self, repository, environ, pipeline_of, git):

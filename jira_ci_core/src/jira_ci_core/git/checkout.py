@@ -57,9 +57,17 @@ def _checkouts(pipeline: Pipeline, environ: Mapping[str, str]) -> list[Path]:
     return list(found) or [Path()]
 
 
+def _resolved(path: str | Path) -> Path:
+    """The path without links; one that leads nowhere stays, where `Path.resolve` raises RuntimeError up to Python 3.12.
+
+    https://docs.python.org/3.12/library/pathlib.html#pathlib.Path.resolve
+    """
+    return Path(os.path.realpath(path))
+
+
 def _folder(path: str | None) -> Path | None:
     try:
-        folder = None if path is None else Path(path).resolve()
+        folder = None if path is None else _resolved(path)
         return folder if folder and folder.is_dir() else None
     except (OSError, ValueError):
         return None
@@ -94,11 +102,11 @@ def repositories_around(folder: Path, environ: Mapping[str, str]) -> dict[Path, 
     What the environment says of a repository or its index counts for none that the file system shows, since a step
     before this one may have set it. Where GIT_DIR is set, its work tree is one more.
     """
-    folder = folder.resolve()
+    folder = _resolved(folder)
     common = {name: value for name, value in environ.items() if not name.startswith("GIT_") or name.startswith(_KEPT)}
     found = {top: common for top in (folder, *folder.parents) if os.path.lexists(top / ".git")}
     if git_dir := environ.get("GIT_DIR"):
-        top = Path(environ.get("GIT_WORK_TREE") or "").resolve()
+        top = _resolved(environ.get("GIT_WORK_TREE") or "")
         if folder.is_relative_to(top):
             found.setdefault(top, {**common, "GIT_DIR": str(Path(git_dir).absolute())})
     return found
@@ -112,7 +120,7 @@ def part_of_change(folder: Path, names: Collection[str], environ: Mapping[str, s
     """
     found: set[str] = set()
     for top, variables in repositories_around(folder, environ).items():
-        place = folder.resolve().relative_to(top)
+        place = _resolved(folder).relative_to(top)
         above = [parent.as_posix() for parent in (place, *place.parents) if parent != Path()]
         files = {os.fsencode(place / name): name for name in names}
         git = Git(top, {**variables, "GIT_WORK_TREE": str(top), "GIT_NO_REPLACE_OBJECTS": "1"}, TIME_LIMIT)

@@ -27,7 +27,16 @@ from hypothesis import given, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from jira_ci_core import Outcome, PluginError, Problem, Receipt, Report, Result
-from jira_ci_core.delivery.outbox import LARGEST_FILE, Entry, ForeignFile, Outbox, OutboxError, deliver_kept, settle
+from jira_ci_core.delivery.outbox import (
+    LARGEST_FILE,
+    Entry,
+    ForeignFile,
+    Outbox,
+    OutboxError,
+    deliver_kept,
+    settle,
+    warn_of_checkout,
+)
 from jira_ci_core.output.redaction import Secrets
 
 SITE = {"url": "https://acme.atlassian.net"}
@@ -153,8 +162,26 @@ class TestKeeping:
         what = "build 1 of acme/shop is not kept in the outbox"
         assert caught.value.problems == (Problem(what, "it is larger than 1 MiB", "shorten the texts in it"),)
         assert not outbox.folder.exists()
-        outbox.keep(make_report(description="x" * (LARGEST_FILE - 2000))).release()
-        assert len(entries(outbox)) == 1
+
+    def test_the_largest_file_that_is_written_is_read(self, outbox, monkeypatch):
+        monkeypatch.setattr(time, "time", lambda: 1_700_000_000.5)
+        path = outbox.keep(make_report()).entry.path
+        room = LARGEST_FILE - path.stat().st_size
+        path.unlink()
+        outbox.keep(make_report(description="x" * room)).release()
+        [entry] = entries(outbox)
+        assert entry.path.stat().st_size == LARGEST_FILE
+        with pytest.raises(OutboxError, match="is larger than 1 MiB"):
+            outbox.keep(make_report(description="x" * (room + 1)))
+
+    def test_every_language_is_stored_as_it_is_written(self, outbox):
+        locked = outbox.keep(make_report(name="Größe 尺寸"))
+        assert "Größe 尺寸" in locked.entry.path.read_text("utf-8")
+
+    def test_a_file_that_was_kept_at_the_beginning_of_all_time_is_read(self, outbox):
+        outbox.folder.mkdir()
+        (outbox.folder / "a.json").write_text(_content(kept_at=0))
+        assert [entry.kept_at for entry in entries(outbox)] == [0]
 
 
 class TestSecrets:
@@ -327,6 +354,7 @@ DAMAGED = {
     "time before all": _content(kept_at=-1),
     "time that is none": _content(kept_at=float("nan")),
     "time after all": _content(kept_at=1e300),
+    "time one second too late": _content(kept_at=253402300800),
     "time too large for a float": _content().replace("1.0", "1" * 400),
     "numbers too long": _content().replace("1.0", "1" * 5000),
     "too deep": "[" * 100_000,
@@ -342,16 +370,35 @@ class TestClock:
     def now():
         return time.time_ns() // 10**6
 
-    @pytest.mark.parametrize("later", [0, 1, 3_600_000])
-    def test_an_update_of_the_same_run_that_is_kept_is_later(self, outbox, caplog, later):
-        outbox.keep(make_report(sequence=self.now() + later)).release()
-        outbox.keep(make_report(sequence=self.now() - 1000)).release()
-        assert "the clock of this machine went back: Jira will ignore build 1 of acme/shop (successful)" in caplog.text
+    WARNING = (
+        "the clock of this machine went back: Jira {} ignore {} (successful): it drops an update that seems older than "
+        "the one it has, and {} is {} seconds later; set the clock right, and report again; "
+        "`jira-ci show` shows what Jira has"
+    )
 
-    def test_a_report_of_the_same_pipeline_that_is_kept_is_later(self, outbox, caplog):
-        outbox.keep(make_report(number=1, sequence=self.now() + 60_000)).release()
-        outbox.keep(make_report(number=2, sequence=self.now())).release()
-        assert "Jira may ignore build 2 of acme/shop" in caplog.text
+    @pytest.mark.parametrize(("later", "seconds"), [(0, "0.0"), (1, "0.0"), (1000, "1.0"), (3_600_000, "3600.0")])
+    def test_an_update_of_the_same_run_that_is_kept_is_later(self, outbox, caplog, later, seconds):
+        now = self.now()
+        outbox.keep(make_report(sequence=now + later)).release()
+        outbox.keep(make_report(sequence=now)).release()
+        last = "the last report of the same run"
+        assert caplog.messages == [self.WARNING.format("will", "build 1 of acme/shop", last, seconds)]
+
+    @pytest.mark.parametrize(("later", "seconds"), [(2000, "2.0"), (60_000, "60.0")])
+    def test_a_report_of_the_same_pipeline_that_is_kept_is_later(self, outbox, caplog, later, seconds):
+        now = self.now()
+        outbox.keep(make_report(number=1, sequence=now + later)).release()
+        outbox.keep(make_report(number=2, sequence=now)).release()
+        last = "the last report in the outbox"
+        assert caplog.messages == [self.WARNING.format("may", "build 2 of acme/shop", last, seconds)]
+
+    def test_what_is_no_report_of_this_pipeline_is_passed_over(self, outbox, caplog):
+        now = self.now()
+        outbox.keep(make_report(sequence=now, pipeline={**PIPELINE, "id": "another"})).release()
+        (outbox.folder / "0.json").write_text("damaged")
+        outbox.keep(make_report(number=1, sequence=now + 60_000)).release()
+        outbox.keep(make_report(number=2, sequence=now)).release()
+        assert "is 60.0 seconds later" in caplog.text
 
     def test_the_last_report_is_delivered_and_was_later(self, outbox, caplog):
         outbox.keep(make_report()).remove()
@@ -371,12 +418,14 @@ class TestClock:
 class TestForeignFiles:
     """What is in the folder and is no report of this version is named with the reason, and left alone."""
 
-    def read(self, outbox):
+    AT_WORK = "a step is at work, or was killed as it began; it was not sent"
+
+    def read(self, outbox, may_be_report=True):
         before = tree(outbox.folder)
         descriptors = len(os.listdir("/proc/self/fd"))
         [found] = outbox.read()
-        assert isinstance(found, ForeignFile)
-        assert [found.path] == list(outbox.folder.iterdir())
+        [path] = outbox.folder.iterdir()
+        assert found == ForeignFile(path, found.reason, may_be_report)
         assert tree(outbox.folder) == before
         assert len(os.listdir("/proc/self/fd")) == descriptors
         return found.reason
@@ -413,10 +462,11 @@ class TestForeignFiles:
     @pytest.mark.parametrize("name", ["README", "a.json.bak", "a.JSON", "lost+found"])
     def test_foreign(self, outbox, name):
         (outbox.folder / name).write_text(_content())
-        assert self.read(outbox) == "it is not a report: its name does not end in .json"
+        assert self.read(outbox, may_be_report=False) == "it is not a report: its name does not end in .json"
 
-    def test_unfinished(self, outbox):
-        (outbox.folder / ".a.tmp").write_text(_content())
+    @pytest.mark.parametrize("content", ["{", _content()])
+    def test_unfinished(self, outbox, content):
+        (outbox.folder / ".a.tmp").write_text(content)
         assert self.read(outbox) == "a step was killed before it was written whole; it was not sent"
 
     def test_unfinished_and_at_work(self, outbox):
@@ -425,9 +475,15 @@ class TestForeignFiles:
             path.write_text(content)
             with path.open() as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
-                [found] = outbox.read()
-            assert found.reason.startswith("a step is at work")
-            assert not found.may_be_report
+                assert self.read(outbox, may_be_report=False) == self.AT_WORK
+
+    def test_begun(self, outbox):
+        (outbox.folder / ".a.tmp").touch()
+        assert self.read(outbox, may_be_report=False) == self.AT_WORK
+
+    def test_a_link_that_looks_unfinished(self, outbox):
+        (outbox.folder / ".a.tmp").symlink_to("nowhere")
+        assert self.read(outbox) == "it is not a file"
 
     def test_a_folder(self, outbox):
         (outbox.folder / "a.json").mkdir()
@@ -462,6 +518,85 @@ class TestForeignFiles:
         for path in outbox.folder.iterdir():
             path.unlink()
         assert list(reading) == []
+
+
+class TestCheckout:
+    """What may have come with the change under test is no report that a step has kept, and is not sent."""
+
+    TRACKED = "git tracks it, so it came with the change, and no step has kept it"
+
+    @pytest.fixture
+    def top(self, checkout):
+        return checkout("[MYT-1] Message")
+
+    @pytest.fixture
+    def outbox(self, top):
+        folder = top / "outbox"
+        folder.mkdir()
+        (folder / "a.json").write_text(_content())
+        return Outbox(folder)
+
+    def track(self, top):
+        subprocess.run(["git", "add", "outbox"], cwd=top, check=True)
+
+    def test_what_git_tracks_is_not_read_and_all_else_is(self, top, outbox):
+        self.track(top)
+        kept = outbox.keep(make_report())
+        first, second = sorted(outbox.read(), key=lambda found: found.path.name, reverse=True)
+        assert first == ForeignFile(outbox.folder / "a.json", self.TRACKED)
+        assert second == kept.entry
+
+    def test_the_environment_says_where_a_repository_is(self, top, outbox):
+        self.track(top)
+        (top / ".git").rename(top.parent / "git")
+        environ = {"GIT_DIR": str(top.parent / "git"), "GIT_WORK_TREE": str(top)}
+        assert [type(found) for found in Outbox(outbox.folder).read()] == [Entry]
+        assert [found.reason for found in Outbox(outbox.folder, environ=environ).read()] == [self.TRACKED]
+
+    def test_where_git_cannot_tell_each_report_may_be_of_the_change(self, top, outbox):
+        shutil.rmtree(top / ".git")
+        (top / ".git").mkdir()
+        (outbox.folder / "README").touch()
+        readme, report = outbox.read()
+        assert "its name does not end in .json" in readme.reason
+        assert report.path == outbox.folder / "a.json"
+        assert report.reason == (
+            "it lies in a checkout, and may be part of the change: git could not be asked: there is no git repository in "
+            f"{top}; run this step in the checkout"
+        )
+
+    def test_git_is_not_asked_where_there_is_no_report(self, top, outbox, monkeypatch):
+        (outbox.folder / "a.json").rename(outbox.folder / "README")
+        monkeypatch.setattr("jira_ci_core.delivery.outbox.part_of_change", lambda *arguments: pytest.fail("it is"))
+        assert len(list(outbox.read())) == 1
+
+    def test_an_outbox_in_a_checkout_is_a_warning_that_names_the_nearest_one(self, checkout, top, caplog):
+        inner = checkout("inner", folder=top / "inner")
+        warn_of_checkout(inner / "outbox", {})
+        assert caplog.messages == [
+            f"the outbox {inner / 'outbox'} lies in the checkout {inner}: the change under test, and each program that is "
+            "run on it, can put reports there; make OUTBOX a folder outside of it that is still there after this step, "
+            "such as a cache volume"
+        ]
+
+    def test_one_outside_is_not(self, top, caplog):
+        warn_of_checkout(top.parent / "outbox", {})
+        assert caplog.messages == []
+
+    def test_a_name_that_no_folder_has_is_left_to_what_uses_it(self, tmp_path, caplog, monkeypatch):
+        warn_of_checkout(Path("out\0box"), {})
+        (tmp_path / "gone").mkdir()
+        monkeypatch.chdir(tmp_path / "gone")
+        (tmp_path / "gone").rmdir()
+        warn_of_checkout(Path("outbox"), {})
+        assert caplog.messages == []
+
+    def test_a_link_to_itself_is_in_no_checkout_and_is_none(self, tmp_path, caplog):
+        loop = tmp_path / "loop"
+        loop.symlink_to("loop")
+        warn_of_checkout(loop, {})
+        warn_of_checkout(tmp_path, {"GIT_DIR": "/nowhere", "GIT_WORK_TREE": str(loop)})
+        assert caplog.messages == []
 
 
 class TestLocking:
@@ -570,19 +705,23 @@ class TestDelivering:
         assert deliver_kept(outbox, self.REPORTS, lambda reports: answer) == answer
         [first, second] = [record for record in caplog.records if record.levelno == logging.WARNING]
         assert first.getMessage() == second.getMessage()
-        assert f"the outbox {outbox.folder} cannot be used: Not a directory; make OUTBOX" in first.getMessage()
+        assert first.getMessage() == (
+            f"the outbox {outbox.folder} cannot be used: Not a directory; "
+            "make OUTBOX a folder that this step may write to, with room in it"
+        )
 
     def test_what_cannot_be_removed_is_named(self, outbox, caplog, monkeypatch):
         def refuse(path, missing_ok=False):
             raise OSError(errno.EROFS, "Read-only file system")
 
         locked = outbox.keep(make_report())
+        assert locked.is_stuck is False
         monkeypatch.setattr(Path, "unlink", refuse)
         assert settle(locked, Outcome(result=Result.ACCEPTED)) == Outcome(result=Result.ACCEPTED)
-        assert (
+        assert caplog.messages == [
             f"Jira has answered for the report in {locked.entry.path}, but the file cannot be removed: Read-only file system"
-            in caplog.text
-        )
+        ]
+        assert locked.is_stuck is True
         assert outbox.lock(locked.entry) is not None
 
 

@@ -229,14 +229,22 @@ class TestSecrets:
         [entry] = entries(outbox)
         assert entry.report == make_report(name="a [secret]")
 
-    @pytest.mark.parametrize("secret", ["acme.atlassian.net", "acme/shop", "MYT-1", "prod"])
+    @pytest.mark.parametrize(
+        "secret",
+        ["acme.atlassian.net", "acme/shop", "MYT-1", "prod", "b:shop-web", "0123456789abcdef", "repo-77", "repo-78"],
+    )
     def test_one_in_what_says_which_report_it_is_means_that_it_is_not_kept(self, tmp_path, secret):
         secrets = Secrets()
         secrets.add(secret)
         outbox = Outbox(tmp_path / "outbox", secrets.redact)
-        with pytest.raises(OutboxError, match="is not kept in the outbox: the site, the pipeline") as caught:
-            outbox.keep(make_report(environment="prod"))
-        assert caught.value.problems[0].remedy == "name it without, or change the credential"
+        commit = {"hash": "0123456789abcdef", "repository_id": "repo-77"}
+        associated = {"service_ids": ["b:shop-web"], "commits": [commit], "repository_ids": ["repo-78"]}
+        with pytest.raises(OutboxError, match="is not kept in the outbox") as caught:
+            outbox.keep(make_report(environment="prod", **associated))
+        [problem] = caught.value.problems
+        named = "the site, the pipeline, the environment, a key or a service"
+        assert problem.why == f"{named} has a credential in its name, and none is ever stored"
+        assert problem.remedy == "name it without, or change the credential"
         assert not outbox.folder.exists()
 
 

@@ -77,6 +77,12 @@ def test_a_text_without_a_secret_is_left_alone(text):
 
 def test_a_value_too_short_to_be_a_credential_is_not_masked():
     assert secrets_of("", "a", "abc").redact("abc of a") == "abc of a"
+    assert secrets_of("a-b1").redact("a-b1 of a") == f"{MASK} of a"
+
+
+def test_bytes_that_are_no_text_are_masked_as_the_environment_has_them():
+    secrets = secrets_of("correct\udcffhorse", "http://us\udcffer:hunter22@h")
+    assert secrets.redact("correct\udcffhorse of us\udcffer") == f"{MASK} of {MASK}"
 
 
 def test_the_password_in_an_address_is_a_secret_too():
@@ -115,6 +121,10 @@ def test_a_user_is_masked_as_a_word_where_something_is_printed_and_not_where_it_
         ("alice:pa#ss@h:1", ["alice", "pa#ss", b64encode(b"alice:pa#ss").decode()[:-2]]),
         ("http://alice:pa@ss/w@h", ["pa@ss/w", "alice"]),
         ("http://al%C3%AFce:p%C3%A4ss@h", ["alïce", b64encode("alïce:päss".encode("latin-1")).decode()[:-2]]),
+        (
+            "http://al%EFce:p%E4sswort@h",
+            ["alïce", "pässwort", b64encode("alïce:pässwort".encode("latin-1")).decode()[:-2]],
+        ),
         ("http://tokentoken@h", ["tokentoken", b64encode(b"tokentoken:").decode()[:-2]]),
     ],
 )

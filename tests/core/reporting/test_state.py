@@ -193,7 +193,13 @@ class TestTheWordsOfErrors:
     def test_of_a_word_that_no_table_knows(self, decide):
         words = ", ".join(word for words in WORDS.values() for word in words)
         expected = Problem("STATE cannot be 'great'", "it is not a known state", f"use one of: {words}")
-        assert self.error(decide, status="success", state="great") == (expected,)
+        assert self.error(decide, ci="none", state="great") == (expected,)
+
+    def test_of_such_a_word_on_a_ci_that_has_words_of_its_own(self, decide):
+        [problem] = self.error(decide, ci="Buildkite", state="great")
+        words = problem.remedy.removeprefix("use one of: ").split(", ")
+        assert {"successful", "hard_failed", "canceling"} < set(words)
+        assert len(words) == len(set(words))
 
     def test_of_a_build_that_was_rolled_back(self, decide):
         assert self.error(decide, status="success", state="rollback") == (

@@ -14,7 +14,7 @@ NOTHING = SkipReason.NOTHING_HAPPENED
 Meaning = State | SkipReason
 
 WORDS: Mapping[Meaning, tuple[str, ...]] = {
-    SUCCESSFUL: ("successful", "success", "succeeded", "passed", "ok"),
+    SUCCESSFUL: ("successful", "success", "succeeded", "passed", "ok", "neutral"),
     FAILED: ("failed", "failure", "error", "errored", "unstable", "timeout", "timed_out", "broken"),
     CANCELLED: ("cancelled", "canceled", "killed", "aborted", "stopped", "terminated", "not_built", "expired"),
     IN_PROGRESS: ("in_progress", "running", "started", "building"),
@@ -113,17 +113,18 @@ OF_CI: Mapping[str, Mapping[Meaning, str]] = {
         UNKNOWN: "completed",
         NOTHING: "skipped not_run",
     },
-    # https://buildkite.com/docs/apis/graphql/schemas/enum/buildstates
-    # https://buildkite.com/docs/apis/graphql/schemas/enum/jobstates: a broken job cannot be run
+    # https://buildkite.com/docs/apis/graphql/schemas/enum/buildstates and …/jobstates: a broken job cannot be run
+    # https://buildkite.com/docs/pipelines/configure/conditionals (build.state, step.state, step.outcome);
+    # https://buildkite.com/docs/pipelines/configure/soft-fail: the step is marked as passed
     "Buildkite": {
-        SUCCESSFUL: "passed",
-        FAILED: "failed failing timed_out timing_out",
+        SUCCESSFUL: "passed soft_failed",
+        FAILED: "failed failing started_failing hard_failed errored timed_out timing_out",
         CANCELLED: "canceled canceling expired",
-        IN_PROGRESS: "running",
+        IN_PROGRESS: "running started",
         PENDING: "creating scheduled blocked unblocked pending waiting limited limiting platform_limited"
-        " platform_limiting assigned accepted",
-        UNKNOWN: "finished",
-        NOTHING: "skipped not_run broken waiting_failed blocked_failed unblocked_failed",
+        " platform_limiting assigned accepted waiting_for_dependencies ready",
+        UNKNOWN: "finished neutral",
+        NOTHING: "skipped not_run broken waiting_failed blocked_failed unblocked_failed ignored",
     },
     # https://circleci.com/docs/api/v2/ https://circleci.com/docs/api/v1/
     "CircleCI": {
@@ -151,8 +152,7 @@ OF_CI: Mapping[str, Mapping[Meaning, str]] = {
         IN_PROGRESS: "running starting",
         PENDING: "queued",
     },
-    # https://docs.aws.amazon.com/codebuild/latest/APIReference/API_Build.html
-    # https://docs.aws.amazon.com/codebuild/latest/APIReference/API_BuildPhase.html
+    # https://docs.aws.amazon.com/codebuild/latest/APIReference/API_Build.html and …/API_BuildPhase.html
     "AWS CodeBuild": {
         SUCCESSFUL: "succeeded",
         FAILED: "failed fault timed_out client_error",
@@ -202,7 +202,7 @@ OF_CI: Mapping[str, Mapping[Meaning, str]] = {
     "Bitrise": {
         SUCCESSFUL: "success aborted_with_success",
         FAILED: "failed error",
-        CANCELLED: "aborted",
+        CANCELLED: "aborted aborted_with_failure",
         IN_PROGRESS: "running in_progress",
         PENDING: "on_hold starting",
     },
@@ -331,11 +331,11 @@ OF_CI: Mapping[str, Mapping[Meaning, str]] = {
         UNKNOWN: "none unknown",
         NOTHING: "skipped",
     },
-    # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PipelineExecution.html
-    # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ActionExecution.html
+    # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_PipelineExecution.html, …/API_ActionExecution
+    # and …/API_StageConditionsExecution.html: a condition may be overridden, so that its stage goes on
     "AWS CodePipeline": {
-        SUCCESSFUL: "succeeded",
-        FAILED: "failed",
+        SUCCESSFUL: "succeeded overridden",
+        FAILED: "failed errored",
         CANCELLED: "stopped stopping cancelled superseded abandoned",
         IN_PROGRESS: "in_progress",
     },
@@ -393,5 +393,8 @@ def jira_ci_map_state(status: str, pipeline: Pipeline) -> Meaning | None:
     return _words_of(pipeline.ci).get(word) or _common_words().get(word)
 
 
-# An error about an unknown STATE lists the `words` of every plugin that has them.
-vars(jira_ci_map_state).update(words=tuple(word for words in WORDS.values() for word in words))
+# An error about an unknown STATE lists the `words` of every plugin that has them, and these of the CI.
+vars(jira_ci_map_state).update(
+    words=tuple(word for words in WORDS.values() for word in words),
+    words_of_ci={ci: " ".join(words.values()).split() for ci, words in OF_CI.items()},
+)

@@ -131,10 +131,11 @@ class Plugins:
         signs = {one.name: getattr(functions.get(one.name), "recognised_by", one.conditions) for one in known}
         return {name: conditions for name, conditions in signs.items() if conditions}
 
-    def state_words(self) -> list[str]:
-        """The words for states that plugins list, in call order."""
+    def state_words(self, ci: str) -> list[str]:
+        """The words for states that plugins list, in call order, those of the CI among them."""
         functions = [implementation.function for implementation in self._implementations("map_state")]
-        return [word for function in functions for word in getattr(function, "words", ())]
+        lists = [(*getattr(one, "words", ()), *getattr(one, "words_of_ci", {}).get(ci, ())) for one in functions]
+        return list(dict.fromkeys(word for words in lists for word in words))
 
     def delivery_constant(self, plugin: str, name: str) -> bool:
         """What a plugin that delivers says of itself in one of `DELIVERY_CONSTANTS`."""
@@ -227,8 +228,7 @@ class Plugins:
         # pluggy asks the one registered last first, and those with `trylast` in the order of their registration.
         others = [plugin for plugin in reversed(self.installed) if not plugin.is_built_in]
         own = [plugin for plugin in self.installed if plugin.is_built_in]
-        on = [plugin for plugin in (*others, *own) if plugin.state == "on"]
-        return [problem for plugin in on for problem in self._start(plugin, sources)]
+        return [problem for one in (*others, *own) if one.state == "on" for problem in self._start(one, sources)]
 
     def _add(self, plugin: InstalledPlugin) -> None:
         other = self._installed.get(plugin.name)

@@ -66,7 +66,7 @@ def wanted_state(plugins: Plugins, pipeline: Pipeline, kind: Kind, settings: Set
         return None
     wanted = plugins.map_state(settings.state, kind, pipeline, settings)
     if wanted is None:
-        remedy = f"use one of: {', '.join(plugins.state_words())}"
+        remedy = f"use one of: {', '.join(plugins.state_words(pipeline.ci))}"
         raise SettingsError(Problem(f"STATE cannot be {settings.state!r}", "it is not a known state", remedy))
     if wanted is State.ROLLED_BACK and kind is Kind.BUILD:
         why = "a build cannot be rolled back, only a deployment can, and ENVIRONMENT_NAME is not set"

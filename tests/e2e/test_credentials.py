@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+
 import pytest
 
 BASIC = """
@@ -309,6 +312,8 @@ MISSING = {
     "nothing": {"PLUGIN_CLIENT_ID": "", "PLUGIN_CLIENT_SECRET": "", "PLUGIN_CONNECT_KEY": "null"},
     "half": {"PLUGIN_CLIENT_ID": "an-id"},
     "a kind that AUTH names": {"PLUGIN_AUTH": "connect"},
+    "a file that is missing": {"PLUGIN_CONNECT_KEY_FILE": "/nonexistent/key"},
+    "a file that is empty": {"PLUGIN_CLIENT_ID": "an-id", "JIRA_CI_CLIENT_SECRET_FILE": os.devnull},
 }
 NEEDS_A_BROKER = """
 from jira_ci_core import NoCredentialsError, Problem, hookimpl
@@ -357,7 +362,7 @@ class TestARunWithoutSecrets:
         assert done.code == code, done.text
         [warning] = [line for line in done.err.splitlines() if line.startswith("warning")]
         assert warning.endswith(", so nothing was sent")
-        assert "  do:  set " in done.err
+        assert re.search("^  do:  (set|check the path in) ", done.err, re.MULTILINE)
         assert jira.requests() == []
 
     def test_that_only_warns_tells_programs_so(self, harness, missing):
@@ -378,6 +383,23 @@ class TestOnNoCredentials:
         failed(harness(auth="kerberos", **settings), 2)
         failed(harness(disable_plugins="oauth", **settings), 2)
         assert jira.requests() == []
+
+    def test_a_file_is_not_asked_for_in_a_dry_run(self, harness, jira):
+        done = harness("--dry-run", connect_key_file="/nonexistent/key")
+        assert (done.code, jira.requests()) == (0, []), done.text
+
+    def test_a_file_that_is_missing_is_said_and_its_path_is_not(self, harness, failed):
+        failure = failed(harness(connect_key_file="/nonexistent/key"), 2)
+        assert failure.what == "the file named by PLUGIN_CONNECT_KEY_FILE cannot be read"
+        assert "nonexistent" not in str(failure)
+
+    @pytest.mark.parametrize("content", [b"\xff", b"x" * 70000], ids=["no text", "too large"])
+    def test_a_file_that_cannot_be_a_credential_fails_even_so(self, harness, failed, content):
+        (harness.folder / "key").write_bytes(content)
+        failed(harness(connect_key_file="key", on_no_credentials="warn", environ=NO_KEY), 2)
+
+    def test_the_file_of_a_proxy_is_needed_whatever_is_reported(self, harness, failed):
+        failed(harness(https_proxy_file="/nonexistent/proxy", on_no_credentials="warn", environ=NO_KEY), 2)
 
     def test_plugins_are_told(self, harness, install, monkeypatch):
         install("listener", SAYS_WHAT_IT_IS_TOLD)

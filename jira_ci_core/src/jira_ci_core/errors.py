@@ -50,6 +50,10 @@ class NoCredentialsError(SettingsError):
     """There are no credentials, or a part of them is missing, as in a run that gets no secrets: ON_NO_CREDENTIALS."""
 
 
+class NoCredentialInFileError(NoCredentialsError):
+    """The file that should hold a secret is missing or empty, as where a secret is not mounted."""
+
+
 class SignInError(JiraCiError):
     """A credential was refused, or no token was returned: raised from `SignIn.connect`, an `AuthBase` or `renew`."""
 

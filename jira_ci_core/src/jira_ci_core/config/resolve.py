@@ -12,7 +12,7 @@ from jira_ci_core.config.environ import OF_HARNESS, PREFIXES, is_set
 from jira_ci_core.config.settings import PluginSettings
 from jira_ci_core.config.sources import HOLDS_CREDENTIAL, LONGEST_SHOWN, Sources
 from jira_ci_core.config.specs import SettingSpec, file_key, flag
-from jira_ci_core.errors import InvalidValueError, SettingsError
+from jira_ci_core.errors import InvalidValueError, NoCredentialInFileError, SettingsError
 from jira_ci_core.problem import Problem
 from jira_ci_core.urls import may_hold_password
 
@@ -30,7 +30,11 @@ M = TypeVar("M", bound=PluginSettings)
 
 
 def resolve(model: type[M], settings: Iterable[SettingSpec], sources: Sources) -> tuple[M | None, list[Problem]]:
-    """Fill a model of settings from the sources; return the model, or None and the problem of each invalid value."""
+    """Fill a model of settings from the sources; return the model, or None and the problem of each invalid value.
+
+    A credential whose file is missing or empty counts as not set, and `sources.missing_files` tells of it: whether this
+    run needs credentials is not known yet. Core's own settings, such as a proxy, are needed whatever is reported.
+    """
     values: dict[str, object] = {}
     places: dict[str, str] = {}
     problems: list[Problem] = []
@@ -44,7 +48,8 @@ def resolve(model: type[M], settings: Iterable[SettingSpec], sources: Sources) -
         try:
             found = sources.find(setting)
         except SettingsError as error:
-            problems += error.problems
+            may_wait = isinstance(error, NoCredentialInFileError) and not (setting.required or setting.owner == "core")
+            (sources.missing_files if may_wait else problems).extend(error.problems)
             continue
         if found is not None:
             values[name], places[name] = found

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from jira_ci_core.config.environ import PREFIXES, holds_data_of_harness, is_set, is_unresolved, unresolved_part
 from jira_ci_core.config.settings import split
 from jira_ci_core.config.specs import SettingSpec, file_key, flag
-from jira_ci_core.errors import SettingsError
+from jira_ci_core.errors import NoCredentialInFileError, SettingsError
 from jira_ci_core.output.ci_files import open_unlinked
 from jira_ci_core.output.redaction import Secrets
 from jira_ci_core.problem import Problem
@@ -72,6 +72,8 @@ class Sources:
     """Takes what this step has warned of since the last call."""
     unresolved: set[str] = field(default_factory=set)
     """Where a value stands that CI did not resolve; each is warned of once."""
+    missing_files: list[Problem] = field(default_factory=list)
+    """What is wrong with the files of secrets that are missing or empty."""
 
     def find(self, setting: SettingSpec) -> tuple[object, str] | None:
         """The value that wins and where it stands; None where it is not set.
@@ -276,10 +278,12 @@ def _read_secret(path: object, place: str) -> str | None:
     except (OSError, ValueError) as error:
         # Without the path, in whose place the credential itself may stand.
         why = error.strerror if isinstance(error, OSError) and error.strerror else "it is not text"
-        raise SettingsError(Problem(f"the file named by {place} cannot be read", why, remedy)) from None
+        kind = NoCredentialInFileError if isinstance(error, FileNotFoundError) else SettingsError
+        raise kind(Problem(f"the file named by {place} cannot be read", why, remedy)) from None
     if not text or len(content) > LARGEST_SECRET_FILE:
-        why = f"it is {'empty' if not text else 'too large for a credential'}"
-        raise SettingsError(Problem(f"the file named by {place} holds no credential", why, remedy))
+        kind = SettingsError if text else NoCredentialInFileError
+        why = f"it is {'too large for a credential' if text else 'empty'}"
+        raise kind(Problem(f"the file named by {place} holds no credential", why, remedy))
     return text
 
 

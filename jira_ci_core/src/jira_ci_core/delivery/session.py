@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
 from jira_ci_core.delivery.credentials import choose_sign_in
-from jira_ci_core.errors import DeliveryError, SettingsError, SignInError
+from jira_ci_core.errors import DeliveryError, NoCredentialsError, SettingsError, SignInError
 from jira_ci_core.jira_api.stored import Address, address_of, asking_problem, is_newer, read_entity, storage_problem
 from jira_ci_core.models import Outcome, Receipt, Report, Result, Site
 from jira_ci_core.net.connection import Connection, SignIn
@@ -70,7 +70,7 @@ class DeliveryPlan:
 
     def check(self) -> None:
         """Raise SettingsError where credentials are needed and none can be used."""
-        if self.sign_in_error and self.needs_sign_in:
+        if self.sign_in_error and (self.needs_sign_in or self.runtime.missing_files):
             raise self.sign_in_error
 
     def within(self, seconds: float) -> DeliveryPlan:
@@ -128,6 +128,8 @@ def plan_delivery(
     )
     if dry_run:
         return plan
+    if runtime.missing_files:
+        return replace(plan, sign_in_error=NoCredentialsError(*runtime.missing_files))
     offers = plugins.authenticate(site, settings)
     try:
         return replace(plan, sign_in=choose_sign_in(plugins, offers, runtime.credentials, settings))

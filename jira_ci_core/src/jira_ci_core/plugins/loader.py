@@ -43,6 +43,8 @@ class Runtime:
     """Which credentials of the kinds that ship are given, by their names."""
     secret_variables: frozenset[str]
     """The names of all variables that spell a secret setting."""
+    missing_files: tuple[Problem, ...] = ()
+    """What is wrong with the files of secrets that are missing or empty, where credentials are needed."""
     warnings: Callable[[], tuple[str, ...]] = tuple
     """Takes what this step has warned of since the last call."""
 
@@ -83,6 +85,7 @@ def load(sources: Sources, plugins: Plugins | None = None) -> Runtime:
     PluginError.
     """
     plugins = plugins or choose_plugins(sources)
+    sources = replace(sources, missing_files=[])
     known = all_settings(plugins)
     if sources.sites:
         sources = _of_the_site(sources, plugins)
@@ -98,7 +101,8 @@ def load(sources: Sources, plugins: Plugins | None = None) -> Runtime:
     given = frozenset(setting.name for setting in CREDENTIAL_SETTINGS if sources.is_given(setting))
     hidden = secret_variables((*known, *DELIVERY_CREDENTIALS))
     environ = {name: value for name, value in sources.environ.items() if name not in hidden}
-    return Runtime(settings, network, plugins, environ, sources.secrets, given, hidden, sources.warnings)
+    missing = tuple(sources.missing_files)
+    return Runtime(settings, network, plugins, environ, sources.secrets, given, hidden, missing, sources.warnings)
 
 
 def all_settings(plugins: Plugins) -> tuple[SettingSpec, ...]:

@@ -347,6 +347,12 @@ class TestARunWithoutSecrets:
         assert "warning: no issue key was found" in done.err
         assert jira.requests() == []
 
+    def test_that_has_no_key_tells_programs_what_was_searched(self, harness, missing):
+        [problem] = harness("--format", "json", environ=missing | NO_KEY).json["problems"]
+        assert problem["what"] == "no issue key was found"
+        assert 'the commit message "nothing"' in problem["why"]
+        assert "write a key" in problem["remedy"]
+
     def test_that_state_leaves_out_needs_none(self, harness, jira, missing):
         done = harness(state="successful", environ=missing | {"DRONE_BUILD_STATUS": "failure"})
         assert (done.code, jira.requests()) == (0, []), done.text
@@ -369,7 +375,10 @@ class TestARunWithoutSecrets:
         done = harness("--format", "json", on_no_credentials="warn", environ=missing)
         answer = done.json
         assert (done.code, answer["ending"], answer["exit_code"], answer["request"]) == (0, "skipped", 0, None)
-        assert answer["skipped"]
+        [problem] = answer["problems"]
+        assert problem["what"] == answer["skipped"]
+        assert problem["why"]
+        assert problem["remedy"]
         assert [found["key"] for found in answer["keys"]] == ["MYT-1"]
 
 

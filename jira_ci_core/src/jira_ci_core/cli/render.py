@@ -137,7 +137,7 @@ def _result(result: RunResult) -> dict[str, Any]:
         "outcomes": outcomes,
         "unknown_issue_keys": result.receipt.unknown_issue_keys,
         "unknown_associations": result.receipt.unknown_associations,
-        "problems": problems_as_json(problems_of(result)),
+        "problems": problems_as_json(result.receipt.problems or problems_of(result)),
     }
 
 

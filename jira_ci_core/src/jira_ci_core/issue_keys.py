@@ -6,6 +6,7 @@ import re
 import string
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import islice
 
 # Jira's default form of a project key is two or more characters: a letter, then letters, digits and
 # (if an administrator allows it) underscores. Only ASCII counts, hence no `\d` and no `\w`.
@@ -18,6 +19,8 @@ _VERSION = r"\.(?:[0-9]|[xX](?![A-Za-z]))"
 _CONSTANT = string.ascii_uppercase + string.digits + "_"
 
 ANY_PROJECT = "*"
+MOST_LOWER = 50
+"""How many projects are looked for that a text may name in lower case."""
 
 # Prefixes of words that only look like an issue key, such as UTF-8. They are excluded only if PROJECT is `*`:
 # one that PROJECT lists is a project.
@@ -59,6 +62,13 @@ def find_keys(text: str, projects: Iterable[str]) -> Iterator[str]:
         key, before, end = match[0].upper(), text[end : match.start()], match.end()
         if project_of(key) in listed or not (project_of(key) in LOOK_ALIKES or _ends_in_constant(before)):
             yield key
+
+
+def find_likely_keys(text: str) -> Iterator[str]:
+    """Yield what `find_keys` would with `*`, and keys in lower case, which count where PROJECT lists their projects."""
+    words = re.finditer("(?<![A-Za-z0-9])([A-Za-z][A-Za-z0-9]{1,254}+)-[1-9]", text)
+    projects = dict.fromkeys(word[1].upper() for word in words if not word[1].isupper())
+    return find_keys(text, (ANY_PROJECT, *islice((one for one in projects if one not in LOOK_ALIKES), MOST_LOWER)))
 
 
 def _ends_in_constant(text: str) -> bool:

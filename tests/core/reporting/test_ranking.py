@@ -47,10 +47,17 @@ def test_it_names_keys_of_other_projects(problem):
     assert "add OTHER, SHOP, THIRD to PROJECT" in said.remedy
 
 
+def test_it_names_them_in_lower_case_too(problem):
+    said = problem(message="fix ops-12 and WEB-4 [SHOP-9], on utf-8 app-1.2 PATH_MAX-1", branch="bugfix_web-5-x")
+    assert said.why.endswith("; seen of other projects: OPS-12, WEB-4, SHOP-9, WEB-5")
+    assert "add OPS, WEB, SHOP to PROJECT" in said.remedy
+
+
 def test_a_text_without_end_and_thousands_of_keys_are_cut(problem):
-    said = problem(message=" ".join(f"P{number}-1" for number in range(5000)), branch="x" * 100_000)
+    keys = " ".join(f"P{number}-1 q{number}-1" for number in range(5000))
+    said = problem(message=keys, branch="x" * 100_000)
     assert len(str(said)) < 1000
-    assert " and 4990 more" in said.why
+    assert " and 5040 more" in said.why
 
 
 def test_a_secret_is_masked_before_a_text_is_cut(problem):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from jira_ci_core.config.settings import Settings
 from jira_ci_core.git.checkout import checkout_problem
-from jira_ci_core.issue_keys import ANY_PROJECT, find_keys, project_of
+from jira_ci_core.issue_keys import ANY_PROJECT, find_likely_keys, project_of
 from jira_ci_core.models import KEY_SOURCES, MOST_ASSOCIATIONS, FoundKey, KeyPlace, Pipeline, Retraction
 from jira_ci_core.plugins.manager import Plugins
 from jira_ci_core.problem import Problem
@@ -91,7 +91,7 @@ def no_key_problem(
     finders = [name for name in plugins.implementers("extract_issue_keys") if name not in _OF_CORE]
     why += [f"no key was found by {_listed(finders)} either"] if finders else []
     why += [f"not counted: {_listed(map(_shown, search.retractions))}"] if search.retractions else []
-    seen = [key for text in texts for key in find_keys(text.text, (ANY_PROJECT,))]
+    seen = [key for text in texts for key in find_likely_keys(text.text)]
     seen = [
         key
         for key in dict.fromkeys((*seen, *search.others))

@@ -104,6 +104,16 @@ def test_a_record_of_the_log_is_a_line_with_its_level(console):
     assert shown(console).splitlines() == ["told so", "warning: odd", "error: bad", "debug: small", "huge"]
 
 
+def test_a_warning_is_not_said_twice_in_a_row(console):
+    logger = logging.Logger("x")
+    logger.addHandler(console)
+    for text in ("slow", "slow", "odd", "slow"):
+        logger.warning(text)
+    logger.info("odd")
+    logger.info("odd")
+    assert shown(console).splitlines() == ["warning: slow", "warning: odd", "warning: slow", "odd", "odd"]
+
+
 def test_a_record_that_cannot_be_formatted_is_shown_as_it_is(console):
     console.emit(logging.LogRecord("x", logging.INFO, "x", 1, "%d of %d", ("one",), None))
     assert shown(console) == "%d of %d\n"

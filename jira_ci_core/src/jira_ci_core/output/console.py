@@ -88,10 +88,16 @@ class Console(logging.Handler):
         self._secrets = secrets
         self._err: TextIO | None = err or sys.stderr
         self._out: TextIO | None = out or sys.stdout
+        self._last_warning = ""
+        """What was just warned of, which is not said twice in a row."""
         self._rooms = {"log": LOG_ROOM, "debugging log": DEBUG_ROOM, "list of problems": PROBLEMS_ROOM}
 
     def emit(self, record: logging.LogRecord) -> None:
         kind = "debugging log" if record.levelno <= logging.DEBUG else "log"
+        warning = _message(record) if record.levelno == logging.WARNING else ""
+        if warning and warning == self._last_warning:
+            return
+        self._last_warning = warning
         text = f"{_LEVELS.get(record.levelno, '')}{_message(record)}"
         self._bounded(kind, self._secrets.shorten(text, LONGEST_LINE if kind != "log" else LONGEST_MESSAGE))
 

@@ -98,15 +98,16 @@ def no_key_problem(
         if not _is_wanted(project_of(_renamed(key, settings)), settings)
     ]
     sample = "MYT" if ANY_PROJECT in settings.project else settings.project[0]
-    remedies = [f"write a key such as [{sample}-1234] into the title or the message", "check PROJECT"]
+    remedies = [f"write a key such as [{sample}-1234] into the title or the message", "check PROJECT", "set ISSUEKEYS"]
     if seen:
         why.append(f"seen of other projects: {_listed(seen)}")
         remedies[1] = f"add {_listed(dict.fromkeys(map(project_of, seen)))} to PROJECT"
     is_message_unread = "message" in settings.keys_from and ("message" in pipeline.partial or not pipeline.message)
     if is_message_unread and plugins.is_on("checkout") and (problem := checkout_problem(pipeline, environ)):
         why.append(problem.why)
-        remedies.insert(0, problem.remedy)
-    return Problem("no issue key was found", "; ".join(why), f"{', '.join(remedies)}, or set ISSUEKEYS")
+        remedies.append(problem.remedy)  # at the end, where a command can be copied
+    *first, last = remedies
+    return Problem("no issue key was found", "; ".join(why), f"{', '.join(first)}, or {last}")
 
 
 _TEXTS = frozenset(place for place, _, _ in KEY_SOURCES.values())

@@ -28,7 +28,8 @@ NAMES = {
 
 TYPE_OF = {name: type for type, names in NAMES.items() for name in names}
 
-# In `non-prod` and `not-prod` the name says what the environment is not; `prod-no` is in Norway.
+# Directly before a word they say what the environment is not: `non-prod`, `not-prod`. `prod-no` is in Norway, and
+# `non-critical-prod` is production.
 _NEGATIONS = {"non", "not", "no"}
 
 # GitLab's name for the environment of a branch, whatever the branch is called: https://docs.gitlab.com/ci/review_apps/
@@ -44,6 +45,6 @@ def jira_ci_map_environment(name: str) -> MappedEnvironment | None:
     words = re.findall("[a-z]+", re.sub("(?<![a-z])pre[^a-z]+", "pre", name, count=1))
     places = [place for place, word in enumerate(words) if word in TYPE_OF]
     types = {TYPE_OF[words[place]] for place in places}
-    if len(types) != 1 or _NEGATIONS.intersection(words[: places[-1]]):
+    if len(types) != 1 or any(place and words[place - 1] in _NEGATIONS for place in places):
         return None
     return MappedEnvironment(type=types.pop())

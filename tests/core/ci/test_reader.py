@@ -165,6 +165,27 @@ class TestAPartialFact:
         assert self.read({"ACME": "1", "MESSAGE": "whole", "SHA": "abc"}).partial == ()
 
     @pytest.mark.parametrize(
+        ("text", "whole"),
+        [
+            ("Pay, MYT-1", "Pay, MYT-1"),
+            ("Pay well, MYT-12", "Pay well,"),
+            ("Pay well, MYT-1...", "Pay well,"),
+            ("Pay well, MYT-1…", "Pay well,"),
+            ("Pay well, app-1.", "Pay well,"),
+            ("(OPS-1,OPS-23,MYT-1", "(OPS-1,OPS-23,"),
+            ("MYT-1 lets people pay: ", "MYT-1 lets people pay:"),
+            ("OPS-7 für MYT-1", "OPS-7 für"),
+            ("A-word-as-long-as-all", None),
+        ],
+    )
+    def test_without_the_word_in_which_it_may_be_cut(self, text, whole):
+        table = {"message": (Partial("TYPED", 15),)}
+        assert (
+            reader("Acme CI", table, recognised_by=("ACME",), identity=())({"ACME": "1", "TYPED": text}).message
+            == whole
+        )
+
+    @pytest.mark.parametrize(
         ("environ", "id"),
         [
             ({"ID": "1", "OWNER": "a", "NAME": "b", "JOB": "c"}, "1/c"),

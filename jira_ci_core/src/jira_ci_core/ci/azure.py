@@ -32,7 +32,7 @@ TABLE: VariableTable = {
     # In a pull request BUILD_SOURCEVERSION is a merge commit by Azure, with a generated message.
     "sha": ("SYSTEM_PULLREQUEST_SOURCECOMMITID", "BUILD_SOURCEVERSION"),
     # The first line, or 200 characters of it.
-    "message": (Partial(Match("BUILD_SOURCEBRANCH", "(?!refs/pull/).*", "{BUILD_SOURCEVERSIONMESSAGE}")),),
+    "message": (Partial(Match("BUILD_SOURCEBRANCH", "(?!refs/pull/).*", "{BUILD_SOURCEVERSIONMESSAGE}"), 200),),
     "repository": ("BUILD_REPOSITORY_NAME",),
     "repository_url": ("BUILD_REPOSITORY_URI",),
     "environment": ("ENVIRONMENT_NAME", "RELEASE_ENVIRONMENTNAME"),

@@ -20,11 +20,15 @@ TABLE: VariableTable = {
     "tag": ("DRONE_TAG",),
     "pull_request": ("DRONE_PULL_REQUEST",),
     "pull_request_title": ("DRONE_PULL_REQUEST_TITLE",),
-    "pull_request_description": ("DRONE_COMMIT_MESSAGE",),
+    "pull_request_description": (
+        Partial(Match("DRONE_COMMIT_MESSAGE", "(.{2000,})"), 2000),
+        "DRONE_COMMIT_MESSAGE",
+    ),
     "sha": ("DRONE_COMMIT_SHA", "DRONE_COMMIT"),
     "commit_before": ("DRONE_COMMIT_BEFORE",),
-    # In a pull request its description: https://github.com/drone/drone/blob/v2.26.0/service/hook/parser/parse.go
-    "message": (Partial(Match("DRONE_PULL_REQUEST", "[0-9]+", "{DRONE_COMMIT_MESSAGE}")), "DRONE_COMMIT_MESSAGE"),
+    # In a pull request, and after a forge's deployment, its description; 2000 characters of it:
+    # https://github.com/drone/drone/blob/v2.26.0/service/hook/parser/parse.go, trigger/trigger.go
+    "message": (Partial("DRONE_COMMIT_MESSAGE", 2000),),
     "commit_url": ("DRONE_COMMIT_LINK",),
     "repository": ("DRONE_REPO",),
     "repository_url": ("DRONE_REPO_LINK",),

@@ -23,14 +23,19 @@ TABLE: VariableTable = {
     "pull_request_title": ("CI_MERGE_REQUEST_TITLE",),
     # The first 2700 characters.
     "pull_request_description": (
-        Partial(Match("CI_MERGE_REQUEST_DESCRIPTION_IS_TRUNCATED", "true", "{CI_MERGE_REQUEST_DESCRIPTION}")),
+        Partial(Match("CI_MERGE_REQUEST_DESCRIPTION_IS_TRUNCATED", "true", "{CI_MERGE_REQUEST_DESCRIPTION}"), 1),
+        Partial(Match("CI_MERGE_REQUEST_DESCRIPTION", "(.{2700,})"), 2700),
         "CI_MERGE_REQUEST_DESCRIPTION",
     ),
     # In a merged results pipeline CI_COMMIT_SHA is a merge commit by GitLab, with a generated message.
     "sha": ("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", "CI_EXTERNAL_PULL_REQUEST_SOURCE_BRANCH_SHA", "CI_COMMIT_SHA"),
     # CI_COMMIT_BEFORE_SHA is all zeros in merge requests.
     "commit_before": ("CI_MERGE_REQUEST_DIFF_BASE_SHA", "CI_COMMIT_BEFORE_SHA"),
-    "message": (Match("CI_MERGE_REQUEST_EVENT_TYPE", "(?:detached)?", "{CI_COMMIT_MESSAGE}"),),
+    # Cut after 100 KB, or what the server is set to.
+    "message": (
+        Partial(Match("CI_COMMIT_MESSAGE_IS_TRUNCATED", "true", "{CI_COMMIT_MESSAGE}"), 1),
+        Match("CI_MERGE_REQUEST_EVENT_TYPE", "(?:detached)?", "{CI_COMMIT_MESSAGE}"),
+    ),
     "commit_url": (
         "{CI_PROJECT_URL}/-/commit/{CI_MERGE_REQUEST_SOURCE_BRANCH_SHA}",
         "{CI_PROJECT_URL}/-/commit/{CI_COMMIT_SHA}",

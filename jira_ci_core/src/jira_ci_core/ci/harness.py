@@ -21,15 +21,14 @@ TABLE: VariableTable = {
     "tag": ("DRONE_TAG",),
     "pull_request": ("DRONE_PULL_REQUEST",),
     "pull_request_title": ("DRONE_PULL_REQUEST_TITLE",),
-    "pull_request_description": ("DRONE_COMMIT_MESSAGE",),
+    "pull_request_description": (
+        Partial(Match("DRONE_COMMIT_MESSAGE", "(.{2000,})"), 2000),
+        "DRONE_COMMIT_MESSAGE",
+    ),
     "sha": ("DRONE_COMMIT_SHA", "DRONE_COMMIT", "CI_COMMIT_SHA"),
     "commit_before": ("DRONE_COMMIT_BEFORE",),
-    # In a pull request it may be the description, as in Drone.
-    "message": (
-        Partial(Match("DRONE_PULL_REQUEST", "[0-9]+", "{DRONE_COMMIT_MESSAGE}")),
-        "DRONE_COMMIT_MESSAGE",
-        "CI_COMMIT_MESSAGE",
-    ),
+    # As in Drone: it may be cut, or a description.
+    "message": (Partial("DRONE_COMMIT_MESSAGE", 2000), Partial("CI_COMMIT_MESSAGE", 2000)),
     "commit_url": ("DRONE_COMMIT_LINK",),
     "repository": ("DRONE_REPO",),
     "repository_url": ("DRONE_REPO_LINK",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -29,9 +30,13 @@ class Partial(NamedTuple):
 
     `Partial("BUILDKITE_MESSAGE")`: a message that was typed, perhaps. A partial `sha` is that of the run and not of the
     change: if another commit is checked out, that is the change, and what CI says of its own does not count.
+
+    `Partial("ACME_MESSAGE", 200)`: CI cuts it to that many characters or bytes. A text as long as that may be cut
+    within an issue key, which is then another key, so the word that it ends with is left out.
     """
 
     source: str | Match
+    limit: int | None = None
 
 
 VariableSource = str | Match | Partial
@@ -48,6 +53,8 @@ There are two more fields: `source_branch`, which is the branch in a pull reques
 """
 
 
+# With what a version goes on after a number, and what some put for the rest.
+_OF_A_WORD = f"{string.ascii_letters}{string.digits}_-.…"
 _NAME_IN_BRACES = re.compile(r"{([\w.]+)}")
 
 
@@ -179,10 +186,18 @@ def _read_table(
             of_ci = source.source if isinstance(source, Partial) else source
             fact, variables = _read(environ, of_ci)
             if fact:
-                facts[field], origins[field] = fact, ", ".join(variables)
-                partial += [field] if of_ci is not source else []
+                if isinstance(source, Partial):
+                    partial.append(field)
+                    fact = _without_cut_word(fact, source.limit)
+                if fact:
+                    facts[field], origins[field] = fact, ", ".join(variables)
                 break
     return facts, origins, tuple(partial)
+
+
+def _without_cut_word(text: str, limit: int | None) -> str:
+    is_whole = limit is None or len(text.encode(errors="replace")) < limit
+    return text if is_whole else text.rstrip(_OF_A_WORD).rstrip()
 
 
 def _read(environ: Mapping[str, str], source: str | Match) -> tuple[str, tuple[str, ...]]:

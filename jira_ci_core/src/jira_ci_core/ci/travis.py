@@ -5,7 +5,7 @@ https://docs.travis-ci.com/user/environment-variables/#default-environment-varia
 
 from __future__ import annotations
 
-from jira_ci_core import Match, VariableTable, hookimpl, reader
+from jira_ci_core import Match, Partial, VariableTable, hookimpl, reader
 
 TABLE: VariableTable = {
     "number": ("TRAVIS_BUILD_NUMBER",),
@@ -22,7 +22,8 @@ TABLE: VariableTable = {
     # In a pull request TRAVIS_COMMIT is a merge commit by GitHub, with a generated message.
     "sha": ("TRAVIS_PULL_REQUEST_SHA", "TRAVIS_COMMIT"),
     "commit_before": (Match("TRAVIS_COMMIT_RANGE", r"([0-9a-f]+)\.{2,3}.*"),),
-    "message": (Match("TRAVIS_PULL_REQUEST", "(?:false)?", "{TRAVIS_COMMIT_MESSAGE}"),),
+    # A build that the API starts may have a message of its own: https://docs.travis-ci.com/user/triggering-builds
+    "message": (Partial(Match("TRAVIS_PULL_REQUEST", "(?:false)?", "{TRAVIS_COMMIT_MESSAGE}")),),
     "repository": ("TRAVIS_REPO_SLUG",),
     "version": ("TRAVIS_TAG",),
     "workspace": ("TRAVIS_BUILD_DIR",),

@@ -5,7 +5,7 @@ https://go-vela.github.io/docs/reference/environment/variables/
 
 from __future__ import annotations
 
-from jira_ci_core import Match, VariableTable, hookimpl, reader
+from jira_ci_core import Match, Partial, VariableTable, hookimpl, reader
 
 TABLE: VariableTable = {
     "number": ("VELA_BUILD_NUMBER",),
@@ -23,7 +23,8 @@ TABLE: VariableTable = {
     # https://github.com/go-vela/server/blob/main/scm/github/webhook.go
     "pull_request_title": (Match("VELA_BUILD_EVENT", "pull_request|comment", "{VELA_BUILD_MESSAGE}"),),
     "sha": ("VELA_BUILD_COMMIT",),
-    "message": (Match("VELA_BUILD_EVENT", "push", "{VELA_BUILD_MESSAGE}"),),
+    # Cut after 2000 bytes: https://github.com/go-vela/server/blob/main/database/types/build.go
+    "message": (Partial(Match("VELA_BUILD_EVENT", "push", "{VELA_BUILD_MESSAGE}"), 2000),),
     "commit_url": (Match("VELA_BUILD_SOURCE", "(.+/commits?/.+)"),),
     "repository": ("VELA_REPO_FULL_NAME",),
     "repository_url": ("VELA_REPO_LINK", "VELA_REPO_CLONE"),

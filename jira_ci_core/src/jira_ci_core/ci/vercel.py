@@ -20,7 +20,7 @@ TABLE: VariableTable = {
     "pull_request": ("VERCEL_GIT_PULL_REQUEST_ID",),
     "sha": ("VERCEL_GIT_COMMIT_SHA",),
     # Cut after 2048 bytes.
-    "message": (Partial("VERCEL_GIT_COMMIT_MESSAGE"),),
+    "message": (Partial("VERCEL_GIT_COMMIT_MESSAGE", 2048),),
     "commit_before": ("VERCEL_GIT_PREVIOUS_SHA",),
     "repository": ("{VERCEL_GIT_REPO_OWNER}/{VERCEL_GIT_REPO_SLUG}",),
     "repository_url": (

@@ -27,7 +27,9 @@ TABLE: VariableTable = {
     "commit_before": ("CI_PREV_COMMIT_SHA",),
     # In a pull request most forges put the title here, and the others the message.
     "pull_request_title": (Match("CI_COMMIT_MESSAGE", r"([^\n]+).*"),),
-    "message": (Partial(Match("CI_COMMIT_PULL_REQUEST", "[0-9]+", "{CI_COMMIT_MESSAGE}")), "CI_COMMIT_MESSAGE"),
+    # Of a deployment what the forge was told of it, and of a tag perhaps `created tag v1`:
+    # https://github.com/woodpecker-ci/woodpecker/blob/v3.13.0/server/forge/github/parse.go
+    "message": (Partial("CI_COMMIT_MESSAGE"),),
     "commit_url": (Match("CI_PIPELINE_FORGE_URL", "(.+/commits?/.+)"), "CI_COMMIT_URL", "CI_COMMIT_LINK"),
     "repository": ("CI_REPO",),
     "repository_url": ("CI_REPO_URL", "CI_REPO_LINK"),
@@ -41,6 +43,9 @@ TABLE: VariableTable = {
 def corrected(environ: Mapping[str, str]) -> dict[str, str]:
     """Unset the previous commit if it belongs to another branch or pull request, and a status that says nothing.
 
+    So is a message that is no commit's: what was typed to start a run by hand, or the name of a cron job.
+    https://github.com/woodpecker-ci/woodpecker/blob/v3.13.0/server/api/pipeline.go, server/cron/cron.go
+
     Before 3.0 the status of the pipeline was always `success`, and so was that of the step, which is gone since:
     https://woodpecker-ci.org/migrations#environment-variables. From 3.15 on the former is set again, and right:
     https://github.com/woodpecker-ci/woodpecker/pull/6516. A version may be no number, such as `next-dd644da3`.
@@ -52,9 +57,11 @@ def corrected(environ: Mapping[str, str]) -> dict[str, str]:
     version = environ.get("CI_SYSTEM_VERSION", "").strip()
     major = re.match("v?([0-9]+)", version)
     is_old = int(major[1]) < 3 if major else not version or bool(environ.get("CI_STEP_STATUS"))
+    event = environ.get("CI_PIPELINE_EVENT") or environ.get("CI_BUILD_EVENT") or ""
     return {
         **({} if current == previous else {"CI_PREV_COMMIT_SHA": ""}),
         **({"CI_PIPELINE_STATUS": ""} if is_old else {}),
+        **({"CI_COMMIT_MESSAGE": ""} if event.strip().lower() in ("manual", "cron") else {}),
     }
 
 

@@ -46,6 +46,8 @@ def find_issue_keys(plugins: Plugins, pipeline: Pipeline, environ: Mapping[str, 
     }
     taken_back = dict[Retraction, None]()
     wanted, others = [], []
+    if "description" in settings.keys_from and "pull_request_description" in pipeline.partial:
+        log.warning("%s cuts the pull request description: keys in the rest of it are not found", pipeline.ci)
     for found in answers:
         if isinstance(found, Retraction):
             continue

@@ -112,9 +112,30 @@ class TestReverts:
         revert(based, sha, "MYT-1 MYT-2")
         assert numbers(based, skip_reverted="yes", **SINCE) == [2]
 
-    def test_what_takes_back_an_earlier_change_counts(self, based, numbers):
-        revert(based, based.head, "MYT-100 base")
+    def test_what_takes_back_an_earlier_change_counts_unless_it_is_the_last_commit(self, based, numbers):
+        sha = revert(based, based.head, "MYT-100 base")
+        assert numbers(based, skip_reverted="yes", **SINCE) == []
+        assert numbers(based, {"commit_before": based.git("rev-parse", "base")}, skip_reverted="yes") == []
+        based.commit("no key")
         assert numbers(based, skip_reverted="yes", **SINCE) == [100]
+        based.commit(f'Reapply "MYT-101 old"\n\nThis reverts commit {sha}.')
+        assert numbers(based, skip_reverted="yes", since="HEAD~1") == [101]
+
+    @pytest.mark.parametrize(
+        ("messages", "expected"),
+        [
+            (['Revert "MYT-2 pay" (#12)\n\nReverts acme/shop#11'], []),
+            (["MYT-2 pay (#11)", "MYT-3", 'Revert "MYT-2 pay (#11)" (#12)\n\nReverts acme/shop#11', "x"], [3]),
+            (["MYT-2 pay (#11)", "MYT-3 (#9)", 'Revert "MYT-2 pay" (#12)\n\nReverts #11'], [3]),
+            (["MYT-2 pay (#110)", 'Revert "MYT-3 pay" (#12)\n\nReverts acme/shop#11'], [2]),
+            (['Revert "Revert "MYT-2 pay"" (#13)\n\nReverts acme/shop#12'], [2]),
+            (['Revert "Reapply "MYT-2 pay"" (#14)\n\nReverts acme/shop#13'], []),
+            (["MYT-2 is the one\n\nReverts acme/shop#11"], [2]),
+        ],
+    )
+    def test_a_revert_by_githubs_button_names_the_pull_request(self, based, numbers, messages, expected):
+        based.commit(*messages)
+        assert numbers(based, skip_reverted="yes", **SINCE) == expected
 
     def test_a_revert_of_a_revert_brings_it_back(self, based, numbers):
         first = based.commit("MYT-1")

@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from jira_ci_core import FoundKey, Retraction, find_keys
-from jira_ci_keys_git.commits import Commit, Message, merged_branches, read_message, reverted_commit
+from jira_ci_keys_git.commits import (
+    Commit,
+    Message,
+    brings_back,
+    merged_branches,
+    read_message,
+    request_of,
+    reverted_commit,
+)
 from jira_ci_keys_git.options import Options
 
 # Core sends 500 keys; with some more, it can tell how many it leaves out.
@@ -27,12 +35,14 @@ class _Revert:
     """A revert whose reverted commit has not come yet."""
 
     reverted_id: str
-    """The id of that commit, perhaps shortened."""
+    """The id of that commit, perhaps shortened, or its pull request."""
     keys: dict[str, str] = field(default_factory=dict)
     """The sources of the revert's own keys."""
     sha: str = ""
     named: frozenset[str] = frozenset()
     """All keys in its message, wherever KEYS_GIT_SOURCES looks."""
+    takes_back_earlier: bool = False
+    """Whether it takes its keys back even if the reverted commit is of an earlier change."""
 
 
 class KeyCollector:
@@ -71,10 +81,12 @@ class KeyCollector:
     def add_commit(self, commit: Commit) -> None:
         """Add the keys of one commit. Commits come newest first, so a revert comes before what it reverts."""
         self.commits_seen += 1
-        revert = self._reverts.get(commit.sha[:SHORT_ID_LENGTH])
-        if revert and commit.sha.startswith(revert.reverted_id):
+        ids = commit.sha, request_of(commit.message) or ""
+        found = (self._reverts.get(id[:SHORT_ID_LENGTH]) for id in ids)
+        revert = next((one for one in found if one and any(id.startswith(one.reverted_id) for id in ids)), None)
+        if revert:
             # The two cancel each other: the keys of neither count.
-            del self._reverts[commit.sha[:SHORT_ID_LENGTH]]
+            del self._reverts[revert.reverted_id[:SHORT_ID_LENGTH]]
             why = f"commit {revert.sha[:SHORT_ID_LENGTH]} reverts {commit.sha[:SHORT_ID_LENGTH]}"
             for key in (*revert.named, *self._keys_named_by(commit)):
                 self._reverted.setdefault(key, why)
@@ -83,7 +95,8 @@ class KeyCollector:
         target = reverted_commit(commit.message) if self._options.keys_git_skip_reverted else None
         if target and target[:SHORT_ID_LENGTH] not in self._reverts and len(self._reverts) < MAX_REVERTS:
             first = dict(islice(keys, MAX_KEYS_OF_REVERT))
-            revert = _Revert(target, first, commit.sha, frozenset(self._keys_named_by(commit)))
+            is_last = self.commits_seen == 1 and not brings_back(commit.message)
+            revert = _Revert(target, first, commit.sha, frozenset(self._keys_named_by(commit)), is_last)
             self._reverts[target[:SHORT_ID_LENGTH]] = revert
         else:
             self._named.update(self._keys_named_by(commit))
@@ -96,10 +109,11 @@ class KeyCollector:
     def finish(self, *, has_baseline: bool = True) -> None:
         """Add the keys of reverts whose reverted commit is not part of this change. Call it after the last commit.
 
-        Without a baseline nothing says that it is not, so they are left out.
+        They are left out of the last commit, as that is all that some CIs tell of a change; and without a baseline, as
+        then nothing says that the reverted commit is not part of it. A revert of a revert brings its keys back.
         """
         for revert in self._reverts.values():
-            if has_baseline:
+            if has_baseline and not revert.takes_back_earlier:
                 self._named |= revert.named
                 self._add(revert.keys.items())
             else:

@@ -30,6 +30,10 @@ _QUOTED = re.compile(r"'([^']+)'")
 _MERGED_REQUEST = re.compile(r"Merge pull request #?[0-9]+ (?:in \S+ )?from (\S+)|Merged in (\S+) \(pull request ")
 
 _REVERTS = re.compile(r"^This reverts commit ([0-9a-f]{7,64})\b", re.MULTILINE)
+# What GitHub's button writes into a pull request, and a squash of it into its commit, whose own number comes last:
+# https://docs.github.com/en/pull-requests/collaborating-with-pull-requests/incorporating-changes-from-a-pull-request
+_REVERTS_REQUEST = re.compile(r"^Reverts (?:[\w.-]+/[\w.-]+)?(#[0-9]+)\b", re.MULTILINE)
+_OF_REQUEST = re.compile(r"[^\n]*\((#[0-9]+)\)[ \t\r]*(?:\n|$)")
 
 
 class Commit(NamedTuple):
@@ -92,9 +96,28 @@ def merged_branches(subject: str) -> list[str]:
 
 
 def reverted_commit(message: str) -> str | None:
-    """Return the id, perhaps shortened, of the commit that this one reverts, from the line that `git revert` writes."""
+    """Return the commit that this one reverts: its id, perhaps shortened, or the number of its pull request, `#12`."""
     match = _REVERTS.search(message)
+    if match is None and message.startswith("Revert "):
+        match = _REVERTS_REQUEST.search(message)
     return match[1] if match else None
+
+
+def request_of(message: str) -> str | None:
+    """Return the pull request whose squash a commit is, `#12`."""
+    match = _OF_REQUEST.match(message)
+    return match[1] if match else None
+
+
+def brings_back(message: str) -> bool:
+    """Whether a revert reverts another revert, whose subject begins with `Reapply` since git 2.43.
+
+    https://github.com/git/git/blob/v2.43.0/t/t3501-revert-cherry-pick.sh
+    """
+    reverts = 0
+    while message.startswith('Revert "'):
+        message, reverts = message.removeprefix('Revert "'), reverts + 1
+    return reverts % 2 == 0 and (reverts > 0 or message.startswith('Reapply "'))
 
 
 def _start_of_trailers(lines: list[str], first: int) -> int:

@@ -69,7 +69,7 @@ def without_remote(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _remotes(environ: Mapping[str, str]) -> list[str]:
-    checkout = Pipeline(ci="Jenkins", workspace=environ.get("WORKSPACE"))
+    checkout = Pipeline(ci="Jenkins", workspace=environ.get("WORKSPACE"), sha=environ.get("GIT_COMMIT") or None)
     try:
         return Git(work_tree(checkout, environ), environ, SECONDS_FOR_REMOTES).output("remote").split(os.linesep)
     except GitError:

@@ -26,8 +26,9 @@ TABLE: VariableTable = {
     "pull_request": ("BUILDKITE_PULL_REQUEST",),
     # May be the word HEAD.
     "sha": ("BUILDKITE_COMMIT",),
-    # Of a build that was started by hand or by a schedule, what was typed; and perhaps a pull request's title.
-    "message": (Partial("BUILDKITE_MESSAGE"),),
+    # Perhaps a pull request's title. Of a build that no push has started (but `ui`, `schedule`, `api` or `trigger_job`)
+    # it is what was typed: https://buildkite.com/docs/pipelines/configure/environment-variables#BUILDKITE_SOURCE
+    "message": (Partial(Match("BUILDKITE_SOURCE", "(?:webhook)?", "{BUILDKITE_MESSAGE}")),),
     "repository_url": ("BUILDKITE_REPO",),
     "environment": ("BUILDKITE_GITHUB_DEPLOYMENT_ENVIRONMENT",),
     "version": ("BUILDKITE_TAG",),

@@ -144,6 +144,9 @@ def variables_of_run(environ: Mapping[str, str]) -> dict[str, str]:
     values = _event_values(environ)
     if re.fullmatch(ELSEWHERE, environ.get("GITHUB_EVENT_NAME", "")):
         values |= dict.fromkeys(("GITHUB_REF", "GITHUB_REF_NAME", "GITHUB_REF_TYPE"), "")
+    if re.fullmatch(f"(?!pull_request_target$)(?:{ELSEWHERE})", values.get("github.event.workflow_run.event", "")):
+        # The run before this one was on the default branch, too, so its commit and branch are not the change's.
+        values |= {name: "" for name in values if name.startswith("github.event.workflow_run.")}
     # Of a workflow in another repository, which the rules of an organisation can name, the repository remains.
     workflow = environ.get("GITHUB_WORKFLOW_REF", "")
     return {**values, "GITHUB_WORKFLOW_REF": workflow.removeprefix(f"{environ.get('GITHUB_REPOSITORY')}/")}

@@ -69,7 +69,7 @@ def test_what_git_tracks_is_not_delivered(harness_oauth, jira, change, kept, fai
     failed(done, 1)
     assert "git tracks it, so it came with the change" in done.err
     assert f"warning: the outbox {place} lies in the checkout {folder}" in done.err
-    assert delivered(jira) == ["acme/default/shop/checkout"], "that of the step is delivered"
+    assert delivered(jira) == ["harness/acme/default/shop/checkout"], "that of the step is delivered"
     assert (folder / place / "0-build.json").exists()
     assert not (folder / place / kept.name).exists()
 
@@ -198,7 +198,7 @@ def test_a_work_tree_whose_repository_lies_elsewhere(harness_oauth, jira, change
     shutil.copy(kept, folder / ".jira-outbox")
     harness_oauth.environ |= {"GIT_DIR": "../repository"}
     failed(flush(harness_oauth, ".jira-outbox"), 1)
-    assert delivered(jira) == ["acme/default/shop/checkout"]
+    assert delivered(jira) == ["harness/acme/default/shop/checkout"]
     harness_oauth.environ |= {"GIT_DIR": str(tmp_path / "repository"), "GIT_WORK_TREE": str(folder)}
     harness_oauth.folder = tmp_path
     failed(flush(harness_oauth, "step/.jira-outbox"), 1)
@@ -210,7 +210,7 @@ def test_a_work_tree_of_its_own_beside_the_repository(harness_oauth, jira, chang
     git(folder, "worktree", "add", "-q", "--detach", "other")
     shutil.copy(kept, folder / "other/.jira-outbox")
     failed(flush(harness_oauth, "other/.jira-outbox"), 1)
-    assert delivered(jira) == ["acme/default/shop/checkout"]
+    assert delivered(jira) == ["harness/acme/default/shop/checkout"]
 
 
 def test_list_names_it_and_drop_of_all_leaves_it(harness_oauth, change):

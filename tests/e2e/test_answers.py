@@ -213,7 +213,7 @@ class TestRejection:
             "acceptedBuilds": [],
             "rejectedBuilds": [
                 {
-                    "key": {"pipelineId": "acme/default/shop/checkout", "buildNumber": 42},
+                    "key": {"pipelineId": "harness/acme/default/shop/checkout", "buildNumber": 42},
                     "errors": [{"message": "the url is odd", "errorTraceId": "1"}, {"message": "so is the label"}],
                 }
             ],
@@ -254,7 +254,7 @@ class TestRejection:
     def test_of_several_deployments_each_has_its_own_outcome(self, harness_oauth, jira, failed):
         def key(environment):
             return {
-                "pipelineId": "acme/default/shop/checkout",
+                "pipelineId": "harness/acme/default/shop/checkout",
                 "environmentId": environment,
                 "deploymentSequenceNumber": 42,
             }

@@ -31,7 +31,7 @@ def test_a_plain_checkout_is_enough_with_number_and_state(plain, jira, checkout)
     [build] = jira.builds()
     commit = head(folder)
     assert build["issueKeys"] == ["MYT-8", "MYT-9"]
-    assert (build["pipelineId"], build["buildNumber"], build["state"]) == ("acme/shop", 5, "successful")
+    assert (build["pipelineId"], build["buildNumber"], build["state"]) == ("checkout/acme/shop", 5, "successful")
     assert build["url"] == f"https://git.example/acme/shop/commit/{commit}"
     assert build["references"] == [
         {

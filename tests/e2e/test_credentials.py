@@ -187,7 +187,7 @@ class TestStrangersKind:
 
 
 ACCEPTED = (
-    b'{"acceptedBuilds": [{"pipelineId": "acme/default/shop/checkout", "buildNumber": 42}], "rejectedBuilds": [],'
+    b'{"acceptedBuilds": [{"pipelineId": "harness/acme/default/shop/checkout", "buildNumber": 42}], "rejectedBuilds": [],'
     b' "unknownIssueKeys": []}'
 )
 

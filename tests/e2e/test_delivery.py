@@ -330,13 +330,15 @@ class TestShow:
         done = clean(harness_oauth.run("show", environment_name="dev,prod"))
         assert done.code == 1
         assert json.loads(done.out)["environment"]["displayName"] == "dev"
-        assert "holds no deployment 42 of acme/default/shop/checkout to prod" in done.err
+        assert "holds no deployment 42 of harness/acme/default/shop/checkout to prod" in done.err
 
     def test_of_another_run(self, harness_oauth, clean):
         assert harness_oauth().code == 0
         assert clean(harness_oauth.run("show", run_number=41)).code == 1
         environ = dict.fromkeys(["HARNESS_PIPELINE_ID", "DRONE", "DRONE_BUILD_NUMBER", "HARNESS_BUILD_ID"])
-        done = clean(harness_oauth.run("show", pipeline="acme/default/shop/checkout", run_number=42, environ=environ))
+        done = clean(
+            harness_oauth.run("show", pipeline="harness/acme/default/shop/checkout", run_number=42, environ=environ)
+        )
         assert done.code == 0, done.text
 
     def test_an_id_with_a_slash_and_more_is_one_part_of_the_address(self, harness_oauth, jira, clean):
@@ -360,7 +362,7 @@ class TestDelete:
         assert harness().code == harness(run_number=43).code == 0
         done = clean(harness.run("delete"))
         assert done.code == 0, done.text
-        assert "deletes build 42 of acme/default/shop/checkout" in done.err
+        assert "deletes build 42 of harness/acme/default/shop/checkout" in done.err
         assert [build["buildNumber"] for build in jira.builds()] == [43]
 
     def test_a_deployment(self, harness_oauth, jira):

@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 
+from jira_ci_core.testing.recorded import recorded_runs
+
 RECORDED_COMMIT = "e83c5163316f89bfbde7d9ab23ca2e25604af290"
 REMOTE = "git@git.example.com:acme/shop.git"
 
@@ -37,7 +39,7 @@ def test_a_push_becomes_a_build_of_its_pipeline(ci, jira, recorded_push):
     result = ci(recorded_push)
     assert result.code == 0, result.text
     [build] = jira.builds()
-    assert build["pipelineId"] == recorded_push.facts["id"]
+    assert build["pipelineId"] == recorded_push.pipeline_id
     assert "MYT-1" in build["issueKeys"]
     assert build["state"] == "successful"
     assert build["url"].replace("%20", " ") == recorded_push.facts["url"]
@@ -55,10 +57,18 @@ def test_a_rerun_updates_the_same_build_unless_the_ci_counts_it_as_a_new_run(ci,
 
 def test_jobs_of_a_matrix_are_separate_builds_if_pipeline_names_the_job(ci, jira, recorded_push):
     for job in ("3.11", "3.12"):
-        assert ci(recorded_push, pipeline=f"{recorded_push.facts['id']}/{job}").code == 0
+        assert ci(recorded_push, pipeline=f"{recorded_push.pipeline_id}/{job}").code == 0
     assert {build["pipelineId"] for build in jira.builds()} == {
-        f"{recorded_push.facts['id']}/{job}" for job in ("3.11", "3.12")
+        f"{recorded_push.pipeline_id}/{job}" for job in ("3.11", "3.12")
     }
+
+
+def test_two_cis_that_build_one_repository_do_not_overwrite_each_other(ci, jira):
+    runs = [run for run in recorded_runs() if run.run == "push" and run.facts["id"] == "acme/shop"]
+    assert {"travis", "appveyor", "gitlab"} <= {run.reader for run in runs}
+    for run in runs:
+        assert ci(run, run_number=57).code == 0
+    assert {build["pipelineId"] for build in jira.builds()} == {f"{run.reader}/acme/shop" for run in runs}
 
 
 def test_a_deployment_is_to_the_environment_that_is_named(ci, jira, recorded_push):
@@ -71,7 +81,7 @@ def test_a_deployment_is_to_the_environment_that_is_named(ci, jira, recorded_pus
     result = ci(deployment, **settings)
     assert result.code == 0, result.text
     [reported] = jira.deployments()
-    assert reported["pipeline"]["id"] == deployment.facts["id"]
+    assert reported["pipeline"]["id"] == deployment.pipeline_id
     assert reported["environment"]["displayName"] == "blue"
     # Only GitLab has a variable for the type.
     assert reported["environment"]["type"] == deployment.facts.get("environment_type", "unmapped")

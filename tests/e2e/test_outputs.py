@@ -39,7 +39,7 @@ def jira_ci_reported(pipeline, reports, receipt):
 
 def rejecting(*messages):
     """A response by Jira that rejects the build, with these messages."""
-    key = {"pipelineId": "acme/default/shop/checkout", "buildNumber": 42}
+    key = {"pipelineId": "harness/acme/default/shop/checkout", "buildNumber": 42}
     return {**REJECTED, "rejectedBuilds": [{"key": key, "errors": [{"message": message} for message in messages]}]}
 
 

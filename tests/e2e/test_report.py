@@ -48,7 +48,7 @@ def test_a_build_lands_in_jira_with_everything_that_is_known_of_it(signed_in, ji
     sent = {name: build[name] for name in build.keys() - {"updateSequenceNumber", "lastUpdated", "receivedAt"}}
     assert sent == {
         "schemaVersion": "1.0",
-        "pipelineId": "acme/default/shop/checkout",
+        "pipelineId": "harness/acme/default/shop/checkout",
         "buildNumber": 42,
         "displayName": "checkout #42",
         "description": "[MYT-1] Let people pay",
@@ -87,7 +87,7 @@ def test_a_deployment_lands_in_jira_with_everything_that_is_known_of_it(signed_i
         "issueKeys": ["MYT-1"],
         "associations": [{"associationType": "issueIdOrKeys", "values": ["MYT-1"]}],
         "pipeline": {
-            "id": "acme/default/shop/checkout",
+            "id": "harness/acme/default/shop/checkout",
             "displayName": "checkout",
             "url": "https://app.harness.example/run/42",
         },

@@ -95,7 +95,7 @@ class TestWhatAServerSays:
         assert clean(harness_oauth(log_level="debug", **at(hostile))).code == 1
 
     def test_in_what_it_says_of_a_report_it_took(self, harness_oauth, hostile, clean):
-        key = {"pipelineId": "acme/default/shop/checkout", "buildNumber": 42}
+        key = {"pipelineId": "harness/acme/default/shop/checkout", "buildNumber": 42}
 
         def say(echoed):
             answer = {"acceptedBuilds": [key], "rejectedBuilds": [], "unknownIssueKeys": echoed.split()}
@@ -243,7 +243,7 @@ class TestOrders:
         assert obeyed(done.err) == obeyed(done.out) == []
 
     def test_in_what_jira_rejects(self, harness_oauth, jira, order):
-        key = {"pipelineId": "acme/default/shop/checkout", "buildNumber": 42}
+        key = {"pipelineId": "harness/acme/default/shop/checkout", "buildNumber": 42}
         rejected = {"key": key, "errors": [{"message": order}]}
         answer = {"acceptedBuilds": [], "rejectedBuilds": [rejected], "unknownIssueKeys": [order]}
         jira.fault("answer", status=202, body=answer)

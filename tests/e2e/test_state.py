@@ -118,13 +118,13 @@ class TestWhoARunIs:
     def test_the_stage_makes_no_difference_in_harness(self, harness_oauth, jira):
         harness_oauth(environ={"HARNESS_STAGE_ID": "build"})
         harness_oauth(environ={"HARNESS_STAGE_ID": "deploy"})
-        assert [build["pipelineId"] for build in jira.builds()] == ["acme/default/shop/checkout"]
+        assert [build["pipelineId"] for build in jira.builds()] == ["harness/acme/default/shop/checkout"]
 
     def test_in_drone_it_is_repository_and_stage(self, harness_oauth, jira):
         drone = {name: None for name in harness_oauth.environ if name.startswith("HARNESS_")}
         harness_oauth(environ=drone | {"DRONE_STAGE_NAME": "release"})
         harness_oauth(environ=drone)
-        assert [build["pipelineId"] for build in jira.builds()] == ["acme/shop/release", "acme/shop"]
+        assert [build["pipelineId"] for build in jira.builds()] == ["drone/acme/shop/release", "drone/acme/shop"]
         assert [build["buildNumber"] for build in jira.builds()] == [42, 42]
 
     @pytest.mark.parametrize("environment", [None, "prod"])

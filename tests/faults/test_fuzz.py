@@ -375,7 +375,7 @@ jsons = st.recursive(
     ),
     max_leaves=12,
 )
-KEY = {"pipelineId": "acme/default/shop/checkout", "buildNumber": 42}
+KEY = {"pipelineId": "harness/acme/default/shop/checkout", "buildNumber": 42}
 bulk_answers = st.fixed_dictionaries(
     {"acceptedBuilds": st.one_of(st.just([KEY]), jsons), "rejectedBuilds": st.one_of(st.just([]), jsons)},
     optional={

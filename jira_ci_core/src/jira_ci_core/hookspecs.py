@@ -53,7 +53,8 @@ def jira_ci_read_pipeline(environ: Mapping[str, str]) -> Pipeline | None:
 
     Called once, before all other hooks. `environ` is a copy of the environment without any spelling of a secret
     setting. The first answer wins; None means "this is not my CI". Facts that the answer leaves out (message, sha,
-    branch, repository) are then taken from the checkout. If no plugin answers, the settings must say everything.
+    branch, repository) are then taken from the checkout. If no plugin answers, the settings must say everything. Before
+    the `id`, or else the repository, core puts the plugin's name, as two CIs may call their pipelines the same.
     Since contract 1.
     """
 

@@ -88,7 +88,7 @@ class TestAnnotations(ReportedContract):
 @pytest.mark.parametrize("run", PUSHES, ids=lambda run: run.reader)
 def test_every_recorded_run_is_read_by_its_own_reader(run):
     read = recorded_pipeline(run.ci).model_dump(mode="json", exclude={"origins"}, exclude_none=True)
-    assert read == {"ci": run.ci, "partial": [], **run.facts}
+    assert read == {"ci": run.ci, "partial": [], **run.facts, "id": run.pipeline_id}
 
 
 def test_the_event_file_holds_the_recorded_event():

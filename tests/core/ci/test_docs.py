@@ -28,6 +28,7 @@ def test_its_table_has_the_readers_in_their_order():
         assert ci == reader.ci
         assert recognised_by.replace("`", "") == " or ".join(reader.recognised_by)
         # What is made of several variables, such as Semaphore's, is described by the one that decides.
+        assert identity.startswith(f"{plugin}/")
         assert re.findall(r"`([\w.]+)`", identity) == list(dict.fromkeys(names(reader.identity)))
         assert number.strip("`") == names(table.get("number", ("none",)))[0]
         assert (status == "none") == ("status" not in table)

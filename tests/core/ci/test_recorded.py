@@ -14,7 +14,7 @@ from jira_ci_core.config.settings import PluginChoice
 from jira_ci_core.config.sources import Sources
 from jira_ci_core.plugins.catalog import CIS as READERS
 from jira_ci_core.plugins.manager import Plugins
-from jira_ci_core.reporting.identity import link, pipeline_identity, run_number
+from jira_ci_core.reporting.identity import identified, link, pipeline_identity, run_number
 from jira_ci_core.reporting.state import decide_state
 from jira_ci_core.testing.recorded import ENVIRONMENTS
 
@@ -89,7 +89,7 @@ def test_a_status_maps_to_the_recorded_state(read, recorded, plugins, settings_o
 
 def test_a_run_has_an_identity_for_jira(read, recorded, settings_of):
     settings = settings_of()
-    assert pipeline_identity(read, settings).id == recorded.facts.get("id", recorded.facts.get("repository"))
+    assert pipeline_identity(identified(read, recorded.reader), settings).id == recorded.pipeline_id
     assert link(read, settings).startswith(read.url[:20])
     if recorded.facts.get("number", "").isdecimal():
         numbers = {run_number(read, settings, kind) for kind in Kind}

@@ -14,7 +14,7 @@ def test_every_fact_of_a_run_is_shown_with_the_variable_it_came_from(jira_ci, re
     assert done.json["plugin"] == recorded.reader
     facts = {name: fact["value"] for name, fact in done.json["facts"].items()}
     shown = {name: value for name, value in recorded.facts.items() if name not in ("publishes_status", "partial")}
-    assert facts == shown
+    assert facts == {**shown, "id": recorded.pipeline_id}
     assert all(fact["from"] for fact in done.json["facts"].values())
     assert set(done.json["not_told"]).isdisjoint(facts)
 

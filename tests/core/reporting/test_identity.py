@@ -13,6 +13,7 @@ from jira_ci_core.reporting.identity import (
     branch_url,
     commit_url,
     environment_id,
+    identified,
     link,
     pipeline_identity,
     run_number,
@@ -29,8 +30,9 @@ class TestThePipeline:
         assert (named.id, named.name) == ("mine", "mine")
         of_ci = pipeline_identity(run, settings_of())
         assert (of_ci.id, of_ci.name) == ("acme/shop/build", "shop")
-        of_repository = pipeline_identity(run.model_copy(update={"id": None, "name": None}), settings_of())
-        assert (of_repository.id, of_repository.name) == ("acme/shop", "acme/shop")
+        unnamed = identified(run.model_copy(update={"id": None, "name": None}), "travis")
+        of_repository = pipeline_identity(unnamed, settings_of())
+        assert (of_repository.id, of_repository.name) == ("travis/acme/shop", "acme/shop")
 
     @pytest.mark.parametrize(("ci", "source"), [("Drone", "Drone"), ("none", "no CI was recognised")])
     def test_without_any_of_them_it_is_an_error_that_names_pipeline(self, settings_of, pipeline_of, ci, source):

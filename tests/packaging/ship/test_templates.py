@@ -140,7 +140,7 @@ def test_its_commands_end_in_a_report(ci, jira, tmp_path):
             said = run("sh", "-euc", script, folder=tmp_path, environ=common | environ)
         assert "accepted build" in said
         [build] = jira.builds()
-        assert (build["state"], build["pipelineId"]) == (state, recorded.facts["id"])
+        assert (build["state"], build["pipelineId"]) == (state, recorded.pipeline_id)
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

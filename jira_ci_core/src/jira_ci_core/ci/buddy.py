@@ -35,7 +35,7 @@ jira_ci_read_pipeline = hookimpl(trylast=True)(
         "Buddy",
         TABLE,
         recognised_by=("BUDDY=true", "BUDDY_WORKSPACE_ID"),
-        # A number, which stays if the pipeline is renamed; the word keeps it apart from other numbers.
-        identity=("buddy/{BUDDY_PIPELINE_ID}",),
+        # A number, which stays if the pipeline is renamed.
+        identity=("BUDDY_PIPELINE_ID",),
     )
 )

@@ -15,5 +15,5 @@ def jira_ci_read_pipeline(environ: Mapping[str, str]) -> Pipeline | None:
     if not facts:
         return None
     name = facts.get("repository")
-    values = {**facts, "ci": "git checkout", "id": name, "name": name, "origins": dict.fromkeys(facts, "checkout")}
+    values = {**facts, "ci": "git checkout", "name": name, "origins": dict.fromkeys(facts, "checkout")}
     return Pipeline.model_validate(values)

@@ -81,9 +81,9 @@ def reader(
     The CI is recognised if any of the conditions in `recognised_by` holds: `ACME_BUILD` (it is set), `ACME=true` (it
     has that value, in any case), `ACME_BUILD and ACME_PROJECT` (both hold). `identity` names the pipeline: its parts
     that are set, joined by slashes; of a part that is a tuple, the first that is set. It must never change, or Jira
-    shows one pipeline as two. `extra_variables` adds variables from elsewhere, such as a file. A CI whose table has no
-    `status` does not publish one; with `status_may_be_missing`, a run without one does not either, and has not just
-    begun.
+    shows one pipeline as two. Core puts the plugin's name before it. `extra_variables` adds variables from elsewhere,
+    such as a file. A CI whose table has no `status` does not publish one; with `status_may_be_missing`, a run without
+    one does not either, and has not just begun.
     """
     identity_table = {str(place): alternatives(part) for place, part in enumerate(identity)}
 

@@ -29,7 +29,7 @@ jira_ci_read_pipeline = hookimpl(trylast=True)(
         "Screwdriver",
         TABLE,
         recognised_by=("SCREWDRIVER=true",),
-        # A number, which stays if the repository is renamed; the word keeps it apart from other numbers.
-        identity=("screwdriver/{SD_PIPELINE_ID}",),
+        # A number, which stays if the repository is renamed.
+        identity=("SD_PIPELINE_ID",),
     )
 )

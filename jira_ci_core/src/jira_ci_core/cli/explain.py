@@ -51,7 +51,7 @@ class Explanation:
             (not it.number, "RUN_NUMBER", "to a number that grows from run to run; none is told"),
             (orderless, "RUN_NUMBER", f"to a number that grows from run to run: {it.number} is no integer"),
             (not (it.url or it.repository_url), "LINK", "to the address that people should get to from Jira"),
-            (not (it.id or it.repository), "PIPELINE", "to a name that stays the same from run to run: acme/shop"),
+            (not it.id, "PIPELINE", "to a name that stays the same from run to run: acme/shop"),
             (not it.publishes_status, "STATE", "to the state of this run: no variable has it"),
             (it.environment, "ENVIRONMENT_NAME", f"to {it.environment} to report a deployment instead of a build"),
         )

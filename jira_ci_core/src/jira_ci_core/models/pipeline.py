@@ -42,7 +42,11 @@ class Pipeline(Model):
     publishes_status: bool = False
     """Whether this CI tells a step its status at all; then no `status` means that it has just begun."""
     id: str | None = None
-    """Which pipeline this is a run of, stable from run to run; a change splits the history in Jira."""
+    """Which pipeline this is a run of, stable from run to run; a change splits the history in Jira.
+
+    A reader says what its CI calls it; all other hooks and Jira get it with the reader's plugin before it:
+    `travis/acme/shop`.
+    """
     name: str | None = None
     branch: str | None = None
     """The branch of the change; on a pull request its source branch. Without `refs/heads/`."""

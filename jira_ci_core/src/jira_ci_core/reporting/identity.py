@@ -34,12 +34,25 @@ def pipeline_identity(pipeline: Pipeline, settings: Settings, redact: Callable[[
 
 def pipeline_id(pipeline: Pipeline, settings: Settings, redact: Callable[[str], str] = str) -> str:
     """Return the pipeline's id. Raises SettingsError if neither `PIPELINE` nor the CI nor the repository gives one."""
-    id = settings.pipeline or pipeline.id or pipeline.repository
+    id = settings.pipeline or pipeline.id
     if not id:
         why = f"{_source(pipeline)} does not say which pipeline this is, and there is no repository to name it after"
         remedy = "set PIPELINE to a name that stays the same from run to run, such as acme/shop"
         raise SettingsError(Problem("PIPELINE is not set", why, remedy))
     return stable_id(id, redact)
+
+
+def identified(pipeline: Pipeline, reader: str) -> Pipeline:
+    """Return the pipeline with the id that Jira gets: the plugin that read it, and what it or the repository is called.
+
+    Several CIs may build one repository, call their pipelines after it, and each count its runs from 1: without the
+    plugin's name their builds would replace each other.
+    """
+    name, source = (pipeline.id, "id") if pipeline.id else (pipeline.repository, "repository")
+    if not name:
+        return pipeline
+    origins = {**pipeline.origins, "id": pipeline.origins.get(source, reader)}
+    return pipeline.model_copy(update={"id": f"{reader}/{name}", "origins": origins})
 
 
 def run_number(pipeline: Pipeline, settings: Settings, kind: Kind, now: datetime | None = None) -> int:

@@ -23,7 +23,7 @@ from jira_ci_core.plugins.loader import Runtime, load, open_sources
 from jira_ci_core.plugins.manager import Plugins
 from jira_ci_core.problem import Problem
 from jira_ci_core.reporting.builder import hint_at_deployment, kind_of, make_reports, services_of
-from jira_ci_core.reporting.identity import environment_id
+from jira_ci_core.reporting.identity import environment_id, identified
 from jira_ci_core.reporting.ranking import find_issue_keys, no_key_problem
 from jira_ci_core.reporting.state import decide_state
 
@@ -158,7 +158,9 @@ def find_keys_of(
 def read_pipeline(plugins: Plugins, environ: Mapping[str, str]) -> Pipeline:
     """The facts from CI about the run, or else from the checkout. `environ` holds no credential."""
     pipeline = plugins.read_pipeline(environ) or Pipeline(ci=NO_CI)
-    return filled_from_checkout(pipeline, environ) if plugins.is_on("checkout") else pipeline
+    if plugins.is_on("checkout"):
+        pipeline = filled_from_checkout(pipeline, environ)
+    return identified(pipeline, plugins.answered.get("read_pipeline", "checkout"))
 
 
 def check_credentials(plan: DeliveryPlan) -> Receipt | None:

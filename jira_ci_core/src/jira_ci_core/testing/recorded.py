@@ -14,6 +14,7 @@ from jira_ci_core.config.settings import PluginChoice
 from jira_ci_core.config.sources import Sources
 from jira_ci_core.models import Pipeline
 from jira_ci_core.plugins.manager import Plugins
+from jira_ci_core.reporting.identity import identified
 
 ENVIRONMENTS = Path(__file__).parent / "environments"
 
@@ -34,6 +35,7 @@ class RecordedRun:
     recognised_by: str
     environ: Mapping[str, str]
     facts: Mapping[str, Any]
+    """As the reader says them: `pipeline_id` is the id that Jira gets."""
     event: Mapping[str, Any] = field(default_factory=dict)
     """The content of the event file, if this CI has one."""
     files: Mapping[str, str] = field(default_factory=dict)
@@ -42,6 +44,11 @@ class RecordedRun:
     """The state that its status maps to; None if this CI publishes no status."""
     new_run: bool = False
     """Whether this CI counts a rerun as a new run."""
+
+    @property
+    def pipeline_id(self) -> str:
+        """The id of its pipeline in Jira."""
+        return f"{self.reader}/{self.facts.get('id') or self.facts['repository']}"
 
     def variables(self, folder: Path) -> dict[str, str]:
         """Return the environment, and write the files that it names into `folder`."""
@@ -83,9 +90,9 @@ The commit message names MYT-1, in those CIs that have a variable for it.
 
 
 def recorded_pipeline(ci: str) -> Pipeline:
-    """Return the recorded push as core reads it: `recorded_pipeline("GitLab")`."""
+    """Return the recorded push as core hands it to hooks: `recorded_pipeline("GitLab")`."""
     core_only = Plugins(PluginChoice(plugins=()))
     core_only.start(Sources({}))
     pipeline = core_only.read_pipeline(RECORDED[ci])
     assert pipeline is not None
-    return pipeline
+    return identified(pipeline, core_only.answered["read_pipeline"])

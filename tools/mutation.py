@@ -51,7 +51,7 @@ TESTS = (
     "tests/auth_connect",
 )
 LEAST_SCORE = 90
-# Few examples of each property, and always the same ones; and not the thousand deaths.
+# Few examples of each property, and always the same ones; and not the hundreds of deaths.
 OPTIONS = (
     "--hypothesis-profile=few",
     "-p",

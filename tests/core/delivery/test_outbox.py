@@ -733,8 +733,8 @@ class TestDelivering:
         assert outbox.lock(locked.entry) is not None
 
 
-# A folder in memory where there is one: what a dead process has written is there all the same, and a thousand deaths
-# are not a thousand waits for a disk.
+# A folder in memory where there is one: what a dead process has written is there all the same, and hundreds of deaths
+# are not hundreds of waits for a disk.
 IN_MEMORY = next((folder for folder in ("/dev/shm",) if os.access(folder, os.W_OK)), None)
 
 
@@ -873,9 +873,9 @@ TestSteps.settings = settings(max_examples=25, stateful_step_count=20, deadline=
 @pytest.mark.long
 @pytest.mark.timeout(600)
 class TestKilled:
-    """`kill -9` at a thousand random points of a process that keeps, sends and settles, one report after the other."""
+    """`kill -9` at hundreds of random points of a process that keeps, sends and settles, one report after the other."""
 
-    TIMES = 1000
+    TIMES = 300
     PHASES = (*Instrumented.STEPS, "kept", "sent", "removed")
     REPORTS = 250
 

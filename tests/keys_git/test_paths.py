@@ -56,7 +56,17 @@ def test_commits_that_touch_one_of_them_count(monorepo, numbers):
     assert [(paths, numbers(monorepo, paths=paths, **SINCE)) for paths, _ in COUNT] == list(COUNT)
 
 
-@pytest.mark.parametrize("path", ["/shop", "../shop", "shop/../..", "C:/shop", "shop/*.py", "shop/[ab]", "s?op", "*"])
+def test_a_path_that_is_not_in_the_repository_is_told(monorepo, numbers, caplog):
+    assert numbers(monorepo, paths="shop/a,blog,.", **SINCE) == [3, 2, 1]
+    assert numbers(monorepo, paths="shop/a", **SINCE) == [1]
+    assert "KEYS_GIT_PATHS" not in caplog.text
+    assert numbers(monorepo, paths="shop/a,service/api,shpo", **SINCE) == [1]
+    assert f"KEYS_GIT_PATHS: there is no service/api, shpo in {monorepo.head[:12]}; correct it" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/shop", "../shop", "shop/../..", "C:/shop", "shop/*.py", "shop/[ab]", "s?op", "*", ":!libs", ":(top)a"]
+)
 def test_what_leads_elsewhere_or_is_a_pattern_is_refused(plugin, path):
     with pytest.raises(ValueError, match="leads out of the repository|is a pattern"):
         plugin(paths=path)
@@ -114,8 +124,8 @@ class TestTheLatestMessage:
 
 
 class TestReverts:
-    def revert(self, repository, sha):
-        return repository.commit(f'Revert "x MYT-1"\n\nThis reverts commit {sha}.')
+    def revert(self, repository, sha, subject='Revert "x MYT-1"'):
+        return repository.commit(f"{subject}\n\nThis reverts commit {sha}.")
 
     def taken_back(self, retracted, repository, **options):
         return [one.key for one in retracted(repository, skip_reverted="yes", **SINCE, **options)]
@@ -137,10 +147,11 @@ class TestReverts:
         self.revert(monorepo, monorepo.commit("x MYT-1"))
         assert self.taken_back(retracted, monorepo, sources="trailers") == ["MYT-1"]
 
-    def test_not_where_the_revert_is_reverted_or_of_an_earlier_change(self, monorepo, retracted):
+    @pytest.mark.parametrize("subject", ['Reapply "x MYT-1"', 'Revert "Revert "x MYT-1""'])
+    def test_not_where_the_revert_is_reverted(self, monorepo, retracted, subject):
         monorepo.git("tag", "-f", "base")
         revert = self.revert(monorepo, monorepo.commit("x MYT-1"))
-        self.revert(monorepo, revert)
+        self.revert(monorepo, revert, subject)
         assert self.taken_back(retracted, monorepo) == []
         monorepo.git("tag", "-f", "base", "HEAD~1")
         assert self.taken_back(retracted, monorepo) == []

@@ -133,6 +133,17 @@ class History:
         options = "-r", "--name-only", "--no-ext-diff", "--no-textconv", "--ignore-submodules=none"
         return bool(self._git.output("diff-tree", *options, *states, "--", *self._options.keys_git_paths))
 
+    def warn_of_unknown_paths(self, commit: str) -> None:
+        """Warn of those of KEYS_GIT_PATHS that neither a commit nor the one before it holds: they may be misspelt."""
+        states = [commit, *self._resolve(f"{commit}^1")]
+        unknown = [
+            path
+            for path in self._options.keys_git_paths
+            if not any(self._git.output("ls-tree", "--full-tree", state, "--", path) for state in states)
+        ]
+        if unknown:
+            log.warning("KEYS_GIT_PATHS: there is no %s in %s; correct it", ", ".join(unknown), commit[:12])
+
     def _baselines(self, pipeline: Pipeline, settings: Settings, head: str) -> Iterator[_Baseline]:
         """The revisions that the change can be compared with, best first."""
         since, target, before = self._options.keys_git_since, pipeline.target_branch, pipeline.commit_before

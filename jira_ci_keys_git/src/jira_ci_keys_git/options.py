@@ -44,7 +44,8 @@ def _valid_paths(paths: tuple[str, ...]) -> tuple[str, ...]:
             raise InvalidValueError(
                 f"{path!r} is empty, or leads out of the repository", "write paths from the top of the repository"
             )
-        if re.search(r"[*?\[\0]", plain):
+        # `:!libs` excludes a folder elsewhere: https://git-scm.com/docs/gitglossary#Documentation/gitglossary.txt-pathspec
+        if re.search(r"^:|[*?\[\0]", plain):
             raise InvalidValueError(f"{path!r} is a pattern", "write folders or files, such as services/shop")
         found.append(plain.removeprefix("./"))
     if len(found) > MOST_PATHS:

@@ -64,6 +64,7 @@ class GitKeys:
             history = History(git, self._options, self._warn_or_fail)
             commits = history.range_of_change(pipeline, settings)
             if commits is not None and self._options.keys_git_paths and not history.touches_paths(commits.head):
+                history.warn_of_unknown_paths(commits.head)
                 why = f"commit {commits.head[:SHORT_ID_LENGTH]} touches none of KEYS_GIT_PATHS"
                 elsewhere = [Retraction(place=KeyPlace.MESSAGE, source=why)]
             if commits is not None:

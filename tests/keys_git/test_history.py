@@ -143,9 +143,8 @@ class TestSince:
 def test_a_commit_that_is_not_in_the_checkout_is_told_and_nothing_is_guessed(repository, numbers, caplog):
     repository.commit("MYT-1")
     assert numbers(repository, {"sha": "5" * 40}) == []
-    assert (
-        f"the commits of this change cannot be read: {'5' * 40} is not in the checkout; check out with" in caplog.text
-    )
+    why = f"{'5' * 40} is not in the checkout in {repository.folder}"
+    assert f"the commits of this change cannot be read: {why}; check out with" in caplog.text
 
 
 def test_a_repository_without_a_commit_is_told(repository, numbers, caplog):

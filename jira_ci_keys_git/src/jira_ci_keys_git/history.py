@@ -93,8 +93,9 @@ class History:
             self._report_problem(
                 Problem(
                     "the commits of this change cannot be read",
-                    f"{sha} is not in the checkout",
-                    "check out with more history (fetch-depth: 0), or set KEYS_GIT_DEEPEN=yes",
+                    f"{sha} is not in the checkout in {self._git.folder}",
+                    "check out with more history (fetch-depth: 0), set KEYS_GIT_DEEPEN=yes, or run this step in the "
+                    "repository that holds it",
                 )
             )
         return head

@@ -230,6 +230,20 @@ class TestWhereTheCheckoutIs:
         shutil.rmtree(tools)
         assert filled_from_checkout(pipeline_of(workspace=str(folder)), environ).message == "[MYT-7] shop"
 
+    @pytest.mark.parametrize("place", ["src/app", "src/github.com/acme"])
+    def test_it_may_be_up_to_three_folders_down_if_it_holds_the_commit(
+        self, folder, checkout, environ, pipeline_of, place
+    ):
+        for where in (place, "node_modules/app", "one/two/three/four"):
+            (folder / where).mkdir(parents=True)
+            checkout(f"[MYT-7] {where}", folder=folder / where)
+        [sha] = self.shas(folder / place)
+        assert work_tree(pipeline_of(workspace=str(folder), sha=sha), environ) == folder / place
+        assert filled_from_checkout(pipeline_of(workspace=str(folder)), environ).message is None
+        for where in ("node_modules/app", "one/two/three/four"):
+            [sha] = self.shas(folder / where)
+            assert filled_from_checkout(pipeline_of(workspace=str(folder), sha=sha), environ).message is None
+
     def test_where_none_holds_the_commit_the_nearest_is_meant(self, repository, environ, pipeline_of):
         assert work_tree(pipeline_of(sha="5" * 40, workspace="/"), environ) == repository
 

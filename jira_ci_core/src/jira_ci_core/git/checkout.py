@@ -21,6 +21,7 @@ FACTS = "sha", "message", "branch", *OF_REPOSITORY
 OF_COMMIT = "sha", "message", "branch", "tag", "version", "commit_before", "commit_url"
 LENGTH_OF_SHA = 40
 MOST_FOLDERS = 1000
+MOST_LEVELS = 3
 MOST_REPOSITORIES = 10
 TIME_LIMIT = 10
 # Such as safe.directory: https://git-scm.com/docs/git-config#Documentation/git-config.txt-GITCONFIGCOUNT
@@ -49,9 +50,10 @@ def _checkouts(pipeline: Pipeline, environ: Mapping[str, str]) -> list[Path]:
     found = dict.fromkeys(top for folder in (here, workspace) if folder for top in repositories_around(folder, environ))
     root = workspace or here
     if root and not any(root.is_relative_to(top) for top in found):
-        # GitHub's `path:`, the `dir` of Jenkins and several repositories at Azure put a checkout into a folder below.
-        below = _repositories_below(root)
-        if len(found) + len(below) > 1:
+        # GitHub's `path:`, the `dir` of Jenkins and several repositories at Azure put a checkout into a folder below;
+        # perhaps `src/github.com/acme`, but what lies so deep may be anything else that does not hold the commit.
+        below = _repositories_below(root, levels=MOST_LEVELS if pipeline.sha else 1)
+        if len(found) + len(below) > 1 or any(folder.parent != root for folder in below):
             below = [folder for folder in below if _holds(folder, pipeline.sha, environ)]
         found |= dict.fromkeys(below)
     return list(found) or [Path()]
@@ -73,13 +75,24 @@ def _folder(path: str | None) -> Path | None:
         return None
 
 
-def _repositories_below(folder: Path) -> list[Path]:
+def _repositories_below(folder: Path, levels: int) -> list[Path]:
+    """The repositories in a folder, the nearest first; not those in repositories, hidden folders and node_modules."""
+    repositories: list[Path] = []
+    folders = [folder]
+    for _ in range(levels):
+        inner = list(islice((inner for one in folders for inner in _folders_in(one)), MOST_FOLDERS))
+        of_level = {one for one in inner if os.path.lexists(one / ".git")}
+        repositories += sorted(of_level)
+        folders = [one for one in inner if one not in of_level and one.name[0] != "." and one.name != "node_modules"]
+    return repositories[:MOST_REPOSITORIES]
+
+
+def _folders_in(folder: Path) -> list[Path]:
     try:
         with os.scandir(folder) as entries:
-            folders = [Path(entry.path) for entry in islice(entries, MOST_FOLDERS) if entry.is_dir()]
+            return [Path(entry.path) for entry in islice(entries, MOST_FOLDERS) if entry.is_dir()]
     except OSError:
         return []
-    return sorted(one for one in folders if os.path.lexists(one / ".git"))[:MOST_REPOSITORIES]
 
 
 def _holds(folder: Path, sha: str | None, environ: Mapping[str, str]) -> bool:

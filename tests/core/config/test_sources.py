@@ -124,6 +124,11 @@ class TestWhatCountsAsNotSet:
             "PROJECT: PLUGIN_PROJECT holds $(Jira.Project), which CI did not replace, so it counts as not set"
         ]
 
+    @pytest.mark.parametrize("value", ["$(a)$(b)", "$ENV/$X", "<+a>-<+b>"])
+    def test_of_several_all_are_shown(self, caplog, value):
+        assert value_of("project", {"PLUGIN_PROJECT": f" {value}\n"}) is None
+        assert f"PLUGIN_PROJECT holds {value}, which CI did not replace, so it counts as not set" in caplog.text
+
     def test_a_value_with_such_a_part_is_used_with_a_warning(self, caplog):
         assert value_of("project", {"PLUGIN_PROJECT": "MYT-${X}"}) == "MYT-${X}"
         assert "PROJECT: PLUGIN_PROJECT holds ${X}, which CI did not replace, and is used as it stands" in caplog.text

@@ -136,7 +136,7 @@ class TestAuth:
 
     def test_naming_a_kind_that_is_not_given_is_an_error_that_names_its_settings(self, refused):
         problem = refused(CONNECT, auth="oauth")
-        assert problem.what == "AUTH is oauth, but CLIENT_ID and CLIENT_SECRET is not set"
+        assert problem.what == "AUTH is oauth, but CLIENT_ID and CLIENT_SECRET are not set"
         assert problem.remedy == "set CLIENT_ID and CLIENT_SECRET"
 
     def test_naming_a_kind_without_its_package_is_an_error_that_names_the_extra(self, refused, not_installed):

@@ -91,7 +91,7 @@ class Sources:
             if not part:
                 return value, place
             if is_unresolved(_text(value)):
-                self._warn_of_unresolved(setting, place, part, "so it counts as not set")
+                self._warn_of_unresolved(setting, place, _text(value).strip(), "so it counts as not set")
                 continue
             kept = _resolved_parts(value) if setting.split else value
             use = "and is used as it stands" if kept == value else "and is left out"

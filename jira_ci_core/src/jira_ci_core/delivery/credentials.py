@@ -74,7 +74,7 @@ def _not_usable(kind: str, plugins: Plugins, offers: Sequence[SignIn]) -> Settin
         return SettingsError(_no_package(kind, plugins))
     if kind in CREDENTIALS:
         names = _variables(kind)
-        what = f"AUTH is {kind}, but {names} is not set"
+        what = f"AUTH is {kind}, but {names} {'is' if len(CREDENTIALS[kind]) == 1 else 'are'} not set"
         return NoCredentialsError(Problem(what, "that kind needs them", f"set {names}"))
     kinds = ", ".join(sorted({*CREDENTIALS, *(offer.kind for offer in offers)}))
     remedy = f"use one of: {kinds}; `jira-ci plugins` shows what is installed"

@@ -37,6 +37,13 @@ def test_people_read_it_line_by_line(jira_ci):
     assert "hint: set ENVIRONMENT_NAME to blue to report a deployment instead of a build" in lines
 
 
+def test_misspelt_settings_are_named(jira_ci):
+    done = jira_ci("explain", environ={"JIRA_CI_ENVIROMENT_NAME": "prod", "JIRA_CI_NOPE": "1"})
+    assert done.code == 0
+    assert "JIRA_CI_ENVIROMENT_NAME is not known: it differs in one letter from ENVIRONMENT_NAME" in done.err
+    assert "JIRA_CI_NOPE is not known" in done.err
+
+
 def test_the_issue_keys_are_shown_or_why_there_is_none(jira_ci):
     environ = {"GITLAB_CI": "true", "CI_COMMIT_MESSAGE": MESSAGE, "PLUGIN_DISABLE_PLUGINS": "git"}
     assert "issue keys:\n  MYT-1  commit message" in jira_ci("explain", environ=environ).err

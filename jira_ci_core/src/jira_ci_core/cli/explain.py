@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from jira_ci_core.config.resolve import resolve
+from jira_ci_core.config.resolve import check_names, resolve
 from jira_ci_core.config.settings import Settings
 from jira_ci_core.config.sources import Sources, without_secrets
 from jira_ci_core.errors import JiraCiError
@@ -60,8 +60,13 @@ class Explanation:
 
 
 def explain(sources: Sources, plugins: Plugins) -> Explanation:
-    """Ask the readers. Neither PROJECT nor any credential is needed, and no plugin is given a credential."""
-    environ = without_secrets(sources.environ, all_settings(plugins))
+    """Ask the readers. Neither PROJECT nor any credential is needed, and no plugin is given a credential.
+
+    A name that no setting has is only warned of, as one that ends a report tells why a fact is not as it was set.
+    """
+    known = all_settings(plugins)
+    warn_of_failures(check_names(known, sources))
+    environ = without_secrets(sources.environ, known)
     pipeline = read_pipeline(plugins, environ)
     keys = _keys_of(pipeline, environ, sources, plugins)
     signs = {plugin: " or ".join(variables) for plugin, variables in plugins.readers().items()}

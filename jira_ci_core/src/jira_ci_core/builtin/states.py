@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from jira_ci_core import Pipeline, SkipReason, State, hookimpl
 
@@ -35,6 +35,9 @@ GITEA: Mapping[Meaning, str] = {
     UNKNOWN: "unknown",
     NOTHING: "skipped",
 }
+
+# They set no variable that a run could be recognised by, so their tables are for a STATE where no CI is known.
+UNRECOGNISED = "Octopus Deploy", "AWS CodePipeline", "Argo Workflows", "Tekton"
 
 # What a run, a job or a stage may be said to be. A word of a run that is being cancelled, or is bound to fail, means
 # what it will be; one that leaves the result open (`completed`) is unknown.
@@ -362,25 +365,21 @@ OF_CI: Mapping[str, Mapping[Meaning, str]] = {
 }
 
 
-def _by_word(words: Mapping[Meaning, Iterable[str]]) -> dict[str, Meaning]:
-    return {word.replace("_", ""): meaning for meaning, same in words.items() for word in same}
-
-
 @functools.cache
 def _words_of(ci: str) -> dict[str, Meaning]:
-    return _by_word({meaning: words.split() for meaning, words in OF_CI.get(ci, {}).items()})
+    return {word.replace("_", ""): meaning for meaning, words in OF_CI.get(ci, {}).items() for word in words.split()}
 
 
 @functools.cache
-def _common_words() -> dict[str, Meaning]:
-    """WORDS, and the words that say something, and the same, in all tables that have them."""
-    common: dict[str, Meaning] = {}
-    ambiguous = set()
-    for ci in OF_CI:
+def _common_words(*cis: str) -> dict[str, Meaning]:
+    """WORDS, and the words that say something, and the same, in all tables of these that have them."""
+    common, ambiguous = dict[str, Meaning](), set()
+    for ci in cis:
         for word, meaning in _words_of(ci).items():
             if common.setdefault(word, meaning) is not meaning or meaning is UNKNOWN:
                 ambiguous.add(word)
-    return {word: common[word] for word in common.keys() - ambiguous} | _by_word(WORDS)
+    common = {word: common[word] for word in common.keys() - ambiguous}
+    return common | {word.replace("_", ""): meaning for meaning, words in WORDS.items() for word in words}
 
 
 _JOINTS = str.maketrans("", "", "_- ")
@@ -390,7 +389,8 @@ _JOINTS = str.maketrans("", "", "_- ")
 def jira_ci_map_state(status: str, pipeline: Pipeline) -> Meaning | None:
     """Return what a word means on this CI, in any case, with its parts joined by `_`, `-`, a space or nothing."""
     word = status.strip().lower().translate(_JOINTS)
-    return _words_of(pipeline.ci).get(word) or _common_words().get(word)
+    own = _words_of(pipeline.ci) if pipeline.is_of_ci else _common_words(*UNRECOGNISED)
+    return own.get(word) or _common_words(*OF_CI).get(word)
 
 
 # An error about an unknown STATE lists the `words` of every plugin that has them, and these of the CI.

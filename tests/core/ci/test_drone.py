@@ -55,7 +55,7 @@ def test_the_facts_of_a_push():
         "status": "success",
         "publishes_status": True,
         "id": "acme/shop/build",
-        "name": "acme/shop",
+        "name": "acme/shop/build",
         "branch": "main",
         "sha": "8a7b6c5d",
         "commit_before": "1111111",

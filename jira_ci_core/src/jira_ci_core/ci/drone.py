@@ -12,7 +12,7 @@ TABLE: VariableTable = {
     "url": ("DRONE_BUILD_LINK",),
     # The status of this stage so far.
     "status": ("DRONE_BUILD_STATUS",),
-    "name": ("DRONE_REPO",),
+    "name": ("{DRONE_REPO}/{DRONE_STAGE_NAME}", "DRONE_REPO"),
     # In a pull request, the target branch.
     "branch": ("DRONE_COMMIT_BRANCH", "DRONE_BRANCH"),
     "source_branch": ("DRONE_SOURCE_BRANCH",),

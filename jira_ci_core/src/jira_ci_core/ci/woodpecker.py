@@ -16,7 +16,7 @@ TABLE: VariableTable = {
     # The status of the workflow right before this step.
     "status": ("CI_PIPELINE_STATUS",),
     "url": ("CI_PIPELINE_URL", "CI_PIPELINE_LINK", "CI_BUILD_LINK"),
-    "name": ("CI_REPO",),
+    "name": ("{CI_REPO}/{CI_WORKFLOW_NAME}", "CI_REPO"),
     # In a pull request, the target branch; for a tag, refs/tags/x with some forges.
     "branch": ("CI_COMMIT_BRANCH",),
     "source_branch": ("CI_COMMIT_SOURCE_BRANCH",),

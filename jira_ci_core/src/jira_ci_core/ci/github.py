@@ -149,7 +149,12 @@ def variables_of_run(environ: Mapping[str, str]) -> dict[str, str]:
         values |= {name: "" for name in values if name.startswith("github.event.workflow_run.")}
     # Of a workflow in another repository, which the rules of an organisation can name, the repository remains.
     workflow = environ.get("GITHUB_WORKFLOW_REF", "")
-    return {**values, "GITHUB_WORKFLOW_REF": workflow.removeprefix(f"{environ.get('GITHUB_REPOSITORY')}/")}
+    return {
+        **values,
+        "GITHUB_WORKFLOW_REF": workflow.removeprefix(f"{environ.get('GITHUB_REPOSITORY')}/"),
+        # Gitea's ends in a slash.
+        "GITHUB_SERVER_URL": environ.get("GITHUB_SERVER_URL", "").rstrip("/"),
+    }
 
 
 def _event_values(environ: Mapping[str, str]) -> dict[str, str]:

@@ -64,8 +64,8 @@ TABLE: VariableTable = {
         *HEAD_BRANCH,
         # The branches that hold the commit; one of several says nothing.
         Match("github.event.branches.1.name", "", "{github.event.branches.0.name}"),
-        # A branch, a tag or a commit.
-        Match("github.event.deployment.ref", "(?![0-9a-f]{40}$)(.+)"),
+        # A branch or a tag.
+        "github.event.deployment.ref",
         Match("GITHUB_REF", "refs/heads/(.+)"),
         Match("GITHUB_REF_TYPE", "branch", "{GITHUB_REF_NAME}"),
         Match("GITHUB_REF", "(?!refs/)(.+)"),
@@ -76,6 +76,8 @@ TABLE: VariableTable = {
         "github.event.pull_request.base.ref",
         "github.event.merge_group.base_ref",
         of_pull_request("pull_requests.0.base.ref"),
+        of("check_run", "check_run.pull_requests.0.base.ref"),
+        of("check_suite", "check_suite.pull_requests.0.base.ref"),
     ),
     "tag": (*TAG, Match("GITHUB_REF_TYPE", "tag", "{GITHUB_REF_NAME}")),
     "pull_request": (
@@ -135,6 +137,8 @@ TABLE: VariableTable = {
 # The file, since a workflow's name may change, and two may have the same. Of servers that do not tell it, the name.
 IDENTITY = "GITHUB_REPOSITORY", (Match("GITHUB_WORKFLOW_REF", r"(.+?\.ya?ml|[^@]+)(?:@.*)?"), "GITHUB_WORKFLOW")
 
+HEAD_OF_RUN = "github.event.workflow_run.head_branch"
+
 # GitHub sends no larger payload: https://docs.github.com/en/webhooks/webhook-events-and-payloads#payload-cap
 LARGEST_EVENT = 25 * 1024 * 1024
 
@@ -144,6 +148,13 @@ def variables_of_run(environ: Mapping[str, str]) -> dict[str, str]:
     values = _event_values(environ)
     if re.fullmatch(ELSEWHERE, environ.get("GITHUB_EVENT_NAME", "")):
         values |= dict.fromkeys(("GITHUB_REF", "GITHUB_REF_NAME", "GITHUB_REF_TYPE"), "")
+        # After a run of a merge queue: its branch is GitHub's own, and names the pull request.
+        if values.get(HEAD_OF_RUN, "").startswith("gh-readonly-queue/"):
+            values |= {"GITHUB_REF": f"refs/heads/{values[HEAD_OF_RUN]}", HEAD_OF_RUN: ""}
+    # A deployment may be of a commit, in full or shortened, in place of a branch.
+    ref = values.get("github.event.deployment.ref", "")
+    if re.fullmatch("[0-9a-f]{7,40}", ref) and values["github.event.deployment.sha"].startswith(ref):
+        values["github.event.deployment.ref"] = ""
     if re.fullmatch(f"(?!pull_request_target$)(?:{ELSEWHERE})", values.get("github.event.workflow_run.event", "")):
         # The run before this one was on the default branch, too, so its commit and branch are not the change's.
         values |= {name: "" for name in values if name.startswith("github.event.workflow_run.")}

@@ -263,7 +263,7 @@ def test_the_address_is_that_of_the_first_remote_if_none_is_called_origin(checko
 
 def test_where_there_is_no_ci_the_checkout_is_the_run(repository, environ):
     run = jira_ci_read_pipeline(environ)
-    assert (run.ci, run.id, run.name, run.branch) == ("git checkout", "acme/shop", "acme/shop", "feature/pay")
+    assert (run.ci, run.id, run.name, run.branch) == ("git checkout", None, "acme/shop", "feature/pay")
     assert run.origins["message"] == "checkout"
     assert not run.publishes_status
 

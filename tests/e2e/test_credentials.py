@@ -402,6 +402,12 @@ class TestOnNoCredentials:
         assert failure.what == "the file named by PLUGIN_CONNECT_KEY_FILE cannot be read"
         assert "nonexistent" not in str(failure)
 
+    def test_a_file_that_is_missing_leaves_the_other_kind(self, harness_oauth, jira, failed):
+        failed(harness_oauth(connect_key_file="/nonexistent/key"), 2)
+        done = harness_oauth(connect_key_file="/nonexistent/key", on_no_credentials="warn")
+        assert (done.code, len(jira.builds())) == (0, 1), done.text
+        assert "warning: the file named by PLUGIN_CONNECT_KEY_FILE cannot be read: No such file" in done.err
+
     @pytest.mark.parametrize("content", [b"\xff", b"x" * 70000], ids=["no text", "too large"])
     def test_a_file_that_cannot_be_a_credential_fails_even_so(self, harness, failed, content):
         (harness.folder / "key").write_bytes(content)

@@ -128,13 +128,18 @@ def plan_delivery(
     )
     if dry_run:
         return plan
-    if runtime.missing_files:
-        return replace(plan, sign_in_error=NoCredentialsError(*runtime.missing_files))
     offers = plugins.authenticate(site, settings)
     try:
-        return replace(plan, sign_in=choose_sign_in(plugins, offers, runtime.credentials, settings))
+        plan = replace(plan, sign_in=choose_sign_in(plugins, offers, runtime.credentials, settings))
     except SettingsError as error:
-        return replace(plan, sign_in_error=error)
+        plan = replace(plan, sign_in_error=error)
+    missing = runtime.missing_files
+    if missing and plan.sign_in and plan.needs_sign_in and settings.on_no_credentials == "warn":
+        for problem in missing:
+            log.warning("%s, so it counts as not set", problem)
+    elif missing:
+        plan = replace(plan, sign_in=None, sign_in_error=NoCredentialsError(*missing))
+    return plan
 
 
 class Session:

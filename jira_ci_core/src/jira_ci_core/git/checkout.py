@@ -36,13 +36,13 @@ def work_tree(pipeline: Pipeline, environ: Mapping[str, str]) -> Path:
     That is the repository around the working directory, or else around the workspace that CI names: the first that
     holds the commit of the run, if CI names one.
     """
-    folders, commit = _checkouts(pipeline, environ), _commit_of(pipeline)
+    folders, commit = _checkouts(pipeline, environ) or [Path()], _commit_of(pipeline)
     holding = (folder for folder in folders if _holds(folder, commit, environ))
     return next(holding, folders[0]) if commit and len(folders) > 1 else folders[0]
 
 
 def _checkouts(pipeline: Pipeline, environ: Mapping[str, str]) -> list[Path]:
-    """The folders to ask git in, best first; the working directory if none seems to be a checkout."""
+    """The folders to ask git in, best first; none if none seems to be a checkout."""
     if "GIT_DIR" in environ:
         return [Path()]
     here, workspace = _folder(""), _folder(pipeline.workspace)
@@ -56,7 +56,7 @@ def _checkouts(pipeline: Pipeline, environ: Mapping[str, str]) -> list[Path]:
         if len(found) + len(below) > 1 or any(folder.parent != root for folder in below):
             below = [folder for folder in below if _holds(folder, pipeline.sha, environ)]
         found |= dict.fromkeys(below)
-    return list(found) or [Path()]
+    return list(found)
 
 
 def _resolved(path: str | Path) -> Path:
@@ -186,7 +186,7 @@ def checkout_problem(pipeline: Pipeline, environ: Mapping[str, str]) -> Problem 
     """Return why the checkout does not tell the message of this change; None if git can read its commit."""
     commit = _commit_of(pipeline) or "HEAD"
     problems = []
-    for folder in _checkouts(pipeline, environ):
+    for folder in _checkouts(pipeline, environ) or [Path()]:
         try:
             Git(folder, environ, TIME_LIMIT).output("cat-file", "-e", f"{commit}^{{commit}}")
         except GitError as error:

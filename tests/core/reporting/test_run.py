@@ -68,8 +68,8 @@ def test_an_environment_makes_it_a_deployment(drone):
     ending = run(drone | {"PLUGIN_ENVIRONMENT": "prod,qa"}, dry_run=True)
     assert all(isinstance(report.entity, Deployment) for report in ending.reports)
     assert [report.title for report in ending.reports] == [
-        "deployment 42 of acme/shop to prod",
-        "deployment 42 of acme/shop to qa",
+        "deployment 42 of acme/shop/build to prod",
+        "deployment 42 of acme/shop/build to qa",
     ]
 
 
@@ -266,7 +266,7 @@ class TestDelivering:
         assert lines_of(ending) == [
             "issue keys:",
             "  MYT-1  commit message",
-            "acme.atlassian.net accepted build 42 of acme/shop (successful) for MYT-1",
+            "acme.atlassian.net accepted build 42 of acme/shop/build (successful) for MYT-1",
         ]
         assert "told of Drone: 1, None" in caplog.text
 
@@ -282,7 +282,7 @@ class TestDelivering:
         )
         ending = run(drone | {"PLUGIN_DISABLE_PLUGINS": "http", "PLUGIN_ISSUEKEYS": "MYT-1,MYT-2"})
         assert lines_of(ending)[-3:] == [
-            "acme.atlassian.net accepted build 42 of acme/shop (successful) for MYT-1",
+            "acme.atlassian.net accepted build 42 of acme/shop/build (successful) for MYT-1",
             "warning: Jira does not know MYT-2; the other issues are updated",
             "warning: Jira does not know these services: b:1",
         ]

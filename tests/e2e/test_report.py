@@ -222,7 +222,9 @@ def test_what_is_too_long_for_jira_is_cut_and_arrives(harness_oauth, jira):
 
 @pytest.mark.usefixtures("in_process")
 def test_more_keys_than_jira_takes_are_cut_with_a_warning(harness_oauth, jira):
-    done = harness_oauth(environ={"DRONE_COMMIT_MESSAGE": " ".join(f"MYT-{number}" for number in range(1, 504))})
+    done = harness_oauth(
+        environ={"DRONE_COMMIT_MESSAGE": " ".join(f"MYT-{number}" for number in range(1, 504)) + " all"}
+    )
     assert done.code == 0, done.text
     assert "warning" in done.err
     assert "3" in next(line for line in done.err.splitlines() if "warning" in line)

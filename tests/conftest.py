@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -302,7 +303,8 @@ def listen() -> Iterator[Callable[..., Listener]]:
                 for name, value in {**headers, "Content-Length": str(len(content)), "Connection": "close"}.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(content)
+                with contextlib.suppress(ConnectionError):  # the other end may have had enough
+                    self.wfile.write(content)
                 self.close_connection = True
 
             do_GET = do_POST = do_PUT = do_DELETE = do_CONNECT = handle_any  # noqa: N815

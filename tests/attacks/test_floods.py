@@ -66,7 +66,7 @@ def test_of_jira(sizes, jira, said, settings):
 
 
 def test_a_number_of_more_than_ten_digits_makes_no_key(harness_oauth, jira):
-    message = f"MYT-12345678901 MYT-{'1' * 50_000} MYT-7"
+    message = f"MYT-12345678901 MYT-{'1' * 50_000} MYT-7 is one"
     done = harness_oauth("--dry-run", "--format=json", environ={"DRONE_COMMIT_MESSAGE": message})
     assert [found["key"] for found in done.json["keys"]] == ["MYT-7"]
 
@@ -75,4 +75,4 @@ def test_what_patterns_find_that_is_no_key_is_one_warning(harness_oauth):
     done = harness_oauth(environ=TEXTS["matches that are no keys"])
     assert done.err.count("KEY_PATTERNS found what is not an issue key") == 1
     assert "'no0' in the commit message" in done.err
-    assert "and 8996 more" in done.err
+    assert "and 8995 more" in done.err  # without the last word of a text that may be cut

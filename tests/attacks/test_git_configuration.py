@@ -179,6 +179,7 @@ def test_what_git_prints_is_read_up_to_a_limit(harness, connect, tmp_path, where
     git.parent.mkdir()
     git.write_text(f"#!/bin/sh\n{script}\n")
     git.chmod(0o755)
+    (harness.folder / ".git").mkdir()
     path = f"{git.parent}{os.pathsep}{os.environ['PATH']}"
     variables = harness.variables({**connect, "DRONE_COMMIT_MESSAGE": "", "PATH": path}, {})
     done = measure(harness, variables, "report", "--dry-run")

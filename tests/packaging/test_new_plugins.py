@@ -32,5 +32,6 @@ def test_a_new_plugin_is_complete(hook, environment, tmp_path):
     environment.run("mypy", "--cache-dir", tmp_path.parent / "mypy", folder=package)
     environment.run("ruff", "check", "--no-cache", folder=package)
     environment.run("ruff", "format", "--check", "--diff", "--no-cache", folder=package)
-    assert f"{name}  on" in environment.run("jira-ci", "plugins", folder=tmp_path)
+    state = "idle: it is for a CI" if hook == "read_pipeline" else "on"
+    assert f"{name}  {state}" in environment.run("jira-ci", "plugins", folder=tmp_path)
     environment.uninstall(name)

@@ -46,6 +46,8 @@ def shell(wheels, tmp_path, jira):
         "DRONE_BUILD_NUMBER": "42",
         "DRONE_BUILD_LINK": "https://app.harness.example/run/42",
         "DRONE_BUILD_STATUS": "SUCCESS",
+        # Not one of the repository that some of these commands run in.
+        "DRONE_COMMIT_SHA": "8a7b6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f0a9b",
         "DRONE_COMMIT_MESSAGE": "[MYT-1] Let people pay",
         "PLUGIN_PROJECT": "MYT",
         "PLUGIN_INSTANCE": jira.url,

@@ -23,11 +23,11 @@ OF_HARNESS = frozenset(
 )
 
 # Harness passes on an expression that it could not resolve: <+pipeline.variables.x>
-_OF_HARNESS = r"<\+[^<>]*+(?:<\+[^<>]*+>[^<>]*+)*+>"
+_EXPRESSION = r"<\+[^<>]*+(?:<\+[^<>]*+>[^<>]*+)*+>"
 
 # What other systems leave where there is no value. None is ever a name, an address or a credential by itself.
 _PLACEHOLDERS = (
-    _OF_HARNESS,
+    _EXPRESSION,
     # $(Name) stays as it is: https://learn.microsoft.com/en-us/azure/devops/pipelines/process/variables
     r"\$\([^()]++\)",
     r"\$\[[^\[\]]*+(?:\[[^\[\]]*+\][^\[\]]*+)*+\]",
@@ -63,7 +63,7 @@ def value_of(environ: Mapping[str, str], variable: str) -> str:
     Windows knows all names in capitals: https://docs.python.org/3/library/os.html#os.environ
     """
     value = (environ.get(variable) or environ.get(variable.upper(), "")).strip()
-    return "" if value == "null" or (value[:2] == "<+" and re.fullmatch(_OF_HARNESS, value)) else value
+    return "" if value == "null" or (value[:2] == "<+" and re.fullmatch(_EXPRESSION, value)) else value
 
 
 def variables_that_hold(environ: Mapping[str, str], conditions: Iterable[str]) -> str:

@@ -97,10 +97,15 @@ def _folders_in(folder: Path) -> list[Path]:
 
 def _holds(folder: Path, sha: str | None, environ: Mapping[str, str]) -> bool:
     try:
-        Git(folder, environ, TIME_LIMIT).output("cat-file", "-e", f"{sha}^{{commit}}")
+        _look_for(f"{sha}", folder, environ)
     except GitError:
         return False
     return True
+
+
+def _look_for(commit: str, folder: Path, environ: Mapping[str, str]) -> None:
+    """Raises GitError if a repository does not hold a commit, or cannot be asked."""
+    Git(folder, environ, TIME_LIMIT).output("cat-file", "-e", f"{commit}^{{commit}}")
 
 
 def _commit_of(pipeline: Pipeline) -> str | None:
@@ -188,7 +193,7 @@ def checkout_problem(pipeline: Pipeline, environ: Mapping[str, str]) -> Problem 
     problems = []
     for folder in _checkouts(pipeline, environ) or [Path()]:
         try:
-            Git(folder, environ, TIME_LIMIT).output("cat-file", "-e", f"{commit}^{{commit}}")
+            _look_for(commit, folder, environ)
         except GitError as error:
             problem = error.problem
             if error.failure is GitFailure.FAILED:
